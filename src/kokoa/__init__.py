@@ -1,0 +1,1 @@
+"""Kokoa: a self-hosted composable commerce cloud. Start reading at ARCHITECTURE.md."""

@@ -1,0 +1,32 @@
+"""Identifiers: UUIDs of version 7, which sort by the time they were made (RFC 9562 §5.7)."""
+
+import secrets
+import time
+from uuid import UUID
+
+from kokoa.kernel.errors import Invalid
+
+
+class InvalidId(Invalid):
+    """The text is not an id."""
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 as text: 48 bits of unix milliseconds, then 74 random bits."""
+    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=value))
+
+
+def new_correlation_id() -> str:
+    """A fresh trace id: 32 lower-case hex digits (W3C Trace Context §3.2.2.3)."""
+    return secrets.token_hex(16)
+
+
+def require_id(text: str, *, field: str) -> str:
+    """The id in canonical form. Raises InvalidId, which names the field."""
+    try:
+        return str(UUID(text))
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidId(f"{field}: {text!r} is not an id (a UUID is expected)", field=field) from None

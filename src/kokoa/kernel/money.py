@@ -1,0 +1,47 @@
+"""Money: integer minor units and a currency. Never a float inside Kokoa; the rim may show major units."""
+
+from decimal import Decimal
+
+import msgspec
+
+from kokoa.kernel.errors import Invalid
+
+# ISO 4217 currencies whose minor unit is not one hundredth.
+_EXPONENTS = {
+    "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0,
+}  # fmt: skip
+
+
+class InvalidMoney(Invalid):
+    """The amount or the currency is not one."""
+
+
+class CurrencyMismatch(Invalid):
+    """Two amounts of different currencies were put together."""
+
+
+class Money(msgspec.Struct, frozen=True, order=False):
+    """amount_minor: integer minor units (cents).  currency: ISO 4217, three capitals."""
+
+    amount_minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
+            raise InvalidMoney(
+                f"{self.currency!r} is not an ISO 4217 currency code such as EUR", field="currency"
+            )
+
+    def __add__(self, other: "Money") -> "Money":
+        if other.currency != self.currency:
+            raise CurrencyMismatch(f"{self.currency} and {other.currency} cannot be added")
+        return Money(self.amount_minor + other.amount_minor, self.currency)
+
+    def major(self) -> float:
+        """Major units for display as a JSON number (89.9), exact to the currency's minor unit."""
+        return float(Decimal(self.amount_minor).scaleb(-exponent_of(self.currency)))
+
+
+def exponent_of(currency: str) -> int:
+    """How many decimals the currency's minor unit has (ISO 4217)."""
+    return _EXPONENTS.get(currency, 2)
