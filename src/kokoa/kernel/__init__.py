@@ -1,1 +1,1 @@
-"""What every layer shares: errors, ids, money, clock, calls and settings. No I/O, no dependencies on other layers."""
+"""What every layer shares: errors, ids, money, clock, calls. No I/O, no imports of other layers."""

@@ -28,9 +28,7 @@ class Money(msgspec.Struct, frozen=True, order=False):
 
     def __post_init__(self) -> None:
         if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
-            raise InvalidMoney(
-                f"{self.currency!r} is not an ISO 4217 currency code such as EUR", field="currency"
-            )
+            raise InvalidMoney(f"{self.currency!r} is not an ISO 4217 currency code such as EUR", field="currency")
 
     def __add__(self, other: "Money") -> "Money":
         if other.currency != self.currency:

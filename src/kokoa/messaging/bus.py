@@ -1,0 +1,198 @@
+"""The bus: events in JetStream streams, durable consumers, and small notices that may be lost.
+
+events.<environment>.<service>.<Type>   stream EVENTS, from the outboxes, de-duplicated by event id
+logs.<environment>.<account>            stream LOGS, what functions print
+notices.<name>                          core NATS: "look again"; receivers also look by themselves now and then
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+
+import nats
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StreamConfig
+
+from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.transaction import refuse_in_transaction
+
+_log = structlog.get_logger(__name__)
+
+_DAY_S = 86_400.0
+_GIB = 1 << 30
+_PUBLISH_TIMEOUT_S = 10.0
+_ACK_WAIT_S = 30.0
+_REDELIVERIES_MAX = 20
+_RETRY_PAUSES_S = (0.1, 0.5, 2.0, 10.0, 30.0)
+_FETCH_WAIT_S = 5.0
+
+StreamName = Literal["EVENTS", "LOGS"]
+
+# A stream's subjects, its age and size bounds; what is older or more is discarded from the old end.
+_STREAMS: Mapping[StreamName, tuple[str, float, int]] = {
+    "EVENTS": ("events.>", 7 * _DAY_S, 10 * _GIB),
+    "LOGS": ("logs.>", _DAY_S, 2 * _GIB),
+}
+
+
+class BusUnavailable(Unavailable):
+    """NATS does not answer."""
+
+
+class Message:
+    """One delivery.  data: the payload.  attempt: 1 for the first delivery."""
+
+    def __init__(self, message: Msg) -> None:
+        self.subject: str = message.subject
+        self.data: bytes = message.data
+        self.attempt: int = message.metadata.num_delivered or 1
+
+
+class Bus:
+    """One connection to NATS, which reconnects by itself for ever."""
+
+    def __init__(self, client: Client, streams: JetStreamContext) -> None:
+        self._client = client
+        self._streams = streams
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str) -> "Bus":
+        """Connect and make sure that the streams exist. Raises BusUnavailable."""
+        try:
+            client = await nats.connect(url, name=name, **connect_options(attempts=-1))
+            streams = client.jetstream(timeout=_PUBLISH_TIMEOUT_S)
+            for stream in _STREAMS:
+                await _ensure_stream(streams, stream)
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise BusUnavailable("The message bus does not answer.", detail=repr(error)) from error
+        return cls(client, streams)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    @property
+    def connected(self) -> bool:
+        return bool(self._client.is_connected)
+
+    async def publish(self, subject: str, payload: bytes, *, message_id: str) -> None:
+        """Store a message in its stream; when this returns it is durable. The same id again is dropped.
+
+        Raises BusUnavailable; whether it was stored is then unknown, so publish it again with the same id.
+        """
+        refuse_in_transaction("NATS publish")
+        try:
+            await self._streams.publish(subject, payload, headers={"Nats-Msg-Id": message_id})
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise BusUnavailable("The message bus did not store a message.", detail=repr(error)) from error
+
+    async def notify(self, name: str, payload: bytes = b"") -> None:
+        """Tell whoever listens right now. It may be lost: receivers must also look by themselves."""
+        refuse_in_transaction("NATS notice")
+        try:
+            await self._client.publish(f"notices.{name}", payload)
+        except (OSError, nats.errors.Error) as error:
+            raise BusUnavailable("The message bus does not answer.", detail=repr(error)) from error
+
+    async def listen(self, name: str, handler: Callable[[str, bytes], Awaitable[None]]) -> None:
+        """Call handler(name, payload) for every notice; `*` and `>` are NATS's wildcards."""
+
+        async def received(message: Msg) -> None:
+            await handler(message.subject.removeprefix("notices."), message.data)
+
+        await self._client.subscribe(f"notices.{name}", cb=received)
+
+    async def consume(
+        self,
+        stream: StreamName,
+        durable: str,
+        subject: str,
+        handler: Callable[[list[Message]], Awaitable[None]],
+        *,
+        batch: int = 100,
+    ) -> None:
+        """Run a durable consumer until cancelled: handler(batch) in stream order, at least once.
+
+        A handler that raises gets the same messages again after a pause, up to 20 times; then they are
+        given up, each with an error in our log. Processes with the same `durable` share the work.
+        """
+        while True:
+            try:
+                subscription = await self._streams.pull_subscribe(
+                    subject,
+                    durable=durable,
+                    stream=stream,
+                    config=ConsumerConfig(
+                        ack_policy=AckPolicy.EXPLICIT,
+                        ack_wait=_ACK_WAIT_S,
+                        max_deliver=_REDELIVERIES_MAX,
+                        # One batch under way: the next starts when this one is done, so order holds.
+                        max_ack_pending=batch,
+                    ),
+                )
+                await self._pull(subscription, handler, durable, batch)
+            except (OSError, TimeoutError, nats.errors.Error) as error:
+                _log.warning("consumer_reconnects", durable=durable, error=repr(error))
+                await asyncio.sleep(_RETRY_PAUSES_S[1])
+
+    async def _pull(
+        self,
+        subscription: JetStreamContext.PullSubscription,
+        handler: Callable[[list[Message]], Awaitable[None]],
+        durable: str,
+        batch: int,
+    ) -> None:
+        while True:
+            try:
+                messages = await subscription.fetch(batch, timeout=_FETCH_WAIT_S)
+            except nats.errors.TimeoutError:
+                continue
+            try:
+                await handler([Message(message) for message in messages])
+            except Exception as error:
+                attempt = max(message.metadata.num_delivered or 1 for message in messages)
+                given_up = attempt >= _REDELIVERIES_MAX
+                event = "messages_given_up" if given_up else "messages_retried"
+                _log.error(event, durable=durable, attempt=attempt, count=len(messages), exc_info=error)
+                pause_s = _RETRY_PAUSES_S[min(attempt - 1, len(_RETRY_PAUSES_S) - 1)]
+                await asyncio.gather(*(message.nak(delay=pause_s) for message in messages))
+                continue
+            await asyncio.gather(*(message.ack() for message in messages))
+
+
+def connect_options(*, attempts: int) -> dict[str, Any]:
+    """attempts: how often to try to connect; -1 for ever, quickly at first."""
+    return {
+        "max_reconnect_attempts": attempts,
+        "reconnect_time_wait": 0.1,
+        "connect_timeout": 2,
+        "allow_reconnect": attempts < 0,
+        "error_cb": _note_error,
+        "ping_interval": 10,
+        "max_outstanding_pings": 3,
+    }
+
+
+async def _note_error(error: Exception) -> None:
+    _log.debug("nats_error", error=repr(error))
+
+
+async def _ensure_stream(streams: JetStreamContext, name: StreamName) -> None:
+    subject, max_age_s, max_bytes = _STREAMS[name]
+    config = StreamConfig(
+        name=name,
+        subjects=[subject],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        max_age=max_age_s,
+        max_bytes=max_bytes,
+        duplicate_window=120.0,
+    )
+    try:
+        await streams.add_stream(config)
+    except nats.js.errors.BadRequestError:  # it exists with other bounds: ours are the newer ones
+        await streams.update_stream(config)

@@ -1,0 +1,195 @@
+"""A service's door to its schema: one pool, one login role, one environment pinned on each connection.
+
+The environment is bound as `$1` of every statement and is pinned on the connection for row-level security. It is
+set only when it differs from what the connection has, and the pool's reset query is off: a transaction with
+set_config around each read would cost three times the read itself.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.ids import new_id
+from kokoa.kernel.transaction import open_transaction
+from kokoa.postgres.events import Event, envelope
+
+_PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
+_OUTBOX = "INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload) VALUES ($1, $2, $3, $4, $5)"
+_ACQUIRE_TIMEOUT_S = 10.0
+_COMMAND_TIMEOUT_S = 30.0
+_NOWHERE = ""
+
+# What a server that is stopping, crashed, recovering or starting looks like.
+_GONE = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+Row = asyncpg.Record
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer, or all connections are taken."""
+
+
+class PinnedConnection(asyncpg.Connection):
+    """A connection that remembers which environment it is pinned to."""
+
+    pinned: str = _NOWHERE
+
+    async def pin(self, environment_id: str) -> None:
+        """Let row-level security show this environment's rows, and no others."""
+        if self.pinned != environment_id:
+            await self.execute(_PIN, environment_id)
+            self.pinned = environment_id
+
+
+class Transaction:
+    """Statements that commit together with the events they emit. Nothing else may be called meanwhile."""
+
+    def __init__(self, connection: PinnedConnection, environment_id: str, service: str) -> None:
+        self._connection = connection
+        self._environment_id = environment_id
+        self._service = service
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
+        """All rows. The environment is bound as `$1`, the arguments from `$2` on."""
+        rows: list[Row] = await self._connection.fetch(statement, self._environment_id, *arguments)
+        return rows
+
+    async def fetchrow(self, statement: str, *arguments: Any) -> Row | None:
+        """The first row or None."""
+        return await self._connection.fetchrow(statement, self._environment_id, *arguments)
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self._connection.fetchval(statement, self._environment_id, *arguments)
+
+    async def execute(self, statement: str, *arguments: Any) -> str:
+        """PostgreSQL's command tag, such as `UPDATE 1`."""
+        tag: str = await self._connection.execute(statement, self._environment_id, *arguments)
+        return tag
+
+    async def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """The statement once for each row of arguments, in one round trip."""
+        await self._connection.executemany(statement, [(self._environment_id, *row) for row in rows])
+
+    async def emit(self, *events: Event, correlation_id: str) -> None:
+        """Put events into the outbox: they are published if, and only if, this transaction commits."""
+        rows = []
+        for event in events:
+            event_id = new_id()
+            payload = envelope(event, event_id, self._environment_id, self._service, correlation_id)
+            rows.append((self._environment_id, event_id, event.event_type(), event.key(), payload))
+        await self._connection.executemany(_OUTBOX, rows)
+
+
+class Database:
+    """One service's schema. Made by `connect`; every call names its environment."""
+
+    def __init__(self, pool: "asyncpg.Pool[Row]", service: str) -> None:
+        self._pool = pool
+        self.service = service
+
+    @classmethod
+    async def connect(cls, dsn: str, *, service: str, pool_size: int) -> "Database":
+        """dsn: of the service's own role.  pool_size: connections at most. Raises DatabaseUnavailable."""
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=pool_size,
+                connection_class=PinnedConnection,
+                reset=_keep,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                server_settings={"search_path": service, "application_name": f"kokoa-{service}"},
+            )
+        except (OSError, asyncpg.PostgresError) as error:
+            raise DatabaseUnavailable(f"The database of {service} does not answer.", detail=str(error)) from error
+        return cls(pool, service)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def fetch(self, environment_id: str, statement: str, *arguments: Any) -> list[Row]:
+        """All rows of one statement. The environment is bound as `$1`, the arguments from `$2` on."""
+        async with self._connection(environment_id) as connection:
+            rows: list[Row] = await connection.fetch(statement, environment_id, *arguments)
+            return rows
+
+    async def fetchrow(self, environment_id: str, statement: str, *arguments: Any) -> Row | None:
+        """The first row or None."""
+        async with self._connection(environment_id) as connection:
+            return await connection.fetchrow(statement, environment_id, *arguments)
+
+    async def fetchval(self, environment_id: str, statement: str, *arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        async with self._connection(environment_id) as connection:
+            return await connection.fetchval(statement, environment_id, *arguments)
+
+    async def execute(self, environment_id: str, statement: str, *arguments: Any) -> str:
+        """One statement in a transaction of its own; the command tag, such as `UPDATE 1`."""
+        async with self._connection(environment_id) as connection:
+            tag: str = await connection.execute(statement, environment_id, *arguments)
+            return tag
+
+    async def fetch_anywhere(self, statement: str, *arguments: Any) -> list[Row]:
+        """For SECURITY DEFINER functions that span environments: no environment is pinned, tables show no rows."""
+        async with self._connection(_NOWHERE) as connection:
+            rows: list[Row] = await connection.fetch(statement, *arguments)
+            return rows
+
+    @asynccontextmanager
+    async def transaction(self, environment_id: str) -> AsyncIterator[Transaction]:
+        """Commits at the end, rolls back on any exception. No call leaves the process meanwhile."""
+        async with self._connection(environment_id) as connection:
+            token = open_transaction.set(self.service)
+            try:
+                async with connection.transaction():
+                    yield Transaction(connection, environment_id, self.service)
+            finally:
+                open_transaction.reset(token)
+
+    @asynccontextmanager
+    async def exclusive(self, lock_name: str) -> AsyncIterator[bool]:
+        """True when this process got the cluster-wide advisory lock; it is held until the block ends."""
+        async with self._connection(_NOWHERE) as connection:
+            key = f"{self.service}:{lock_name}"
+            got = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key)
+            try:
+                yield bool(got)
+            finally:
+                if got and not connection.is_closed():
+                    await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
+
+    @asynccontextmanager
+    async def _connection(self, environment_id: str) -> AsyncIterator[PinnedConnection]:
+        try:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+        except (OSError, asyncpg.TooManyConnectionsError, *_GONE) as error:
+            raise DatabaseUnavailable(
+                f"The database of {self.service} does not answer.", detail=repr(error)
+            ) from error
+        try:
+            await connection.pin(environment_id)  # type: ignore[attr-defined]  # the proxy forwards to PinnedConnection
+            yield connection  # type: ignore[misc]  # as above
+        except _GONE as error:
+            raise DatabaseUnavailable(f"The database of {self.service} went away.", detail=repr(error)) from error
+        finally:
+            await self._pool.release(connection)
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """Instead of the pool's reset query: we set nothing on a connection but the environment, and remember that."""
+
+
+def service_dsn(admin_dsn: str, service: str, password: str) -> str:
+    """The same server and database, as the service's own role."""
+    scheme, rest = admin_dsn.split("://", 1)
+    return f"{scheme}://kokoa_{service}:{password}@{rest.split('@', 1)[1]}"

@@ -1,0 +1,1 @@
+"""catalog owns what is for sale (products, variants, prices, categories) and the countries that a store serves."""

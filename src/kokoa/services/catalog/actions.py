@@ -1,0 +1,130 @@
+"""One function a mutation; one transaction; its events."""
+
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+
+from kokoa.kernel.ids import new_id
+from kokoa.postgres import Database, Transaction
+from kokoa.services.catalog import events
+from kokoa.services.catalog.errors import AlreadyTaken, CategoryNotFound, ProductChanged, ProductNotFound
+from kokoa.services.catalog.model import (
+    Category,
+    Country,
+    NewProduct,
+    Product,
+    ProductChanges,
+    lowest_price,
+    require_changes,
+    require_new_product,
+)
+from kokoa.services.catalog.store import product_of, queries
+
+_TAKEN = {
+    "products_slug": "Another product has this slug.",
+    "products_external_reference": "Another product has this externalReference.",
+    "variants_sku": "Another variant has this SKU.",
+}
+
+
+class CatalogActions:
+    """correlation_id: of the request that caused the change; it travels with the events."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_product(self, environment_id: str, new: NewProduct, *, correlation_id: str) -> Product:
+        """Raises InvalidProduct, CategoryNotFound, AlreadyTaken."""
+        return (await self.create_products(environment_id, [new], correlation_id=correlation_id))[0]
+
+    async def create_products(
+        self, environment_id: str, new: Sequence[NewProduct], *, correlation_id: str
+    ) -> list[Product]:
+        """All or none. Raises InvalidProduct, CategoryNotFound, AlreadyTaken."""
+        for product in new:
+            require_new_product(product)
+        created = [(new_id(), product) for product in new]
+        try:
+            async with self._database.transaction(environment_id) as tx:
+                await _insert(tx, created)
+                made = [events.ProductCreated(product_id=product_id, version=1) for product_id, _ in created]
+                await tx.emit(*made, correlation_id=correlation_id)
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyTaken(_TAKEN[error.constraint_name or ""]) from error
+        except asyncpg.ForeignKeyViolationError as error:
+            raise CategoryNotFound("There is no such category; create it first.") from error
+        return [_created(product_id, product) for product_id, product in created]
+
+    async def update_product(
+        self, environment_id: str, product_id: str, version: int, changes: ProductChanges, *, correlation_id: str
+    ) -> Product:
+        """Raises InvalidProduct, ProductNotFound, ProductChanged, CategoryNotFound."""
+        require_changes(changes)
+        values = (changes.name, changes.description, changes.category_slug)
+        try:
+            async with self._database.transaction(environment_id) as tx:
+                row = await tx.fetchrow(queries.update_product, product_id, version, *values)
+                if row is None:
+                    raise await _why_not(tx, product_id, version)
+                product = product_of(row)
+                event = events.ProductUpdated(product_id=product.id, version=product.version)
+                await tx.emit(event, correlation_id=correlation_id)
+        except asyncpg.ForeignKeyViolationError as error:
+            raise CategoryNotFound(f"There is no category {changes.category_slug!r}.") from error
+        return product
+
+    async def delete_product(
+        self, environment_id: str, product_id: str, version: int, *, correlation_id: str
+    ) -> None:
+        """Raises ProductNotFound, ProductChanged."""
+        async with self._database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.delete_product, product_id, version) is None:
+                raise await _why_not(tx, product_id, version)
+            event = events.ProductDeleted(product_id=product_id, version=version + 1)
+            await tx.emit(event, correlation_id=correlation_id)
+
+    async def put_categories(self, environment_id: str, categories: Sequence[Category]) -> None:
+        """New or renamed, in this order."""
+        async with self._database.transaction(environment_id) as tx:
+            await tx.executemany(queries.put_category, [(c.slug, c.name, n) for n, c in enumerate(categories)])
+
+    async def put_countries(self, environment_id: str, countries: Sequence[Country]) -> None:
+        """New or renamed."""
+        async with self._database.transaction(environment_id) as tx:
+            await tx.executemany(queries.put_country, [(c.code, c.name) for c in countries])
+
+
+def _created(product_id: str, new: NewProduct) -> Product:
+    price = lowest_price(new.variants)
+    return Product(
+        id=product_id,
+        slug=new.slug,
+        name=new.name,
+        description=new.description,
+        category_slug=new.category_slug,
+        external_reference=new.external_reference,
+        price_minor=price.amount_minor if price else None,
+        currency=price.currency if price else None,
+        version=1,
+    )
+
+
+async def _insert(tx: Transaction, created: Sequence[tuple[str, NewProduct]]) -> None:
+    rows = [_created(product_id, product) for product_id, product in created]
+    await tx.executemany(queries.insert_product, [msgspec.structs.astuple(row)[:-1] for row in rows])
+    await tx.executemany(
+        queries.insert_variant,
+        [
+            (new_id(), product_id, position, v.sku, v.name, v.price.amount_minor, v.price.currency)
+            for product_id, product in created
+            for position, v in enumerate(product.variants)
+        ],
+    )
+
+
+async def _why_not(tx: Transaction, product_id: str, version: int) -> Exception:
+    current = await tx.fetchval(queries.product_version, product_id)
+    if current is None:
+        return ProductNotFound(f"There is no product {product_id}.")
+    return ProductChanged(f"The product is at version {current}, not {version}. Read it again and repeat the change.")

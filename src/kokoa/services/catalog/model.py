@@ -1,0 +1,160 @@
+"""Types and rules of catalog. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import msgspec
+
+from kokoa.kernel.money import Money
+from kokoa.services.catalog.errors import InvalidPage, InvalidProduct
+
+PAGE_MAX = 100
+OFFSET_MAX = 10_000
+IDS_MAX = 1_000
+VARIANTS_MAX = 100
+NAME_MAX = 200
+DESCRIPTION_MAX = 20_000
+SKU_MAX = 64
+REFERENCE_MAX = 128
+PRICE_MINOR_MAX = 2**31 - 1  # GraphQL's Int
+
+_SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+class Variant(msgspec.Struct, frozen=True):
+    id: str
+    product_id: str
+    sku: str
+    name: str
+    price_minor: int
+    currency: str
+
+    @property
+    def price(self) -> float:
+        """In major units, for display."""
+        return Money(self.price_minor, self.currency).major()
+
+
+class Product(msgspec.Struct, frozen=True):
+    id: str
+    slug: str
+    name: str
+    description: str
+    category_slug: str | None
+    external_reference: str | None
+    price_minor: int | None
+    currency: str | None
+    version: int
+
+    @property
+    def price(self) -> float | None:
+        """The cheapest variant's, in major units, for display."""
+        if self.price_minor is None or self.currency is None:
+            return None
+        return Money(self.price_minor, self.currency).major()
+
+
+class Category(msgspec.Struct, frozen=True):
+    slug: str
+    name: str
+
+
+class Country(msgspec.Struct, frozen=True):
+    code: str
+    name: str
+
+
+class NewVariant(msgspec.Struct, frozen=True):
+    sku: str
+    name: str
+    price: Money
+
+
+class NewProduct(msgspec.Struct, frozen=True):
+    name: str
+    slug: str
+    description: str
+    category_slug: str | None
+    external_reference: str | None
+    variants: tuple[NewVariant, ...]
+
+
+class ProductChanges(msgspec.Struct, frozen=True):
+    """None leaves a field as it is."""
+
+    name: str | None = None
+    description: str | None = None
+    category_slug: str | None = None
+
+
+def lowest_price(variants: Sequence[NewVariant]) -> Money | None:
+    """The price that stands for the product: the lowest in the first variant's currency."""
+    if not variants:
+        return None
+    currency = variants[0].price.currency
+    return min((v.price for v in variants if v.price.currency == currency), key=lambda price: price.amount_minor)
+
+
+def require_page(limit: int, offset: int) -> None:
+    """Raises InvalidPage, which names the bound."""
+    if not 0 <= limit <= PAGE_MAX:
+        raise InvalidPage(f"limit must be 0 to {PAGE_MAX}, not {limit}.", field="limit")
+    if not 0 <= offset <= OFFSET_MAX:
+        raise InvalidPage(f"offset must be 0 to {OFFSET_MAX}, not {offset}.", field="offset")
+
+
+def slug_of(name: str) -> str:
+    """A slug made from a name: ASCII letters and digits, hyphens between."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return _NOT_SLUG.sub("-", plain).strip("-")
+
+
+def require_new_product(product: NewProduct) -> None:
+    """Raises InvalidProduct, which names the field."""
+    _require_text(product.name, "name", NAME_MAX)
+    _require_slug(product.slug)
+    _require_text(product.description, "description", DESCRIPTION_MAX, may_be_empty=True)
+    if product.external_reference is not None:
+        _require_text(product.external_reference, "externalReference", REFERENCE_MAX)
+    if len(product.variants) > VARIANTS_MAX:
+        raise InvalidProduct(f"A product has at most {VARIANTS_MAX} variants.", field="variants")
+    for index, variant in enumerate(product.variants):
+        _require_variant(variant, f"variants.{index}")
+    skus = [variant.sku for variant in product.variants]
+    if len(set(skus)) < len(skus):
+        raise InvalidProduct("Two variants have the same SKU.", field="variants")
+
+
+def require_changes(changes: ProductChanges) -> None:
+    """Raises InvalidProduct, which names the field."""
+    if changes == ProductChanges():
+        raise InvalidProduct("There is nothing to change: give name, description or category.", field="input")
+    if changes.name is not None:
+        _require_text(changes.name, "name", NAME_MAX)
+    if changes.description is not None:
+        _require_text(changes.description, "description", DESCRIPTION_MAX, may_be_empty=True)
+
+
+def _require_variant(variant: NewVariant, field: str) -> None:
+    _require_text(variant.sku, f"{field}.sku", SKU_MAX)
+    _require_text(variant.name, f"{field}.name", NAME_MAX, may_be_empty=True)
+    if not 0 <= variant.price.amount_minor <= PRICE_MINOR_MAX:
+        raise InvalidProduct(f"priceMinor must be 0 to {PRICE_MINOR_MAX}.", field=f"{field}.priceMinor")
+
+
+def _require_text(text: str, field: str, most: int, *, may_be_empty: bool = False) -> None:
+    if not may_be_empty and not text.strip():
+        raise InvalidProduct(f"{field} must not be empty.", field=field)
+    if len(text) > most:
+        raise InvalidProduct(f"{field} has {len(text)} characters; at most {most} are allowed.", field=field)
+    if "\x00" in text:
+        raise InvalidProduct(f"{field} holds a NUL character.", field=field)
+
+
+def _require_slug(slug: str) -> None:
+    if len(slug) > NAME_MAX or not _SLUG.match(slug):
+        raise InvalidProduct(
+            f"slug {slug!r} must be lower-case letters and digits with single hyphens between.", field="slug"
+        )

@@ -1,0 +1,85 @@
+-- name: products_page
+-- A page of products by name.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+ WHERE environment_id = $1 ORDER BY name, id LIMIT $2 OFFSET $3;
+
+-- name: products_of_category
+-- A page of a category's products by name.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+ WHERE environment_id = $1 AND category = $2 ORDER BY name, id LIMIT $3 OFFSET $4;
+
+-- name: products_of_categories
+-- A page of products by name for each of several categories, in one statement.
+SELECT p.* FROM unnest($2::text[]) AS wanted (category)
+ CROSS JOIN LATERAL (
+    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+     WHERE environment_id = $1 AND category = wanted.category ORDER BY name, id LIMIT $3 OFFSET $4
+ ) p;
+
+-- name: products_by_ids
+-- The products with these ids, in any order.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
+
+-- name: product_by_slug
+-- The product with this slug.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+ WHERE environment_id = $1 AND slug = $2;
+
+-- name: variants_of_products
+-- All variants of these products, each product's in its order.
+SELECT id, product_id, sku, name, price_minor, currency FROM variants
+ WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) ORDER BY product_id, position;
+
+-- name: variants_by_ids
+-- The variants with these ids, in any order.
+SELECT id, product_id, sku, name, price_minor, currency FROM variants
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
+
+-- name: categories_page
+-- A page of categories in the merchant's order.
+SELECT slug, name FROM categories WHERE environment_id = $1 ORDER BY position, slug LIMIT $2 OFFSET $3;
+
+-- name: categories_by_slugs
+-- The categories with these slugs, in any order.
+SELECT slug, name FROM categories WHERE environment_id = $1 AND slug = ANY ($2::text[]);
+
+-- name: countries_all
+-- Every country that the store serves; there are at most 249.
+SELECT code, name FROM countries WHERE environment_id = $1 ORDER BY name;
+
+-- name: insert_product
+-- A new product.
+INSERT INTO products
+    (environment_id, id, slug, name, description, category, external_reference, price_minor, currency)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: insert_variant
+-- A variant of a product.
+INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: update_product
+-- Change what is not null, when the version is the expected one.
+UPDATE products SET name = coalesce($4, name), description = coalesce($5, description),
+       category = coalesce($6, category), version = version + 1, updated_at = now()
+ WHERE environment_id = $1 AND id = $2 AND version = $3
+RETURNING id, slug, name, description, category, external_reference, price_minor, currency, version;
+
+-- name: delete_product
+-- Remove a product with its variants, when the version is the expected one.
+DELETE FROM products WHERE environment_id = $1 AND id = $2 AND version = $3 RETURNING id;
+
+-- name: product_version
+-- The current version, to tell a missing product from a changed one.
+SELECT version FROM products WHERE environment_id = $1 AND id = $2;
+
+-- name: put_category
+-- A category, new or renamed.
+INSERT INTO categories (environment_id, slug, name, position) VALUES ($1, $2, $3, $4)
+ON CONFLICT (environment_id, slug) DO UPDATE SET name = excluded.name, position = excluded.position;
+
+-- name: put_country
+-- A country, new or renamed.
+INSERT INTO countries (environment_id, code, name) VALUES ($1, $2, $3)
+ON CONFLICT (environment_id, code) DO UPDATE SET name = excluded.name;

@@ -1,0 +1,153 @@
+"""GraphQL ⇄ actions and store. Each resolver answers for all parents of its level at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kokoa.kernel.call import Call
+from kokoa.kernel.ids import require_id
+from kokoa.kernel.money import Money
+from kokoa.services.catalog.actions import CatalogActions
+from kokoa.services.catalog.errors import InvalidPage
+from kokoa.services.catalog.model import (
+    IDS_MAX,
+    Category,
+    NewProduct,
+    NewVariant,
+    Product,
+    ProductChanges,
+    require_page,
+    slug_of,
+)
+from kokoa.services.catalog.store import CatalogStore
+
+Arguments = Mapping[str, Any]
+
+
+class CatalogResolvers:
+    """Field resolvers of schema.graphql."""
+
+    def __init__(self, store: CatalogStore, actions: CatalogActions) -> None:
+        self._store = store
+        self._actions = actions
+
+    def table(self) -> dict[str, Any]:
+        """Resolvers by `Type.field`; a bare type name resolves its entity references."""
+        return {
+            "Query.products": self.products,
+            "Query.product": self.product,
+            "Query.categories": self.categories,
+            "Query.category": self.category,
+            "Query.countries": self.countries,
+            "Mutation.createProduct": self.create_product,
+            "Mutation.updateProduct": self.update_product,
+            "Mutation.deleteProduct": self.delete_product,
+            "Product": self.product_references,
+            "Product.variants": self.product_variants,
+            "Product.category": self.product_category,
+            "Variant": self.variant_references,
+            "Category": self.category_references,
+            "Category.products": self.category_products,
+        }
+
+    async def products(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        limit, offset = args["limit"], args["offset"]
+        require_page(limit, offset)
+        if args.get("ids") is not None:
+            return [await self._products_by_ids(call, args["ids"], limit, offset)]
+        if args.get("category") is not None:
+            page = self._store.products_of_category(call.environment_id, args["category"], limit=limit, offset=offset)
+            return [await page]
+        return [await self._store.products(call.environment_id, limit=limit, offset=offset)]
+
+    async def _products_by_ids(self, call: Call, ids: Sequence[str], limit: int, offset: int) -> list[Product]:
+        if len(ids) > IDS_MAX:
+            raise InvalidPage(f"At most {IDS_MAX} ids can be asked for at once, not {len(ids)}.", field="ids")
+        wanted = [require_id(text, field="ids") for text in ids][offset : offset + limit]
+        found = await self._store.products_by_ids(call.environment_id, wanted)
+        return [found[product_id] for product_id in wanted if product_id in found]
+
+    async def product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        given_id, slug = args.get("id"), args.get("slug")
+        if (given_id is None) == (slug is None):
+            raise InvalidPage("Give either id or slug.", field="id")
+        if slug is not None:
+            return [await self._store.product_by_slug(call.environment_id, slug)]
+        product_id = require_id(str(given_id), field="id")
+        return [(await self._store.products_by_ids(call.environment_id, [product_id])).get(product_id)]
+
+    async def product_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
+        ids = [require_id(representation["id"], field="id") for representation in representations]
+        found = await self._store.products_by_ids(call.environment_id, ids)
+        return [found.get(product_id) for product_id in ids]
+
+    async def product_variants(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
+        found = await self._store.variants_of(call.environment_id, [parent.id for parent in parents])
+        return [found.get(parent.id, []) for parent in parents]
+
+    async def product_category(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
+        slugs = [parent.category_slug for parent in parents if parent.category_slug]
+        found = await self._store.categories_by_slugs(call.environment_id, slugs) if slugs else {}
+        return [found.get(parent.category_slug or "") for parent in parents]
+
+    async def variant_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
+        ids = [require_id(representation["id"], field="id") for representation in representations]
+        found = await self._store.variants_by_ids(call.environment_id, ids)
+        return [found.get(variant_id) for variant_id in ids]
+
+    async def categories(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        require_page(args["limit"], args["offset"])
+        return [await self._store.categories(call.environment_id, limit=args["limit"], offset=args["offset"])]
+
+    async def category(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        return [(await self._store.categories_by_slugs(call.environment_id, [args["slug"]])).get(args["slug"])]
+
+    async def category_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
+        slugs = [representation["slug"] for representation in representations]
+        found = await self._store.categories_by_slugs(call.environment_id, slugs)
+        return [found.get(slug) for slug in slugs]
+
+    async def category_products(self, parents: Sequence[Category], args: Arguments, call: Call) -> Sequence[Any]:
+        limit, offset = args["limit"], args["offset"]
+        require_page(limit, offset)
+        slugs = [parent.slug for parent in parents]
+        pages = await self._store.products_of_categories(call.environment_id, slugs, limit=limit, offset=offset)
+        return [pages.get(slug, []) for slug in slugs]
+
+    async def countries(self, _: Sequence[Any], __: Arguments, call: Call) -> Sequence[Any]:
+        return [await self._store.countries(call.environment_id)]
+
+    async def create_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        new = _new_product(args["input"])
+        created = self._actions.create_product(call.environment_id, new, correlation_id=call.correlation_id)
+        return [await created]
+
+    async def update_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        given = args["input"]
+        changes = ProductChanges(given.get("name"), given.get("description"), given.get("category"))
+        product_id = require_id(given["id"], field="id")
+        return [
+            await self._actions.update_product(
+                call.environment_id, product_id, given["version"], changes, correlation_id=call.correlation_id
+            )
+        ]
+
+    async def delete_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        product_id = require_id(args["id"], field="id")
+        await self._actions.delete_product(
+            call.environment_id, product_id, args["version"], correlation_id=call.correlation_id
+        )
+        return [product_id]
+
+
+def _new_product(given: Arguments) -> NewProduct:
+    variants = tuple(
+        NewVariant(v["sku"], v.get("name", ""), Money(v["price_minor"], v["currency"])) for v in given["variants"]
+    )
+    return NewProduct(
+        name=given["name"],
+        slug=given.get("slug") or slug_of(given["name"]),
+        description=given.get("description", ""),
+        category_slug=given.get("category"),
+        external_reference=given.get("external_reference"),
+        variants=variants,
+    )

@@ -1,0 +1,87 @@
+"""queries.sql ⇄ model. Every read takes many keys at once."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from kokoa.postgres import Database, Row, load_queries
+from kokoa.services.catalog.model import Category, Country, Product, Variant
+
+queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+
+class CatalogStore:
+    """Reads of one environment each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def products(self, environment_id: str, *, limit: int, offset: int) -> list[Product]:
+        """A page by name."""
+        rows = await self._database.fetch(environment_id, queries.products_page, limit, offset)
+        return [product_of(row) for row in rows]
+
+    async def products_of_category(
+        self, environment_id: str, category: str, *, limit: int, offset: int
+    ) -> list[Product]:
+        """A page of one category by name."""
+        rows = await self._database.fetch(environment_id, queries.products_of_category, category, limit, offset)
+        return [product_of(row) for row in rows]
+
+    async def products_of_categories(
+        self, environment_id: str, categories: Sequence[str], *, limit: int, offset: int
+    ) -> dict[str, list[Product]]:
+        """A page by name for each category; categories without products are missing."""
+        rows = await self._database.fetch(
+            environment_id, queries.products_of_categories, sorted(set(categories)), limit, offset
+        )
+        pages: dict[str, list[Product]] = defaultdict(list)
+        for row in rows:
+            pages[row["category"]].append(product_of(row))
+        return pages
+
+    async def products_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Product]:
+        """By id; missing ones are missing."""
+        rows = await self._database.fetch(environment_id, queries.products_by_ids, list(ids))
+        return {product.id: product for product in map(product_of, rows)}
+
+    async def product_by_slug(self, environment_id: str, slug: str) -> Product | None:
+        row = await self._database.fetchrow(environment_id, queries.product_by_slug, slug)
+        return product_of(row) if row else None
+
+    async def variants_of(self, environment_id: str, product_ids: Sequence[str]) -> dict[str, list[Variant]]:
+        """By product id, each product's in its order; products without variants are missing."""
+        rows = await self._database.fetch(environment_id, queries.variants_of_products, list(product_ids))
+        found: dict[str, list[Variant]] = defaultdict(list)
+        for row in rows:
+            variant = _variant(row)
+            found[variant.product_id].append(variant)
+        return found
+
+    async def variants_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Variant]:
+        rows = await self._database.fetch(environment_id, queries.variants_by_ids, list(ids))
+        return {variant.id: variant for variant in map(_variant, rows)}
+
+    async def categories(self, environment_id: str, *, limit: int, offset: int) -> list[Category]:
+        """In the merchant's order."""
+        rows = await self._database.fetch(environment_id, queries.categories_page, limit, offset)
+        return [Category(*row) for row in rows]
+
+    async def categories_by_slugs(self, environment_id: str, slugs: Sequence[str]) -> dict[str, Category]:
+        rows = await self._database.fetch(environment_id, queries.categories_by_slugs, sorted(set(slugs)))
+        return {row["slug"]: Category(*row) for row in rows}
+
+    async def countries(self, environment_id: str) -> list[Country]:
+        """By name."""
+        return [Country(*row) for row in await self._database.fetch(environment_id, queries.countries_all)]
+
+
+def product_of(row: Row) -> Product:
+    """A row of any of the product statements."""
+    product_id, *fields = row
+    return Product(str(product_id), *fields)
+
+
+def _variant(row: Row) -> Variant:
+    variant_id, product_id, sku, name, price_minor, currency = row
+    return Variant(str(variant_id), str(product_id), sku, name, price_minor, currency)

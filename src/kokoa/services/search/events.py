@@ -1,0 +1,1 @@
+"""search tells others nothing yet; it listens to catalog."""

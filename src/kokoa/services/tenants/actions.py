@@ -1,0 +1,118 @@
+"""One function a mutation; one transaction; its events."""
+
+from kokoa.kernel.ids import new_id
+from kokoa.postgres import Database
+from kokoa.postgres.vault import Vault
+from kokoa.services.tenants import events, model
+from kokoa.services.tenants.errors import (
+    AccessKeyNotFound,
+    DomainTaken,
+    EnvironmentExists,
+    GrantNotFound,
+    PartnerExists,
+    TooManyAccessKeys,
+)
+from kokoa.services.tenants.model import Environment, EnvironmentSecrets, NewAccessKey
+from kokoa.services.tenants.store import key_place, queries
+
+
+class TenantsActions:
+    """correlation_id: of the request that caused the change; it travels with the events."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def create_environment(
+        self, tenant_alias: str, name: str, *, correlation_id: str
+    ) -> tuple[str, EnvironmentSecrets]:
+        """Its id and its secrets, which are shown only now. Raises InvalidAlias, EnvironmentExists."""
+        model.require_alias(tenant_alias, field="tenant")
+        model.require_alias(name, field="environment")
+        environment_id, secrets = new_id(), model.new_secrets()
+        digests = model.digest_of(secrets.tenant_secret), model.digest_of(secrets.graphql_secret)
+        async with self._database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.insert_environment, tenant_alias, name, *digests) is None:
+                raise EnvironmentExists(f"Tenant {tenant_alias!r} has an environment {name!r} already.")
+            event = events.EnvironmentCreated(tenant_alias=tenant_alias, name=name)
+            await tx.emit(event, correlation_id=correlation_id)
+        return environment_id, secrets
+
+    async def rotate_secrets(self, environment: Environment, *, correlation_id: str) -> EnvironmentSecrets:
+        """New secrets, shown only now; the old ones end at once."""
+        secrets = model.new_secrets()
+        digests = model.digest_of(secrets.tenant_secret), model.digest_of(secrets.graphql_secret)
+        async with self._database.transaction(environment.id) as tx:
+            await tx.fetchval(queries.rotate_secrets, *digests)
+            await tx.emit(_changed(environment), correlation_id=correlation_id)
+        return secrets
+
+    async def set_rate_limit(self, environment: Environment, requests: int, *, correlation_id: str) -> None:
+        """requests: that the environment may make in each window of the edge's limiter."""
+        async with self._database.transaction(environment.id) as tx:
+            await tx.fetchval(queries.set_rate_limit, requests)
+            await tx.emit(_changed(environment), correlation_id=correlation_id)
+
+    async def add_domain(self, environment: Environment, domain: str, *, correlation_id: str) -> str:
+        """The domain in its stored form. Raises InvalidDomain, DomainTaken."""
+        domain = model.require_domain(domain)
+        async with self._database.transaction(environment.id) as tx:
+            if await tx.fetchval(queries.insert_domain, domain) is None:
+                raise DomainTaken(f"The domain {domain} leads to an environment already.")
+            await tx.emit(_changed(environment), correlation_id=correlation_id)
+        return domain
+
+    async def add_partner(self, environment_id: str, partner: str, *, correlation_id: str) -> str:
+        """The new account's id. Raises InvalidAlias, PartnerExists."""
+        model.require_alias(partner, field="partner")
+        async with self._database.transaction(environment_id) as tx:
+            account_id: str | None = await tx.fetchval(queries.insert_account, model.new_account_id(), partner)
+            if account_id is None:
+                raise PartnerExists(f"Partner {partner!r} has an account in this environment already.")
+            event = events.PartnerAdded(account_id=account_id, partner=partner)
+            await tx.emit(event, correlation_id=correlation_id)
+        return account_id
+
+    async def create_key(self, environment_id: str, account_id: str, *, correlation_id: str) -> NewAccessKey:
+        """A key whose secret is shown only now. Raises TooManyAccessKeys."""
+        key = model.new_access_key(account_id)
+        sealed = self._vault.seal(key.secret_access_key.encode(), place=key_place(key.access_key_id))
+        async with self._database.transaction(environment_id) as tx:
+            await tx.fetchval(queries.lock_account, account_id)
+            if await tx.fetchval(queries.live_key_count, account_id) >= model.LIVE_KEYS_MAX:
+                raise TooManyAccessKeys(
+                    f"The account has {model.LIVE_KEYS_MAX} living keys, which is the most. Revoke one first."
+                )
+            await tx.execute(queries.insert_access_key, key.access_key_id, account_id, sealed)
+            event = events.AccessKeyCreated(account_id=account_id, access_key_id=key.access_key_id)
+            await tx.emit(event, correlation_id=correlation_id)
+        return key
+
+    async def revoke_key(self, environment_id: str, access_key_id: str, *, correlation_id: str) -> None:
+        """Raises AccessKeyNotFound."""
+        async with self._database.transaction(environment_id) as tx:
+            account_id = await tx.fetchval(queries.revoke_access_key, access_key_id)
+            if account_id is None:
+                raise AccessKeyNotFound(f"This environment has no living key {access_key_id!r}.")
+            event = events.AccessKeyRevoked(account_id=account_id, access_key_id=access_key_id)
+            await tx.emit(event, correlation_id=correlation_id)
+
+    async def add_grant(self, environment_id: str, account_id: str, pattern: str, *, correlation_id: str) -> None:
+        """Let the partner take paths. Again is no error. Raises InvalidGrant."""
+        model.require_route_pattern(pattern)
+        async with self._database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.insert_grant, account_id, "route", pattern) is not None:
+                event = events.GrantAdded(account_id=account_id, kind="route", pattern=pattern)
+                await tx.emit(event, correlation_id=correlation_id)
+
+    async def revoke_grant(self, environment_id: str, account_id: str, pattern: str, *, correlation_id: str) -> None:
+        """Raises GrantNotFound."""
+        async with self._database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.delete_grant, account_id, "route", pattern) is None:
+                raise GrantNotFound(f"The partner has no grant for {pattern!r}.")
+            event = events.GrantRevoked(account_id=account_id, kind="route", pattern=pattern)
+            await tx.emit(event, correlation_id=correlation_id)
+
+
+def _changed(environment: Environment) -> events.EnvironmentChanged:
+    return events.EnvironmentChanged(tenant_alias=environment.tenant_alias, name=environment.name)

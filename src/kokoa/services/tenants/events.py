@@ -1,0 +1,75 @@
+"""Facts that tenants tells others."""
+
+from kokoa.postgres import Event
+
+
+class EnvironmentCreated(Event):
+    """A tenant has a new environment."""
+
+    tenant_alias: str
+    name: str
+
+    def key(self) -> str:
+        return self.tenant_alias
+
+
+class EnvironmentChanged(Event):
+    """Secrets, domains or limits of an environment changed."""
+
+    tenant_alias: str
+    name: str
+
+    def key(self) -> str:
+        return self.tenant_alias
+
+
+class PartnerAdded(Event):
+    """A partner has an account in the environment."""
+
+    account_id: str
+    partner: str
+
+    def key(self) -> str:
+        return self.account_id
+
+
+class AccessKeyCreated(Event):
+    """An account has a new key."""
+
+    account_id: str
+    access_key_id: str
+
+    def key(self) -> str:
+        return self.account_id
+
+
+class AccessKeyRevoked(Event):
+    """A key ended."""
+
+    account_id: str
+    access_key_id: str
+
+    def key(self) -> str:
+        return self.account_id
+
+
+class GrantAdded(Event):
+    """The owner lets a partner take something."""
+
+    account_id: str
+    kind: str
+    pattern: str
+
+    def key(self) -> str:
+        return self.account_id
+
+
+class GrantRevoked(Event):
+    """The owner took a grant back."""
+
+    account_id: str
+    kind: str
+    pattern: str
+
+    def key(self) -> str:
+        return self.account_id

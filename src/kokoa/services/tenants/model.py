@@ -1,0 +1,131 @@
+"""Types and rules of tenants. Pure."""
+
+import hashlib
+import re
+import secrets
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from kokoa.services.tenants.errors import InvalidAlias, InvalidDomain, InvalidGrant
+
+LIVE_KEYS_MAX = 2  # as AWS allows an IAM user: one in use, one to rotate to
+GRANTS_MAX = 1000
+
+_ALIAS = re.compile(r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")
+_LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+_PATTERN = re.compile(r"^/[A-Za-z0-9._~/{}+*-]*$")
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+GrantKind = Literal["route"]
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """secret digests: SHA-256 in hex of 256-bit random secrets.  requests_per_window: see the edge's limits."""
+
+    id: str
+    tenant_alias: str
+    name: str
+    tenant_secret_digest: str
+    graphql_secret_digest: str
+    domains: tuple[str, ...]
+    requests_per_window: int
+
+
+class EnvironmentSecrets(msgspec.Struct, frozen=True):
+    """Shown once, when made."""
+
+    tenant_secret: str
+    graphql_secret: str
+
+
+class Account(msgspec.Struct, frozen=True):
+    account_id: str
+    partner: str
+    created_at: datetime
+
+
+class AccessKey(msgspec.Struct, frozen=True):
+    """A living key with its secret in the clear: for checking signatures, never for showing."""
+
+    access_key_id: str
+    secret: str
+    account_id: str
+    environment_id: str
+    partner: str
+    tenant_alias: str
+    environment_name: str
+
+
+class AccessKeyEntry(msgspec.Struct, frozen=True):
+    access_key_id: str
+    account_id: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class NewAccessKey(msgspec.Struct, frozen=True):
+    """Shown once, when made."""
+
+    access_key_id: str
+    secret_access_key: str
+    account_id: str
+
+
+class Grant(msgspec.Struct, frozen=True):
+    account_id: str
+    partner: str
+    kind: GrantKind
+    pattern: str
+    created_at: datetime
+
+
+def digest_of(secret: str) -> str:
+    """What is stored of a secret of 256 random bits; no salt or stretching is needed for those."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def new_secrets() -> EnvironmentSecrets:
+    return EnvironmentSecrets(f"ts_{secrets.token_urlsafe(32)}", f"gs_{secrets.token_urlsafe(32)}")
+
+
+def new_account_id() -> str:
+    """Twelve digits; never one that starts with 0, which spreadsheets would eat."""
+    return str(secrets.randbelow(900_000_000_000) + 100_000_000_000)
+
+
+def new_access_key(account_id: str) -> NewAccessKey:
+    """Of AWS's form: AKIA and 16 of base 32; 40 characters of secret."""
+    key_id = "AKIA" + "".join(secrets.choice(_BASE32) for _ in range(16))
+    return NewAccessKey(key_id, secrets.token_urlsafe(30), account_id)
+
+
+def require_alias(text: str, *, field: str) -> str:
+    """Raises InvalidAlias."""
+    if not _ALIAS.match(text):
+        raise InvalidAlias(
+            f"{field}: {text!r} must be 2 to 40 lower-case letters, digits and hyphens, and begin with a letter.",
+            field=field,
+        )
+    return text
+
+
+def require_domain(text: str) -> str:
+    """The domain in lower case, without a port. Raises InvalidDomain."""
+    domain = text.lower().rstrip(".")
+    labels = domain.split(".")
+    if len(domain) > 253 or not all(_LABEL.match(label) for label in labels):
+        raise InvalidDomain(f"{text!r} is not a domain name such as shop.example.com.", field="domain")
+    return domain
+
+
+def require_route_pattern(pattern: str) -> str:
+    """`/api/search` for one path, `/api/*` for all below, `/*` for everything. Raises InvalidGrant."""
+    stars = pattern.count("*")
+    if not _PATTERN.match(pattern) or stars > 1 or (stars == 1 and not pattern.endswith("/*")) or "//" in pattern:
+        raise InvalidGrant(
+            f"{pattern!r} is not a path pattern. Write a path (/api/search) or a path with /* at its end (/api/*).",
+            field="pattern",
+        )
+    return pattern

@@ -1,0 +1,26 @@
+"""Wiring; the only place that constructs things."""
+
+from pathlib import Path
+
+from kokoa.graphql import Subgraph, build_subgraph
+from kokoa.postgres import Database
+from kokoa.postgres.vault import Vault
+from kokoa.services.tenants.actions import TenantsActions
+from kokoa.services.tenants.resolvers import TenantsResolvers
+from kokoa.services.tenants.store import TenantsStore
+
+NAME = "tenants"
+FOLDER = Path(__file__).parent
+
+
+class TenantsService:
+    """The service on its database."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self.store = TenantsStore(database, vault)
+        self.actions = TenantsActions(database, vault)
+        self.subgraph: Subgraph = build_subgraph(
+            name=NAME,
+            sdl=FOLDER.joinpath("schema.graphql").read_text(),
+            resolvers=TenantsResolvers(self.store).table(),
+        )

@@ -1,0 +1,48 @@
+"""Real servers for tests: one PostgreSQL and one NATS for a test process, started from wheels."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
+
+SERVICE_PASSWORD = "for-tests-only"
+
+ConnectService = Callable[..., Awaitable[Database]]
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The admin DSN of a fresh server."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    yield await server.start()
+    await server.stop()
+
+
+@pytest.fixture
+async def connect_service(postgres: str) -> AsyncIterator[ConnectService]:
+    """connect_service(name, migrations_folder) → Database in a database of its own, migrated."""
+    databases: list[Database] = []
+    name = f"t{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(postgres)
+    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    dsn = postgres.replace("/postgres?", f"/{name}?")
+
+    async def connect(service: str, folder: Path, pool_size: int = 4) -> Database:
+        await migrate(dsn, [ServiceSchema(service, folder, SERVICE_PASSWORD)])
+        database = await Database.connect(
+            service_dsn(dsn, service, SERVICE_PASSWORD), service=service, pool_size=pool_size
+        )
+        databases.append(database)
+        return database
+
+    yield connect
+    await asyncio.gather(*(database.close() for database in databases))
+    admin = await asyncpg.connect(postgres)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()

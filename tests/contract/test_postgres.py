@@ -1,0 +1,167 @@
+"""The database layer on a real server: isolation by environment, atomic events, refusal of outside calls."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import asyncpg
+import pytest
+from conftest import SERVICE_PASSWORD, ConnectService
+
+from kokoa.kernel.ids import new_id
+from kokoa.kernel.transaction import CallInsideTransaction, refuse_in_transaction
+from kokoa.postgres import Database, EmbeddedPostgres, Event, ServiceSchema, migrate
+from kokoa.postgres.migrations import MigrationChanged, TableWithoutEnvironment
+from kokoa.processes import AlreadyRunning
+
+SAMPLE = Path(__file__).parent / "migrations_sample"
+INSERT = "INSERT INTO things (environment_id, id, name) VALUES ($1, $2, $3)"
+COUNT = "SELECT count(*) FROM things WHERE environment_id = $1"
+COUNT_CARELESS = "SELECT count(*) FROM things WHERE $1::uuid IS NOT NULL"
+
+
+class ThingMade(Event):
+    """An event for these tests."""
+
+    thing_id: str
+
+    def key(self) -> str:
+        return self.thing_id
+
+
+@pytest.fixture
+async def sample(connect_service: ConnectService) -> Database:
+    return await connect_service("sample", SAMPLE)
+
+
+async def test_rows_of_another_environment_are_invisible_even_to_a_careless_statement(sample: Database) -> None:
+    mine, theirs = new_id(), new_id()
+    await sample.execute(mine, INSERT, new_id(), "mine")
+    await sample.execute(theirs, INSERT, new_id(), "theirs")
+    assert await sample.fetchval(mine, COUNT_CARELESS) == 1
+    assert await sample.fetchval(theirs, COUNT_CARELESS) == 1
+
+
+async def test_an_unset_environment_sees_nothing(sample: Database) -> None:
+    await sample.execute(new_id(), INSERT, new_id(), "somebody's")
+    rows = await sample.fetch_anywhere("SELECT * FROM things")
+    assert rows == []
+
+
+async def test_writing_into_another_environment_is_refused(sample: Database) -> None:
+    statement = "INSERT INTO things (environment_id, id, name) SELECT $2, $3, 'x' WHERE $1::uuid IS NOT NULL"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await sample.execute(new_id(), statement, new_id(), new_id())
+
+
+async def test_a_definer_function_spans_environments(sample: Database) -> None:
+    for _ in range(3):
+        await sample.execute(new_id(), INSERT, new_id(), "one each")
+    assert (await sample.fetch_anywhere("SELECT things_everywhere() AS n"))[0]["n"] == 3
+
+
+async def test_event_and_change_commit_together_or_not_at_all(sample: Database) -> None:
+    environment, thing = new_id(), new_id()
+    with pytest.raises(ZeroDivisionError):
+        async with sample.transaction(environment) as tx:
+            await tx.execute(INSERT, thing, "undone")
+            await tx.emit(ThingMade(thing_id=thing), correlation_id="0" * 32)
+            raise ZeroDivisionError
+    assert await sample.fetchval(environment, COUNT) == 0
+    assert await sample.fetch_anywhere("SELECT * FROM outbox_pending(10)") == []
+    async with sample.transaction(environment) as tx:
+        await tx.execute(INSERT, thing, "done")
+        await tx.emit(ThingMade(thing_id=thing), correlation_id="0" * 32)
+    assert await sample.fetchval(environment, COUNT) == 1
+    assert len(await sample.fetch_anywhere("SELECT * FROM outbox_pending(10)")) == 1
+
+
+async def test_nothing_leaves_the_process_while_a_transaction_is_open(sample: Database) -> None:
+    async with sample.transaction(new_id()):
+        with pytest.raises(CallInsideTransaction, match="NATS publish"):
+            refuse_in_transaction("NATS publish")
+    refuse_in_transaction("NATS publish")
+
+
+async def test_a_service_cannot_read_another_services_tables(
+    connect_service: ConnectService, sample: Database
+) -> None:
+    other = await connect_service("another", SAMPLE)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await other.fetch(new_id(), "SELECT 1 FROM sample.things WHERE environment_id = $1")
+
+
+async def test_every_table_is_under_forced_row_level_security(sample: Database) -> None:
+    rows = await sample.fetch_anywhere(
+        """SELECT relname, relrowsecurity, relforcerowsecurity, pg_get_userbyid(relowner) AS owner
+             FROM pg_class WHERE relnamespace = 'sample'::regnamespace AND relkind = 'r'"""
+    )
+    assert {row["relname"] for row in rows} == {"things", "outbox"}
+    assert all(row["relrowsecurity"] and row["relforcerowsecurity"] for row in rows)
+    assert {row["owner"] for row in rows} == {"kokoa_migrator"}
+
+
+async def test_an_aborted_transaction_does_not_confuse_the_pin(sample: Database) -> None:
+    first, second = new_id(), new_id()
+    await sample.execute(first, INSERT, new_id(), "first's")
+    with pytest.raises(asyncpg.PostgresError):
+        async with sample.transaction(second) as tx:
+            await tx.execute("SELECT 1 / 0 WHERE $1::uuid IS NOT NULL")
+    assert await sample.fetchval(second, COUNT_CARELESS) == 0
+    assert await sample.fetchval(first, COUNT_CARELESS) == 1
+
+
+async def test_a_changed_migration_and_a_table_without_environment_are_refused(
+    postgres: str, connect_service: ConnectService, tmp_path: Path
+) -> None:
+    await connect_service("sample", SAMPLE)
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "0001_bad.sql").write_text("CREATE TABLE loose (id bigint PRIMARY KEY);")
+    with pytest.raises(TableWithoutEnvironment, match=r"bad\.loose"):
+        await migrate(postgres, [ServiceSchema("bad", bad, SERVICE_PASSWORD)])
+    good = "CREATE TABLE t (environment_id uuid NOT NULL);"
+    (bad / "0001_bad.sql").write_text(good)
+    assert await migrate(postgres, [ServiceSchema("bad", bad, SERVICE_PASSWORD)]) == 1
+    assert await migrate(postgres, [ServiceSchema("bad", bad, SERVICE_PASSWORD)]) == 0
+    (bad / "0001_bad.sql").write_text(good + "-- changed")
+    with pytest.raises(MigrationChanged, match=r"0001_bad\.sql"):
+        await migrate(postgres, [ServiceSchema("bad", bad, SERVICE_PASSWORD)])
+
+
+async def test_two_migrators_at_once_apply_each_file_once(postgres: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").write_text("CREATE TABLE a (environment_id uuid NOT NULL);")
+    schema = [ServiceSchema("twice", tmp_path, SERVICE_PASSWORD)]
+    counts = await asyncio.gather(migrate(postgres, schema), migrate(postgres, schema))
+    assert sorted(counts) == [0, 1]
+
+
+async def test_a_killed_server_comes_back_with_what_was_committed(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    dsn = await server.start()
+    try:
+        await migrate(dsn, [ServiceSchema("sample", SAMPLE, SERVICE_PASSWORD)])
+        admin = await asyncpg.connect(dsn)
+        await admin.execute("CREATE TABLE survived AS SELECT 1 AS n")
+        await admin.close()
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        assert await _eventually(dsn) == 1
+        with pytest.raises(AlreadyRunning, match="already running"):
+            await EmbeddedPostgres(tmp_path).start()
+    finally:
+        await server.stop()
+
+
+async def _eventually(dsn: str) -> int:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                admin = await asyncpg.connect(dsn)
+            except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+                await asyncio.sleep(0.05)
+                continue
+            value: int = await admin.fetchval("SELECT n FROM survived")
+            await admin.close()
+            return value
