@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
 
 SERVICE_PASSWORD = "for-tests-only"
@@ -21,6 +22,23 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     yield await server.start()
     await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedNats]:
+    """A fresh NATS server."""
+    server = EmbeddedNats(tmp_path_factory.mktemp("nats"))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def bus(nats_server: EmbeddedNats) -> AsyncIterator[Bus]:
+    """A connection with the streams in place."""
+    connection = await Bus.connect(nats_server.url, name="test")
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

@@ -1,1 +1,3 @@
 """Kokoa: a self-hosted composable commerce cloud. Start reading at ARCHITECTURE.md."""
+
+__version__ = "0.1.0"

@@ -57,6 +57,10 @@ RETURNING account_id;
 -- The account of a partner in the environment.
 SELECT account_id, partner, created_at FROM accounts WHERE environment_id = $1 AND partner = $2;
 
+-- name: account_by_id
+-- An account of the environment.
+SELECT account_id, partner, created_at FROM accounts WHERE environment_id = $1 AND account_id = $2;
+
 -- name: accounts_page
 -- Accounts of the environment, by partner, after the given one.
 SELECT account_id, partner, created_at FROM accounts

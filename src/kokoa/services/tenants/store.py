@@ -67,6 +67,10 @@ class TenantsStore:
         row = await self._database.fetchrow(environment_id, queries.account_by_partner, partner)
         return _account(row) if row else None
 
+    async def account(self, environment_id: str, account_id: str) -> Account | None:
+        row = await self._database.fetchrow(environment_id, queries.account_by_id, account_id)
+        return _account(row) if row else None
+
     async def accounts(self, environment_id: str, *, after: str = "", limit: int = 100) -> list[Account]:
         """By partner, after the given one."""
         rows = await self._database.fetch(environment_id, queries.accounts_page, after, limit)

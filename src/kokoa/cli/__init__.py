@@ -1,0 +1,1 @@
+"""The `kokoa` command: one file a command group."""

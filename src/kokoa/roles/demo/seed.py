@@ -1,0 +1,158 @@
+"""Makes the demo tenant. Every step may have been done before: a start that was killed half way is finished here."""
+
+import os
+import shlex
+from pathlib import Path
+
+import msgspec
+
+from kokoa.kernel.ids import new_correlation_id
+from kokoa.kernel.money import Money
+from kokoa.postgres import Database, service_dsn
+from kokoa.postgres.vault import Vault
+from kokoa.roles.platform import require_servers, schema_password
+from kokoa.roles.settings import Settings, load_settings, master_key
+from kokoa.services.catalog.model import Category, Country, NewProduct, NewVariant, slug_of
+from kokoa.services.catalog.service import CatalogService
+from kokoa.services.tenants.model import EnvironmentSecrets, NewAccessKey
+from kokoa.services.tenants.service import TenantsService
+
+TENANT, ENVIRONMENT, PARTNER, GRANT = "demo", "prod", "demo", "/api/*"
+REGION = "eu-north-1"
+_SHOP = Path(__file__).with_name("shop.json")
+
+
+class _Variant(msgspec.Struct):
+    sku: str
+    name: str
+    price_minor: int
+
+
+class _Product(msgspec.Struct):
+    category: str
+    name: str
+    description: str
+    variants: list[_Variant]
+
+
+class _Shop(msgspec.Struct):
+    currency: str
+    categories: list[Category]
+    countries: list[Country]
+    products: list[_Product]
+
+
+class _Secrets(msgspec.Struct):
+    """What only the demo keeps in the clear, so that `demo.env` can be written again."""
+
+    tenant_secret: str
+    graphql_secret: str
+    access_key_id: str
+    secret_access_key: str
+
+
+async def seed_demo(settings: Settings) -> None:
+    """Make the tenant, partner, key, grant and goods that are missing, then write `demo.env`."""
+    vault = Vault(master_key(settings))
+    dsn, _ = require_servers(load_settings({"KOKOA_STATE_DIR": str(settings.state_dir), **_given(settings)}))
+    tenants_db = await _connect(dsn, vault, "tenants")
+    catalog_db = await _connect(dsn, vault, "catalog")
+    try:
+        secrets = await _seed_tenant(TenantsService(tenants_db, vault), settings.state_dir)
+        environment = await TenantsService(tenants_db, vault).store.by_alias(TENANT, ENVIRONMENT)
+        assert environment is not None, "it was made just now"
+        await _seed_goods(CatalogService(catalog_db), environment.id)
+    finally:
+        await tenants_db.close()
+        await catalog_db.close()
+    _write_private(settings.state_dir / "demo.env", _demo_env(settings.url, secrets))
+
+
+async def _seed_tenant(tenants: TenantsService, state_dir: Path) -> _Secrets:
+    correlation_id = new_correlation_id()
+    kept = state_dir / "secrets" / "demo.json"
+    environment = await tenants.store.by_alias(TENANT, ENVIRONMENT)
+    if environment is not None and kept.exists():
+        return msgspec.json.decode(kept.read_bytes(), type=_Secrets)
+    opened: EnvironmentSecrets
+    if environment is None:
+        environment_id, opened = await tenants.actions.create_environment(
+            TENANT, ENVIRONMENT, correlation_id=correlation_id
+        )
+    else:  # a start was killed before it could keep them
+        environment_id = environment.id
+        opened = await tenants.actions.rotate_secrets(environment, correlation_id=correlation_id)
+    key = await _seed_partner(tenants, environment_id, correlation_id)
+    secrets = _Secrets(opened.tenant_secret, opened.graphql_secret, key.access_key_id, key.secret_access_key)
+    _write_private(kept, msgspec.json.encode(secrets).decode())
+    return secrets
+
+
+async def _seed_partner(tenants: TenantsService, environment_id: str, correlation_id: str) -> NewAccessKey:
+    account = await tenants.store.account_of(environment_id, PARTNER)
+    if account is None:
+        account_id = await tenants.actions.add_partner(environment_id, PARTNER, correlation_id=correlation_id)
+    else:
+        account_id = account.account_id
+        for entry in await tenants.store.access_keys(environment_id, account_id):
+            if entry.revoked_at is None:  # its secret is lost
+                await tenants.actions.revoke_key(environment_id, entry.access_key_id, correlation_id=correlation_id)
+    await tenants.actions.add_grant(environment_id, account_id, GRANT, correlation_id=correlation_id)
+    return await tenants.actions.create_key(environment_id, account_id, correlation_id=correlation_id)
+
+
+async def _seed_goods(catalog: CatalogService, environment_id: str) -> None:
+    if await catalog.store.products(environment_id, limit=1, offset=0):
+        return
+    shop = msgspec.json.decode(_SHOP.read_bytes(), type=_Shop)
+    await catalog.actions.put_categories(environment_id, shop.categories)
+    await catalog.actions.put_countries(environment_id, shop.countries)
+    products = [
+        NewProduct(
+            name=product.name,
+            slug=slug_of(product.name),
+            description=product.description,
+            category_slug=product.category,
+            external_reference=None,
+            variants=tuple(NewVariant(v.sku, v.name, Money(v.price_minor, shop.currency)) for v in product.variants),
+        )
+        for product in shop.products
+    ]
+    await catalog.actions.create_products(environment_id, products, correlation_id=new_correlation_id())
+
+
+async def _connect(dsn: str, vault: Vault, service: str) -> Database:
+    own = service_dsn(dsn, service, schema_password(vault, service))
+    return await Database.connect(own, service=service, pool_size=2)
+
+
+def _given(settings: Settings) -> dict[str, str]:
+    given = {"KOKOA_DATABASE_URL": settings.database_url, "KOKOA_NATS_URL": settings.nats_url}
+    return {name: value for name, value in given.items() if value}
+
+
+def _demo_env(url: str, secrets: _Secrets) -> str:
+    values = {
+        "KOKOA_URL": url,
+        "KOKOA_TENANT_ID": TENANT,
+        "KOKOA_TENANT_SECRET": secrets.tenant_secret,
+        "KOKOA_GRAPHQL_SECRET": secrets.graphql_secret,
+        "AWS_ACCESS_KEY_ID": secrets.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secrets.secret_access_key,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_PAGER": "",
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    head = "# The demo tenant and its partner. Written at each start of `kokoa up`; source it in a shell."
+    return "\n".join([head, "unset AWS_PROFILE AWS_SESSION_TOKEN", *lines, ""])
+
+
+def _write_private(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)

@@ -1,0 +1,182 @@
+"""The operator's API under /_kokoa/operator/: what the `kokoa` command asks. Bearer token, JSON, problem+json."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kokoa.edge.tables import RouteTables
+from kokoa.kernel.errors import Invalid, Unauthenticated
+from kokoa.roles.seams import Administration, Directory
+from kokoa.services.tenants.errors import EnvironmentNotFound
+from kokoa.web.http import CORRELATION_KEY
+
+PREFIX = "/_kokoa/operator"
+_BODY_BYTES_MAX = 64 * 1024
+_PAGE_MAX = 1000
+
+_Body = TypeVar("_Body")
+
+_ENVIRONMENT = PREFIX + "/tenants/{tenant}/{environment}"
+
+
+class OperatorTokenWrong(Unauthenticated):
+    """The operator's token is missing or is another store's."""
+
+
+class InvalidBody(Invalid):
+    """The request's body does not fit."""
+
+
+class _Named(msgspec.Struct):
+    tenant: str
+    environment: str = "prod"
+
+
+class _Partner(msgspec.Struct):
+    partner: str
+
+
+class _Grant(msgspec.Struct):
+    partner: str
+    pattern: str
+
+
+class _Domain(msgspec.Struct):
+    domain: str
+
+
+class _RateLimit(msgspec.Struct):
+    requests: int
+
+
+class OperatorApi:
+    """Routes for a Starlette application."""
+
+    def __init__(
+        self, administration: Administration, directory: Directory, tables: RouteTables, *, token: str
+    ) -> None:
+        self._administration = administration
+        self._directory = directory
+        self._tables = tables
+        self._token = token
+
+    def routes(self) -> list[Route]:
+        """Every address, with what answers."""
+        return [
+            self._route("GET", PREFIX + "/tenants", self.list_environments),
+            self._route("POST", PREFIX + "/tenants", self.create_environment),
+            self._route("POST", _ENVIRONMENT + "/secrets", self.rotate_secrets),
+            self._route("POST", _ENVIRONMENT + "/domains", self.add_domain),
+            self._route("PUT", _ENVIRONMENT + "/rate-limit", self.set_rate_limit),
+            self._route("GET", _ENVIRONMENT + "/partners", self.list_partners),
+            self._route("POST", _ENVIRONMENT + "/partners", self.add_partner),
+            self._route("GET", _ENVIRONMENT + "/partners/{partner}/keys", self.list_keys),
+            self._route("POST", _ENVIRONMENT + "/partners/{partner}/keys", self.create_key),
+            self._route("DELETE", _ENVIRONMENT + "/keys/{key}", self.revoke_key),
+            self._route("GET", _ENVIRONMENT + "/grants", self.list_grants),
+            self._route("POST", _ENVIRONMENT + "/grants", self.add_grant),
+            self._route("DELETE", _ENVIRONMENT + "/grants", self.revoke_grant),
+            self._route("GET", _ENVIRONMENT + "/routes", self.list_routes),
+        ]
+
+    def _route(self, method: str, path: str, answer: Callable[[Request], Awaitable[Any]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            self._authorise(request)
+            result = await answer(request)
+            if result is None:
+                return Response(status_code=204)
+            status = 201 if method == "POST" else 200
+            return Response(msgspec.json.encode(result), status_code=status, media_type="application/json")
+
+        return Route(path, endpoint, methods=[method], name=f"{method} {path}")
+
+    def _authorise(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), self._token.encode()):
+            raise OperatorTokenWrong(
+                "This needs the operator's token: KOKOA_OPERATOR_TOKEN, or operator.token in the state folder."
+            )
+
+    async def list_environments(self, request: Request) -> Any:
+        after = request.query_params.get("after", "").partition("/")
+        return await self._administration.environments(after[0], after[2], _PAGE_MAX)
+
+    async def create_environment(self, request: Request) -> Any:
+        named = await _body(request, _Named)
+        return await self._administration.create_environment(named.tenant, named.environment, _correlation(request))
+
+    async def rotate_secrets(self, request: Request) -> Any:
+        return await self._administration.rotate_secrets(*_where(request), _correlation(request))
+
+    async def add_domain(self, request: Request) -> Any:
+        given = await _body(request, _Domain)
+        domain = await self._administration.add_domain(*_where(request), given.domain, _correlation(request))
+        return {"domain": domain}
+
+    async def set_rate_limit(self, request: Request) -> Any:
+        given = await _body(request, _RateLimit)
+        if not 1 <= given.requests <= 1_000_000:
+            raise InvalidBody("requests must be 1 to 1,000,000 in each window of 10 s.", field="requests")
+        await self._administration.set_rate_limit(*_where(request), given.requests, _correlation(request))
+
+    async def list_partners(self, request: Request) -> Any:
+        return await self._administration.partners(*_where(request))
+
+    async def add_partner(self, request: Request) -> Any:
+        given = await _body(request, _Partner)
+        return await self._administration.add_partner(*_where(request), given.partner, _correlation(request))
+
+    async def list_keys(self, request: Request) -> Any:
+        return await self._administration.keys(*_where(request), request.path_params["partner"])
+
+    async def create_key(self, request: Request) -> Any:
+        partner = request.path_params["partner"]
+        return await self._administration.create_key(*_where(request), partner, _correlation(request))
+
+    async def revoke_key(self, request: Request) -> Any:
+        await self._administration.revoke_key(*_where(request), request.path_params["key"], _correlation(request))
+
+    async def list_grants(self, request: Request) -> Any:
+        return await self._administration.grants(*_where(request))
+
+    async def add_grant(self, request: Request) -> Any:
+        given = await _body(request, _Grant)
+        where = _where(request)
+        await self._administration.add_grant(*where, given.partner, given.pattern, _correlation(request))
+
+    async def revoke_grant(self, request: Request) -> Any:
+        given = await _body(request, _Grant)
+        where = _where(request)
+        await self._administration.revoke_grant(*where, given.partner, given.pattern, _correlation(request))
+
+    async def list_routes(self, request: Request) -> Any:
+        tenant, name = _where(request)
+        environment = await self._directory.by_alias(tenant, name)
+        if environment is None:
+            raise EnvironmentNotFound(f"Tenant {tenant!r} has no environment {name!r}.")
+        self._tables.invalidate(environment.id)
+        return (await self._tables.of(environment.id)).describe()
+
+
+def _where(request: Request) -> tuple[str, str]:
+    return request.path_params["tenant"], request.path_params["environment"]
+
+
+def _correlation(request: Request) -> str:
+    correlation_id: str = request.scope[CORRELATION_KEY]
+    return correlation_id
+
+
+async def _body(request: Request, kind: type[_Body]) -> _Body:
+    """Raises InvalidBody, which names what does not fit."""
+    if int(request.headers.get("content-length", "0")) > _BODY_BYTES_MAX:
+        raise InvalidBody(f"The body has at most {_BODY_BYTES_MAX} bytes.")
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except msgspec.DecodeError as error:
+        raise InvalidBody(f"The body does not fit: {error}") from error

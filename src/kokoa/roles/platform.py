@@ -1,0 +1,104 @@
+"""What every process opens: databases within one connection budget, the bus, the vault, call tokens, HTTP client."""
+
+import base64
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+
+import kokoa.functions.control
+import kokoa.services.catalog
+import kokoa.services.search
+import kokoa.services.tenants
+from kokoa.messaging import Bus
+from kokoa.postgres import Database, ServiceSchema, service_dsn
+from kokoa.postgres.vault import Vault
+from kokoa.roles.settings import InvalidSetting, Settings, master_key
+from kokoa.web.tokens import CallTokens
+
+SCHEMAS: dict[str, Path] = {
+    "tenants": Path(kokoa.services.tenants.__file__).parent / "migrations",
+    "catalog": Path(kokoa.services.catalog.__file__).parent / "migrations",
+    "search": Path(kokoa.services.search.__file__).parent / "migrations",
+    "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
+}
+SERVICES = ("tenants", "catalog", "search")
+
+# Processes that may be connected at once: two web processes, a worker, the start-up, and one to spare.
+_PROCESSES = 5
+_POOL_MIN = 2
+
+
+class Platform:
+    """Opened by `open`, closed by `close`. Nothing here knows what a process serves."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.vault = Vault(master_key(settings))
+        self.tokens = CallTokens(self.vault.derive("call-tokens"))
+        self.stack = AsyncExitStack()
+        self.databases: dict[str, Database] = {}
+        self._bus: Bus | None = None
+        self._http: aiohttp.ClientSession | None = None
+
+    async def open(self, schemas: Iterable[str], *, name: str) -> None:
+        """Connect to the bus and to the named schemas. Raises Unavailable errors that say what is down."""
+        names = list(schemas)
+        dsn, nats_url = require_servers(self.settings)
+        for schema in names:
+            database = await Database.connect(
+                service_dsn(dsn, schema, schema_password(self.vault, schema)),
+                service=schema,
+                pool_size=self._pool_size(),
+            )
+            self.stack.push_async_callback(database.close)
+            self.databases[schema] = database
+        self._bus = await Bus.connect(nats_url, name=name)
+        self.stack.push_async_callback(self._bus.close)
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60), auto_decompress=False
+        )
+        self.stack.push_async_callback(self._http.close)
+
+    @property
+    def bus(self) -> Bus:
+        assert self._bus is not None, "open() first"
+        return self._bus
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        assert self._http is not None, "open() first"
+        return self._http
+
+    async def close(self) -> None:
+        await self.stack.aclose()
+
+    def _pool_size(self) -> int:
+        """One budget for all pools of all processes."""
+        return max(_POOL_MIN, self.settings.connections // (_PROCESSES * len(SCHEMAS)))
+
+
+def service_schemas(vault: Vault) -> list[ServiceSchema]:
+    """What to migrate."""
+    return [ServiceSchema(name, folder, schema_password(vault, name)) for name, folder in SCHEMAS.items()]
+
+
+def schema_password(vault: Vault, schema: str) -> str:
+    """The password of a service's login role, the same on every process."""
+    return base64.urlsafe_b64encode(vault.derive(f"postgres-role/{schema}")).decode().rstrip("=")
+
+
+def operator_token(vault: Vault) -> str:
+    """The bearer token of the platform operator."""
+    return "op_" + base64.urlsafe_b64encode(vault.derive("operator-token")).decode().rstrip("=")
+
+
+def require_servers(settings: Settings) -> tuple[str, str]:
+    """(database URL, NATS URL). Raises InvalidSetting, which says how to get them."""
+    if not settings.database_url or not settings.nats_url:
+        raise InvalidSetting(
+            "No PostgreSQL and NATS are known. Start them with `kokoa up` or `kokoa serve data`, "
+            "or name your own by KOKOA_DATABASE_URL and KOKOA_NATS_URL."
+        )
+    return settings.database_url, settings.nats_url

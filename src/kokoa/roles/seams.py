@@ -1,0 +1,103 @@
+"""The seams between processes, as Protocols. In one process the implementation is passed; else kokoa.web.rpc."""
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from kokoa.edge.extensions import FunctionAnswer
+from kokoa.edge.model import Environment, ExtensionRoute, Grant
+from kokoa.functions.control.access import AccessKey, Account
+from kokoa.kernel.call import Call
+
+
+class EnvironmentEntry(msgspec.Struct, frozen=True):
+    """An environment as the operator sees it."""
+
+    environment_id: str
+    tenant: str
+    environment: str
+    domains: tuple[str, ...]
+    requests_per_window: int
+
+
+class NewEnvironment(msgspec.Struct, frozen=True):
+    """The secrets are shown only now."""
+
+    tenant: str
+    environment: str
+    tenant_secret: str
+    graphql_secret: str
+
+
+class PartnerEntry(msgspec.Struct, frozen=True):
+    partner: str
+    account_id: str
+    created_at: datetime
+
+
+class KeyEntry(msgspec.Struct, frozen=True):
+    """secret_access_key: only in the answer to its making."""
+
+    access_key_id: str
+    partner: str
+    account_id: str
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    secret_access_key: str | None = None
+
+
+class GrantEntry(msgspec.Struct, frozen=True):
+    partner: str
+    account_id: str
+    kind: str
+    pattern: str
+
+
+class Directory(Protocol):
+    """Who is who; answered by tenants."""
+
+    async def by_alias(self, tenant_alias: str, environment_name: str) -> Environment | None: ...
+    async def by_secrets(self, tenant_alias: str, tenant_secret_digest: str) -> Environment | None: ...
+    async def by_domain(self, host: str) -> Environment | None: ...
+    async def by_id(self, environment_id: str) -> Environment | None: ...
+    async def access_key(self, access_key_id: str) -> AccessKey | None: ...
+    async def account(self, environment_id: str, account_id: str) -> Account | None: ...
+    async def partners(self, environment_id: str) -> dict[str, str]:
+        """Partner by account id."""
+        ...
+
+    async def grants(self, environment_id: str) -> list[Grant]: ...
+
+
+class Administration(Protocol):
+    """What the operator does to tenants; answered by tenants. correlation_id travels with the events."""
+
+    async def environments(self, after_tenant: str, after_environment: str, limit: int) -> list[EnvironmentEntry]: ...
+    async def create_environment(self, tenant: str, environment: str, correlation_id: str) -> NewEnvironment: ...
+    async def rotate_secrets(self, tenant: str, environment: str, correlation_id: str) -> NewEnvironment: ...
+    async def set_rate_limit(self, tenant: str, environment: str, requests: int, correlation_id: str) -> None: ...
+    async def add_domain(self, tenant: str, environment: str, domain: str, correlation_id: str) -> str: ...
+    async def partners(self, tenant: str, environment: str) -> list[PartnerEntry]: ...
+    async def add_partner(self, tenant: str, environment: str, partner: str, correlation_id: str) -> PartnerEntry: ...
+    async def keys(self, tenant: str, environment: str, partner: str) -> list[KeyEntry]: ...
+    async def create_key(self, tenant: str, environment: str, partner: str, correlation_id: str) -> KeyEntry: ...
+    async def revoke_key(self, tenant: str, environment: str, access_key_id: str, correlation_id: str) -> None: ...
+    async def grants(self, tenant: str, environment: str) -> list[GrantEntry]: ...
+    async def add_grant(
+        self, tenant: str, environment: str, partner: str, pattern: str, correlation_id: str
+    ) -> None: ...
+    async def revoke_grant(
+        self, tenant: str, environment: str, partner: str, pattern: str, correlation_id: str
+    ) -> None: ...
+
+
+class Functions(Protocol):
+    """What the edge needs of the functions' control plane."""
+
+    async def routes_of(self, environment_id: str) -> list[ExtensionRoute]:
+        """Routes of all extensions; `partner` is empty, for tenants knows it."""
+        ...
+
+    async def invoke(self, call: Call, function_arn: str, payload: bytes) -> FunctionAnswer: ...
+    async def ready(self) -> bool: ...

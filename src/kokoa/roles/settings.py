@@ -1,0 +1,135 @@
+"""Settings: environment variables, with defaults that make a laptop work. docs/reference/settings.md lists them."""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from kokoa.kernel.errors import Invalid
+
+MASTER_KEY_BYTES = 32
+
+
+class InvalidSetting(Invalid):
+    """An environment variable has a value that does not work."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of every role. The names are the variables' names in lower case, without KOKOA_.
+
+    state_dir: where a laptop's servers, secrets, code and logs live.
+    database_url, nats_url: empty means the servers that `kokoa up` or `kokoa serve data` started.
+    public_url: how browsers and tools reach the edge.
+    """
+
+    state_dir: Path = Path(".kokoa")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    web_processes: int = 2
+    public_url: str = ""
+    database_url: str = ""
+    nats_url: str = ""
+    master_key: str = ""
+    code_url: str = ""
+    connections: int = 90
+    log_format: str = "console"
+    gateway_url: str = "http://127.0.0.1:8081"
+    tenants_url: str = "http://127.0.0.1:8082"
+    catalog_url: str = "http://127.0.0.1:8083"
+    search_url: str = "http://127.0.0.1:8084"
+    functions_url: str = "http://127.0.0.1:8085"
+    edge_url: str = ""
+    host_socket: str = ""
+    function_memory_mb: int = 4096
+    function_concurrency: int = 64
+    prewarm: int = 2
+    demo: bool = True
+
+    @property
+    def url(self) -> str:
+        """How the store is reached from outside."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def socket(self) -> Path:
+        """The function host's Unix socket."""
+        return Path(self.host_socket) if self.host_socket else self.state_dir / "host" / "host.sock"
+
+    def port_of(self, role: str) -> int:
+        """The port that a role of its own listens on: the edge's is KOKOA_PORT, others' are in their URL."""
+        if role in ("edge", "web"):
+            return self.port
+        address: str = getattr(self, f"{role}_url")
+        try:
+            return int(address.rsplit(":", 1)[1].split("/")[0])
+        except (IndexError, ValueError):
+            raise InvalidSetting(f"KOKOA_{role.upper()}_URL={address!r} names no port to listen on.") from None
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """From KOKOA_* variables. Raises InvalidSetting, which names the variable.
+
+    What `kokoa serve data` or `kokoa up` wrote about its servers fills in what is not set.
+    """
+    given = os.environ if environment is None else environment
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(Settings):
+        variable = f"KOKOA_{field.name.upper()}"
+        text = given.get(variable)
+        if text is None or text == "":
+            continue
+        try:
+            values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            raise InvalidSetting(f"{variable}={text!r}: {error}") from None
+    state_dir = Path(str(values.get("state_dir", Settings().state_dir))).absolute()
+    values["state_dir"] = state_dir
+    return Settings(**{**_servers(state_dir), **values})  # type: ignore[arg-type]  # converted field by field above
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(f"no conversion to {kind}")
+
+
+def servers_file(state_dir: Path) -> Path:
+    """Where running embedded servers write how to reach them."""
+    return state_dir / "servers.json"
+
+
+def _servers(state_dir: Path) -> dict[str, str]:
+    try:
+        found = msgspec.json.decode(servers_file(state_dir).read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+    return {name: found[name] for name in ("database_url", "nats_url") if name in found}
+
+
+def master_key(settings: Settings) -> bytes:
+    """The key that seals secrets: KOKOA_MASTER_KEY in base64, else `<state folder>/secrets/master.key`.
+
+    Made on first use when neither exists. Raises InvalidSetting.
+    """
+    if settings.master_key:
+        try:
+            key = base64.b64decode(settings.master_key, validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) != MASTER_KEY_BYTES:
+            raise InvalidSetting("KOKOA_MASTER_KEY must be 32 bytes in base64: head -c 32 /dev/urandom | base64")
+        return key
+    path = settings.state_dir / "secrets" / "master.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with open(descriptor, "wb") as file:
+        file.write(os.urandom(MASTER_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_bytes()

@@ -1,0 +1,100 @@
+"""The worker: relays outboxes to the bus, keeps the search index in step, writes function logs. Runs N times."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from kokoa.functions.control.logs import FunctionLogs
+from kokoa.functions.host.model import LogRecord
+from kokoa.kernel.call import Call, Caller
+from kokoa.kernel.clock import now_ms
+from kokoa.messaging import Bus, Message, relay
+from kokoa.postgres import Database, Envelope
+from kokoa.services.search.actions import BATCH_MAX, SearchActions
+
+_log = structlog.get_logger(__name__)
+
+_INDEX_PATIENCE_MS = 20_000
+_INDEXER = Caller("service", "search", frozenset({"storefront", "management"}))
+
+
+class DatabaseOutbox:
+    """A service's outbox, as kokoa.messaging.relay wants it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pending(self, most: int) -> list[tuple[int, str, bytes]]:
+        rows = await self._database.fetch_anywhere("SELECT id, event_id, payload FROM outbox_pending($1)", most)
+        return [(row["id"], str(row["event_id"]), row["payload"]) for row in rows]
+
+    async def published(self, row_ids: list[int]) -> None:
+        await self._database.fetch_anywhere("SELECT outbox_published($1)", row_ids)
+
+    def leading(self) -> Any:
+        return self._database.exclusive("outbox")
+
+
+async def relay_outbox(database: Database, bus: Bus) -> None:
+    """Relay one service's events, and tell all processes at once that something changed."""
+
+    async def tell(payload: bytes) -> None:
+        envelope = msgspec.json.decode(payload, type=Envelope)
+        await bus.notify(f"changed.{envelope.source}.{envelope.environment_id}", payload)
+
+    await relay(DatabaseOutbox(database), bus, tell)
+
+
+async def keep_index(bus: Bus, search: SearchActions) -> None:
+    """Index what catalog's events name."""
+
+    async def handle(messages: list[Message]) -> None:
+        changed: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        for message in messages:
+            envelope = msgspec.json.decode(message.data, type=Envelope)
+            changed[envelope.environment_id, envelope.correlation_id][envelope.data["product_id"]] = None
+        for (environment_id, correlation_id), product_ids in changed.items():
+            call = Call(environment_id, _INDEXER, correlation_id, now_ms() + _INDEX_PATIENCE_MS)
+            await search.index(list(product_ids), call)
+
+    await bus.consume("EVENTS", "search-index", "events.*.catalog.>", handle, batch=BATCH_MAX)
+
+
+class BusLogSink:
+    """Where a function host leaves its log records: the LOGS stream, from which a worker writes them down."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def write(self, records: Sequence[LogRecord]) -> None:
+        by_account: dict[tuple[str, str], list[LogRecord]] = defaultdict(list)
+        for record in records:
+            by_account[record.environment_id, record.account_id].append(record)
+        for (environment_id, account_id), batch in by_account.items():
+            subject = f"logs.{environment_id}.{account_id}"
+            await self._bus.publish(subject, msgspec.msgpack.encode(batch), message_id=batch[0].id)
+
+
+async def keep_logs(bus: Bus, logs: FunctionLogs) -> None:
+    """Write down what functions printed."""
+
+    async def handle(messages: list[Message]) -> None:
+        by_environment: dict[str, list[LogRecord]] = defaultdict(list)
+        for message in messages:
+            for record in msgspec.msgpack.decode(message.data, type=list[LogRecord]):
+                by_environment[record.environment_id].append(record)
+        for environment_id, records in by_environment.items():
+            await logs.append(environment_id, records)
+
+    await bus.consume("LOGS", "function-logs", "logs.>", handle, batch=50)
+
+
+async def run_all(*jobs: Any) -> None:
+    """Run the jobs until one fails or we are cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(job)

@@ -1,0 +1,1 @@
+"""ASGI pieces that every HTTP surface shares: values for requests and answers, problems, health, metrics, tokens."""

@@ -1,0 +1,50 @@
+"""Structured logs: one JSON object a line in production, coloured text on a terminal. Always to stderr."""
+
+import logging
+import sys
+from typing import Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+LogFormat = Literal["json", "console"]
+
+
+def configure_logging(log_format: LogFormat, *, level: str = "INFO") -> None:
+    """Set up structlog, and the standard library's logging for what our libraries write."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info if log_format == "json" else _keep,
+    ]
+    renderer: Processor = structlog.processors.JSONRenderer(serializer=_dumps) if log_format == "json" else _console()
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries speak only when something is wrong: their info lines would drown the access log.
+    root.setLevel(max(number, logging.WARNING))
+
+
+def _console() -> Processor:
+    # Plain tracebacks: the pretty ones show local variables, and those may hold a tenant's secrets.
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+def _dumps(event: EventDict, **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _keep(_: object, __: str, event: EventDict) -> EventDict:
+    return event

@@ -1,0 +1,83 @@
+"""Serve an ASGI application: granian with N worker processes on one port, that never outlive their parent."""
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+
+from kokoa.processes import require_free_port
+
+_PR_SET_PDEATHSIG = 1
+_HEADER_READ_TIMEOUT_MS = 10_000
+_BUFFER_BYTES_MAX = 128 * 1024
+_STOP_TIMEOUT_S = 15
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """target: "module:factory", called once in each worker to make the application.
+
+    setting: the name of the setting that chose the port, for the message when it is busy.
+    """
+
+    target: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2
+    backlog: int = 1024
+    setting: str = "KOKOA_PORT"
+
+
+def run_server(settings: ServerSettings) -> None:
+    """Serve until SIGINT or SIGTERM, then let running requests finish. Blocks.
+
+    Raises PortBusy before anything is started: granian's workers share a port with SO_REUSEPORT, so without
+    the check a second store would silently take a part of the first one's requests.
+    """
+    require_free_port(settings.host, settings.port, setting=settings.setting)
+    server = Server(
+        settings.target,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.auto,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_READ_TIMEOUT_MS, max_buffer_size=_BUFFER_BYTES_MAX),
+        websockets=False,
+        backlog=settings.backlog,
+        log_level=LogLevels.warning,
+        factory=True,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_TIMEOUT_S,
+    )
+    server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=True)
+
+
+def load_application(server_pid: int, target: str) -> Callable[..., Any]:
+    """Runs in the worker: tie its life to the server's, then make the application."""
+    die_with(server_pid)
+    module, _, factory = target.partition(":")
+    application: Callable[..., Any] = getattr(importlib.import_module(module), factory)()
+    return application
+
+
+def die_with(parent_pid: int) -> None:
+    """Ask the kernel to kill this process when its parent dies, also by SIGKILL (prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    # The parent may have died between the fork and the prctl.
+    if os.getppid() != parent_pid:
+        os._exit(1)

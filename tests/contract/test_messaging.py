@@ -1,0 +1,160 @@
+"""The bus on a real server: durable, de-duplicated, at least once; the relay loses nothing over a crash."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from conftest import ConnectService
+from kokoa.kernel.ids import new_id
+from kokoa.kernel.transaction import CallInsideTransaction
+from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, relay_once
+from kokoa.postgres import Envelope, Event
+from kokoa.roles.worker import DatabaseOutbox
+
+SAMPLE = Path(__file__).parent / "migrations_sample"
+
+
+class ThingSeen(Event):
+    """An event for these tests."""
+
+    thing: str
+
+    def key(self) -> str:
+        return self.thing
+
+
+class Collector:
+    """A consumer's handler that keeps what it got.  fail_first: how many batches to refuse."""
+
+    def __init__(self, fail_first: int = 0) -> None:
+        self.payloads: list[bytes] = []
+        self.attempts: list[int] = []
+        self._failures_left = fail_first
+
+    async def __call__(self, messages: list[Message]) -> None:
+        self.attempts += [message.attempt for message in messages]
+        if self._failures_left:
+            self._failures_left -= 1
+            raise RuntimeError("refused once, on purpose")
+        self.payloads += [message.data for message in messages]
+
+
+@asynccontextmanager
+async def consuming(bus: Bus, subject: str, collector: Collector) -> Any:
+    name = f"test-{new_id()}"
+    task = asyncio.create_task(bus.consume("EVENTS", name, subject, collector, batch=10))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool], *, within_s: float = 15) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_messages_arrive_in_order_and_once_for_each_id(bus: Bus) -> None:
+    environment, collector = new_id(), Collector()
+    subject = f"events.{environment}.sample.ThingSeen"
+    for number in range(25):
+        await bus.publish(subject, str(number).encode(), message_id=f"{environment}/{number}")
+        await bus.publish(subject, b"again", message_id=f"{environment}/{number}")
+    async with consuming(bus, f"events.{environment}.>", collector):
+        await until(lambda: len(collector.payloads) >= 25)
+    assert collector.payloads == [str(number).encode() for number in range(25)]
+
+
+async def test_a_handler_that_fails_gets_the_same_messages_again(bus: Bus) -> None:
+    environment, collector = new_id(), Collector(fail_first=1)
+    await bus.publish(f"events.{environment}.sample.ThingSeen", b"one", message_id=new_id())
+    async with consuming(bus, f"events.{environment}.>", collector):
+        await until(lambda: collector.payloads == [b"one"])
+    assert collector.attempts == [1, 2]
+
+
+async def test_relay_publishes_what_committed_and_nothing_twice(connect_service: ConnectService, bus: Bus) -> None:
+    database = await connect_service("sample", SAMPLE)
+    environment, collector = new_id(), Collector()
+    async with database.transaction(environment) as tx:
+        await tx.emit(*(ThingSeen(thing=str(n)) for n in range(5)), correlation_id="a" * 32)
+    outbox = DatabaseOutbox(database)
+    rows = await outbox.pending(10)
+    assert await relay_once(outbox, bus) == 5
+    assert await relay_once(outbox, bus) == 0
+    for _, event_id, payload in rows:  # as after a crash between publishing and deleting
+        await bus.publish(f"events.{environment}.sample.ThingSeen", payload, message_id=event_id)
+    async with consuming(bus, f"events.{environment}.>", collector):
+        await until(lambda: len(collector.payloads) >= 5)
+    things = [msgspec.json.decode(payload, type=Envelope).data["thing"] for payload in collector.payloads]
+    assert things == ["0", "1", "2", "3", "4"]
+
+
+async def test_one_relay_leads_at_a_time(connect_service: ConnectService) -> None:
+    database = await connect_service("sample", SAMPLE)
+    async with DatabaseOutbox(database).leading() as first, DatabaseOutbox(database).leading() as second:
+        assert (first, second) == (True, False)
+    async with DatabaseOutbox(database).leading() as again:
+        assert again is True
+
+
+async def test_publishing_inside_a_transaction_is_refused(connect_service: ConnectService, bus: Bus) -> None:
+    database = await connect_service("sample", SAMPLE)
+    async with database.transaction(new_id()):
+        with pytest.raises(CallInsideTransaction):
+            await bus.publish("events.x.y.Z", b"", message_id=new_id())
+
+
+async def test_what_was_acknowledged_survives_kill_9_and_the_connection_comes_back(tmp_path: Path) -> None:
+    server = EmbeddedNats(tmp_path)
+    await server.start()
+    bus = await Bus.connect(server.url, name="test")
+    try:
+        environment, collector = new_id(), Collector()
+        await bus.publish(f"events.{environment}.sample.ThingSeen", b"before", message_id=new_id())
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        await publish_until_stored(bus, f"events.{environment}.sample.ThingSeen", b"after")
+        async with consuming(bus, f"events.{environment}.>", collector):
+            await until(lambda: len(collector.payloads) >= 2)
+        assert collector.payloads == [b"before", b"after"]
+    finally:
+        await bus.close()
+        await server.stop()
+
+
+async def publish_until_stored(bus: Bus, subject: str, payload: bytes) -> None:
+    message_id = new_id()
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with asyncio.timeout(1):
+                    await bus.publish(subject, payload, message_id=message_id)
+                    return
+            except (BusUnavailable, TimeoutError):
+                continue
+
+
+async def test_notices_reach_listeners_of_other_connections(bus: Bus, nats_server: EmbeddedNats) -> None:
+    other = await Bus.connect(nats_server.url, name="other")
+    heard: list[tuple[str, bytes]] = []
+
+    async def hear(name: str, payload: bytes) -> None:
+        heard.append((name, payload))
+
+    await other.listen("changed.*", hear)
+    async with asyncio.timeout(10):
+        while not heard:
+            await bus.notify("changed.routes", b"now")
+            await asyncio.sleep(0.02)
+    assert heard[0] == ("changed.routes", b"now")
+    await other.close()
