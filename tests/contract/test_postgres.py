@@ -7,8 +7,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from conftest import SERVICE_PASSWORD, ConnectService
 
+from conftest import SERVICE_PASSWORD, ConnectService
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction, refuse_in_transaction
 from kokoa.postgres import Database, EmbeddedPostgres, Event, ServiceSchema, migrate

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from conftest import ConnectService
 
 import kokoa.services.search as search
+from conftest import ConnectService
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.services.search.model import Document

@@ -8,6 +8,7 @@ from rich.console import Console
 import kokoa
 from kokoa.cli import doctor, grants, keys, logs, partner, routes, serve, store, tenant
 from kokoa.kernel.errors import KokoaError
+from kokoa.web.logging import configure_logging
 
 app = App(
     name="kokoa",
@@ -20,6 +21,7 @@ for group in (store, serve, doctor, tenant, partner, keys, grants, routes, logs)
 
 def main() -> None:
     """Run a command. A KokoaError becomes one line and exit status 1; Ctrl-C exits with 130."""
+    configure_logging("console", level="WARNING")  # `serve` sets up its own
     try:
         app()
     except KokoaError as error:

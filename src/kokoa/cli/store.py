@@ -12,6 +12,7 @@ from kokoa.postgres.place import remove_place
 from kokoa.postgres.vault import Vault
 from kokoa.processes import FileLock
 from kokoa.roles.data import migrate_all
+from kokoa.roles.demo import seed_demo
 from kokoa.roles.doctor import require_able
 from kokoa.roles.settings import Settings, load_settings, master_key
 from kokoa.roles.up import run_store
@@ -25,6 +26,7 @@ def register(app: App) -> None:
     app.command(up)
     app.command(reset)
     app.command(migrate)
+    app.command(demo)
 
 
 def up() -> None:
@@ -81,6 +83,16 @@ def migrate() -> None:
         raise Invalid("KOKOA_DATABASE_URL is not set; `kokoa up` and `kokoa serve data` migrate by themselves.")
     applied = asyncio.run(migrate_all(settings.database_url, Vault(master_key(settings))))
     print(f"{applied} migrations applied.")
+
+
+def demo() -> None:
+    """Make the demo tenant with its goods, partner, key and grant, and write `demo.env`. Again is no error.
+
+    `kokoa up` does it by itself. Example: kokoa demo && . .kokoa/demo.env
+    """
+    settings = load_settings()
+    asyncio.run(seed_demo(settings))
+    print(f"The demo tenant is there: . {_relative(settings.state_dir / 'demo.env')}")
 
 
 def _welcome(settings: Settings) -> str:

@@ -75,9 +75,10 @@ class Bus:
     async def close(self) -> None:
         await self._client.close()
 
-    @property
-    def connected(self) -> bool:
-        return bool(self._client.is_connected)
+    async def require_connected(self) -> None:
+        """Raises BusUnavailable while the connection is away."""
+        if not self._client.is_connected:
+            raise BusUnavailable("The message bus does not answer.")
 
     async def publish(self, subject: str, payload: bytes, *, message_id: str) -> None:
         """Store a message in its stream; when this returns it is durable. The same id again is dropped.

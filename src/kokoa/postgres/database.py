@@ -192,4 +192,4 @@ async def _keep(_: asyncpg.Connection) -> None:
 def service_dsn(admin_dsn: str, service: str, password: str) -> str:
     """The same server and database, as the service's own role."""
     scheme, rest = admin_dsn.split("://", 1)
-    return f"{scheme}://kokoa_{service}:{password}@{rest.split('@', 1)[1]}"
+    return f"{scheme}://kokoa_{service}:{password}@{rest.rpartition('@')[2]}"

@@ -46,7 +46,7 @@ def find_place(state_dir: Path) -> Place:
     """Decide where everything goes, and make the folders with their modes. Idempotent."""
     packaged = _packaged()
     digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
-    user = _unprivileged_user() if os.geteuid() == 0 else None
+    user = find_user()
     home = state_dir / "postgres"
     if user is None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,7 +95,10 @@ def _packaged() -> Path:
     return Path(next(iter(found.submodule_search_locations))) / "pginstall"
 
 
-def _unprivileged_user() -> tuple[int, int]:
+def find_user() -> tuple[int, int] | None:
+    """(uid, gid) that PostgreSQL will run as; None to stay who we are. Raises NoUnprivilegedUser."""
+    if os.geteuid() != 0:
+        return None
     for name in _USERS:
         try:
             entry = pwd.getpwnam(name)

@@ -11,6 +11,7 @@ import msgspec
 from kokoa.kernel.errors import Invalid
 
 MASTER_KEY_BYTES = 32
+_GATEWAY_URL = "http://127.0.0.1:8081"
 
 
 class InvalidSetting(Invalid):
@@ -23,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: where a laptop's servers, secrets, code and logs live.
     database_url, nats_url: empty means the servers that `kokoa up` or `kokoa serve data` started.
     public_url: how browsers and tools reach the edge.
+    gateway_url: empty lets a worker run a gateway of its own.
     """
 
     state_dir: Path = Path(".kokoa")
@@ -30,13 +32,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     web_processes: int = 2
     public_url: str = ""
+    region: str = "eu-north-1"
     database_url: str = ""
     nats_url: str = ""
     master_key: str = ""
     code_url: str = ""
     connections: int = 90
     log_format: str = "console"
-    gateway_url: str = "http://127.0.0.1:8081"
+    gateway_url: str = ""
     tenants_url: str = "http://127.0.0.1:8082"
     catalog_url: str = "http://127.0.0.1:8083"
     search_url: str = "http://127.0.0.1:8084"
@@ -58,11 +61,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The function host's Unix socket."""
         return Path(self.host_socket) if self.host_socket else self.state_dir / "host" / "host.sock"
 
+    def address_of(self, role: str) -> str:
+        """Where a role of its own answers."""
+        address: str = getattr(self, f"{role}_url")
+        return address or (_GATEWAY_URL if role == "gateway" else self.url)
+
     def port_of(self, role: str) -> int:
         """The port that a role of its own listens on: the edge's is KOKOA_PORT, others' are in their URL."""
         if role in ("edge", "web"):
             return self.port
-        address: str = getattr(self, f"{role}_url")
+        address = self.address_of(role)
         try:
             return int(address.rsplit(":", 1)[1].split("/")[0])
         except (IndexError, ValueError):

@@ -1,6 +1,5 @@
 """The worker: relays outboxes to the bus, keeps the search index in step, writes function logs. Runs N times."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -91,10 +90,3 @@ async def keep_logs(bus: Bus, logs: FunctionLogs) -> None:
             await logs.append(environment_id, records)
 
     await bus.consume("LOGS", "function-logs", "logs.>", handle, batch=50)
-
-
-async def run_all(*jobs: Any) -> None:
-    """Run the jobs until one fails or we are cancelled."""
-    async with asyncio.TaskGroup() as group:
-        for job in jobs:
-            group.create_task(job)

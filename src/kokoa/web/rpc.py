@@ -8,7 +8,7 @@ In one process no seam goes through here: the implementation itself is passed.
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, get_type_hints
 
 import aiohttp
 import msgspec
@@ -30,7 +30,6 @@ _TYPE = "application/msgpack"
 _BODY_MAX = 32 * 1024 * 1024
 _TTL_S = 60.0
 _TIMEOUT_S = 35.0
-_SEAM = TypeVar("_SEAM")
 
 
 class PeerUnavailable(Unavailable):
@@ -133,13 +132,15 @@ class RpcClient:
         self._base_url = base_url.rstrip("/")
         self._caller = Caller("service", caller)
 
-    def proxy(self, seam: str, protocol: type[_SEAM]) -> _SEAM:
+    def proxy(self, seam: str, protocol: type[Any]) -> Any:
         """An object with the Protocol's methods, each of which asks the other process.
+
+        The result is typed by whoever names it: mypy does not let a Protocol be passed as `type[T]`.
 
         Its methods raise what the implementation raises (of the same kind and code), and PeerUnavailable.
         """
         methods = {name: self._remote(seam, method) for name, method in _methods(protocol).items()}
-        return cast(_SEAM, type(f"Remote{protocol.__name__}", (), methods)())
+        return type(f"Remote{protocol.__name__}", (), methods)()
 
     def _remote(self, seam: str, method: _Method) -> Callable[..., Awaitable[Any]]:
         url = f"{self._base_url}{PREFIX}{seam}/{method.name}"

@@ -2,6 +2,7 @@
 caller, scopes, depth, path, deadline and correlation id; never a secret of the tenant.
 """
 
+import math
 import time
 from collections import OrderedDict
 from typing import Any
@@ -54,7 +55,7 @@ class CallTokens:
             "dln": call.deadline_ms,
             "dep": call.depth,
             "pth": list(call.path),
-            "exp": int(time.time() + min(ttl_s, TTL_MAX_S)),
+            "exp": math.ceil(time.time() + min(ttl_s, TTL_MAX_S)),
         }
         token = jwt.encode(_HEADER, claims, self._key, algorithms=["HS256"])
         if len(token) > TOKEN_LENGTH_MAX:

@@ -18,7 +18,6 @@ from kokoa.services.tenants.model import EnvironmentSecrets, NewAccessKey
 from kokoa.services.tenants.service import TenantsService
 
 TENANT, ENVIRONMENT, PARTNER, GRANT = "demo", "prod", "demo", "/api/*"
-REGION = "eu-north-1"
 _SHOP = Path(__file__).with_name("shop.json")
 
 
@@ -65,7 +64,7 @@ async def seed_demo(settings: Settings) -> None:
     finally:
         await tenants_db.close()
         await catalog_db.close()
-    _write_private(settings.state_dir / "demo.env", _demo_env(settings.url, secrets))
+    _write_private(settings.state_dir / "demo.env", _demo_env(settings, secrets))
 
 
 async def _seed_tenant(tenants: TenantsService, state_dir: Path) -> _Secrets:
@@ -131,17 +130,17 @@ def _given(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _demo_env(url: str, secrets: _Secrets) -> str:
+def _demo_env(settings: Settings, secrets: _Secrets) -> str:
     values = {
-        "KOKOA_URL": url,
+        "KOKOA_URL": settings.url,
         "KOKOA_TENANT_ID": TENANT,
         "KOKOA_TENANT_SECRET": secrets.tenant_secret,
         "KOKOA_GRAPHQL_SECRET": secrets.graphql_secret,
         "AWS_ACCESS_KEY_ID": secrets.access_key_id,
         "AWS_SECRET_ACCESS_KEY": secrets.secret_access_key,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
+        "AWS_ENDPOINT_URL": settings.url,
         "AWS_PAGER": "",
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]

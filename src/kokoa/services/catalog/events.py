@@ -3,7 +3,7 @@
 from kokoa.postgres import Event
 
 
-class ProductCreated(Event):
+class ProductCreated(Event, frozen=True, kw_only=True):
     """A product is in the store."""
 
     product_id: str
@@ -13,7 +13,7 @@ class ProductCreated(Event):
         return self.product_id
 
 
-class ProductUpdated(Event):
+class ProductUpdated(Event, frozen=True, kw_only=True):
     """A product, one of its variants or prices changed."""
 
     product_id: str
@@ -23,7 +23,7 @@ class ProductUpdated(Event):
         return self.product_id
 
 
-class ProductDeleted(Event):
+class ProductDeleted(Event, frozen=True, kw_only=True):
     """A product left the store for good."""
 
     product_id: str

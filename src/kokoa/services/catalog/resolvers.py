@@ -46,6 +46,7 @@ class CatalogResolvers:
             "Product.category": self.product_category,
             "Variant": self.variant_references,
             "Category": self.category_references,
+            "Country": self.country_references,
             "Category.products": self.category_products,
         }
 
@@ -115,6 +116,10 @@ class CatalogResolvers:
 
     async def countries(self, _: Sequence[Any], __: Arguments, call: Call) -> Sequence[Any]:
         return [await self._store.countries(call.environment_id)]
+
+    async def country_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
+        found = {country.code: country for country in await self._store.countries(call.environment_id)}
+        return [found.get(representation["code"]) for representation in representations]
 
     async def create_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         new = _new_product(args["input"])

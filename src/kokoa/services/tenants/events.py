@@ -3,7 +3,7 @@
 from kokoa.postgres import Event
 
 
-class EnvironmentCreated(Event):
+class EnvironmentCreated(Event, frozen=True, kw_only=True):
     """A tenant has a new environment."""
 
     tenant_alias: str
@@ -13,7 +13,7 @@ class EnvironmentCreated(Event):
         return self.tenant_alias
 
 
-class EnvironmentChanged(Event):
+class EnvironmentChanged(Event, frozen=True, kw_only=True):
     """Secrets, domains or limits of an environment changed."""
 
     tenant_alias: str
@@ -23,7 +23,7 @@ class EnvironmentChanged(Event):
         return self.tenant_alias
 
 
-class PartnerAdded(Event):
+class PartnerAdded(Event, frozen=True, kw_only=True):
     """A partner has an account in the environment."""
 
     account_id: str
@@ -33,7 +33,7 @@ class PartnerAdded(Event):
         return self.account_id
 
 
-class AccessKeyCreated(Event):
+class AccessKeyCreated(Event, frozen=True, kw_only=True):
     """An account has a new key."""
 
     account_id: str
@@ -43,7 +43,7 @@ class AccessKeyCreated(Event):
         return self.account_id
 
 
-class AccessKeyRevoked(Event):
+class AccessKeyRevoked(Event, frozen=True, kw_only=True):
     """A key ended."""
 
     account_id: str
@@ -53,7 +53,7 @@ class AccessKeyRevoked(Event):
         return self.account_id
 
 
-class GrantAdded(Event):
+class GrantAdded(Event, frozen=True, kw_only=True):
     """The owner lets a partner take something."""
 
     account_id: str
@@ -64,7 +64,7 @@ class GrantAdded(Event):
         return self.account_id
 
 
-class GrantRevoked(Event):
+class GrantRevoked(Event, frozen=True, kw_only=True):
     """The owner took a grant back."""
 
     account_id: str

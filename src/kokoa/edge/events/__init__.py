@@ -1,0 +1,1 @@
+"""The shapes in which functions receive HTTP requests and answer them."""

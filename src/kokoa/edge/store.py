@@ -1,0 +1,88 @@
+"""A request for a store: who asks, within which limit, on which route; then graphql, native or extension."""
+
+import structlog
+from starlette.types import Receive, Scope
+
+from kokoa.edge.environments import Asker, Environments
+from kokoa.edge.errors import RouteNotFound
+from kokoa.edge.extensions import Extensions
+from kokoa.edge.graph import GraphqlEndpoint
+from kokoa.edge.limits import RateLimits
+from kokoa.edge.model import ExtensionRoute
+from kokoa.edge.native.serve import NativeRoutes
+from kokoa.edge.routes import Match
+from kokoa.edge.routes.grants import is_reserved
+from kokoa.edge.routes.table import EXTENSION_PREFIX, RouteTable
+from kokoa.edge.tables import RouteTables
+from kokoa.web.errors import MethodNotAllowed
+from kokoa.web.http import ANSWER_HEADERS, ROUTE_KEY, Request, Response
+
+
+class Store:
+    """Answers everything that is not Kokoa's own path."""
+
+    def __init__(
+        self,
+        *,
+        environments: Environments,
+        limits: RateLimits,
+        tables: RouteTables,
+        graphql: GraphqlEndpoint,
+        native: NativeRoutes,
+        extensions: Extensions,
+    ) -> None:
+        self._environments = environments
+        self._limits = limits
+        self._tables = tables
+        self._graphql = graphql
+        self._native = native
+        self._extensions = extensions
+
+    async def answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
+        """Raises what identifying, limiting and serving raise."""
+        asker = await self._environments.identify(request)
+        environment = asker.environment
+        structlog.contextvars.bind_contextvars(store=f"{environment.tenant_alias}/{environment.name}")
+        allowance = self._limits.take(_limit_key(asker), environment.rate)
+        scope[ANSWER_HEADERS].extend(allowance.headers())
+        allowance.require()
+        if request.segments == ("graphql",):
+            scope[ROUTE_KEY] = "/graphql"
+            return await self._graphql.serve(request, receive, asker.call)
+        if is_reserved(request.segments[0]) and request.segments[0] != EXTENSION_PREFIX:
+            raise _not_found(request)
+        table = await self._tables.of(environment.id)
+        match = table.match(request.method, request.segments)
+        if match is None:
+            return _unmatched(request, table)
+        scope[ROUTE_KEY] = _template(match)
+        if isinstance(match.route, ExtensionRoute):
+            structlog.contextvars.bind_contextvars(function=match.route.function_name)
+            return await self._extensions.serve(request, receive, asker.call, match, match.route)
+        return await self._native.serve(request, asker.call, match.route.operation, match.parameters)
+
+
+def _limit_key(asker: Asker) -> str:
+    """Calls from inside have a limit of their own for each caller, so that a partner's loop cannot close the shop."""
+    if asker.internal:
+        return f"{asker.environment.id}/{asker.call.caller.kind}/{asker.call.caller.subject}"
+    return asker.environment.id
+
+
+def _template(match: Match) -> str:
+    if isinstance(match.route, ExtensionRoute):
+        return f"extension {match.key.path}"
+    return match.key.path
+
+
+def _unmatched(request: Request, table: RouteTable) -> Response:
+    allowed = table.allowed(request.segments)
+    if not allowed:
+        raise _not_found(request)
+    if request.method == "OPTIONS":
+        return Response(204, (("allow", ", ".join((*allowed, "OPTIONS"))),))
+    raise MethodNotAllowed(f"{request.path[:200]} does not answer {request.method}.", allowed=allowed)
+
+
+def _not_found(request: Request) -> RouteNotFound:
+    return RouteNotFound(f"No route of this store answers {request.method} {request.path[:200]}.")

@@ -1,0 +1,1 @@
+"""AWS Lambda: functions, their code, policies and invocations."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs: reading what functions wrote."""

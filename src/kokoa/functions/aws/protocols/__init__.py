@@ -1,0 +1,1 @@
+"""The wire protocols of AWS services, one a module; each fills the seam of `protocols.protocol`."""

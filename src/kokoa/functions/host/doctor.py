@@ -1,0 +1,121 @@
+"""What this machine offers to sandboxes, and what to do about what it does not. For `kokoa doctor` and for tests."""
+
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from kokoa.functions.host.process import lay_ground, open_cgroups
+from kokoa.functions.host.runtimes import Runtimes, find_interpreters
+from kokoa.functions.host.sandbox import seccomp
+from kokoa.functions.host.sandbox.box import Slot, open_box
+from kokoa.functions.host.sandbox.cgroups import CONTROLLERS, CgroupTree
+from kokoa.functions.host.sandbox.layout import running_as_root
+from kokoa.kernel.errors import KokoaError
+
+_NOBODY = 700_000 - 1
+_CGROUP_REMEDY = (
+    "Run the host as root, or as a systemd service with Delegate=yes. "
+    "Without it functions run, but what they use is not limited."
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One mechanism.  ok: the machine gives it.  required: without it no function runs.  why, remedy: if not ok."""
+
+    name: str
+    ok: bool
+    why: str = ""
+    remedy: str = ""
+    required: bool = True
+
+
+async def examine() -> list[Finding]:
+    """Try every mechanism for real; takes about a second."""
+    findings = [_architecture(), _privileges(), await _interpreters()]
+    cgroups = open_cgroups(f"kokoa-doctor-{os.getpid()}")
+    try:
+        findings += [_controller(cgroups, name) for name in CONTROLLERS]
+        if all(finding.ok for finding in findings if finding.required):
+            findings.append(await _sandbox(cgroups))
+    finally:
+        cgroups.close()
+    return findings
+
+
+def _architecture() -> Finding:
+    machine = platform.machine()
+    if platform.system() == "Linux" and seccomp.supported():
+        return Finding("architecture", ok=True)
+    return Finding(
+        "architecture",
+        ok=False,
+        why=f"functions need Linux on x86_64 or aarch64; this is {platform.system()} on {machine}",
+        remedy="Run the function host on such a machine or in such a virtual machine.",
+    )
+
+
+def _privileges() -> Finding:
+    if running_as_root():
+        return Finding("a uid for each sandbox", ok=True, required=False)
+    return Finding(
+        "a uid for each sandbox",
+        ok=False,
+        why="the host does not run as root: sandboxes share its uid, and cold starts cannot be prepared",
+        remedy="For other people's code, run the host as root: sandboxes then run under uids that nobody else has.",
+        required=False,
+    )
+
+
+async def _interpreters() -> Finding:
+    found = Runtimes(await find_interpreters()).interpreters
+    if found:
+        return Finding("Python for functions", ok=True)
+    return Finding(
+        "Python for functions",
+        ok=False,
+        why="no Python ≥ 3.10 was found",
+        remedy="Install one, e.g. apt install python3.",
+    )
+
+
+def _controller(cgroups: CgroupTree, name: str) -> Finding:
+    why = cgroups.missing.get(name, "")
+    return Finding(f"cgroup {name}", ok=not why, why=why, remedy=_CGROUP_REMEDY if why else "", required=False)
+
+
+async def _sandbox(cgroups: CgroupTree) -> Finding:
+    """Start one sandbox and, as root, mount something into it."""
+    with tempfile.TemporaryDirectory(prefix="kokoa-doctor-") as name:
+        folder = Path(name)
+        try:
+            ground, runtimes = await lay_ground(folder, folder / "host", cgroups)
+        except (KokoaError, OSError) as error:
+            return _broken(str(error))
+        try:
+            slot = Slot(0, _NOBODY if running_as_root() else -1)
+            runtime = runtimes.find(f"python{runtimes.interpreters[-1].minor}")
+            box = await open_box(ground, slot, runtime.interpreter, runtime.start_environment({}), None)
+            try:
+                if ground.layout.staged:
+                    await box.mount_code(folder / "host" / "code")
+            finally:
+                await box.close()
+                box.close_descriptors()
+        except KokoaError as error:
+            return _broken(f"{error.message} {error.detail}".strip())
+        finally:
+            await ground.spawner.stop()
+    return Finding("sandbox", ok=True)
+
+
+def _broken(why: str) -> Finding:
+    return Finding(
+        "sandbox",
+        ok=False,
+        why=why,
+        remedy="Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, "
+        "kernel.apparmor_restrict_unprivileged_userns=0); in a container, allow unshare, mount and a full /proc.",
+    )

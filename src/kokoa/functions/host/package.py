@@ -1,0 +1,126 @@
+"""Function packages: which zips may be unpacked, and how that is done without trusting them.
+
+The tree is only ever looked at from inside a sandbox. What matters here is that unpacking writes nowhere else, ends,
+and fits (AWS: 262,144,000 bytes unzipped).
+"""
+
+import contextlib
+import io
+import posixpath
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from kokoa.functions.host.errors import FunctionCodeInvalid
+
+ZIP_BYTES_MAX = 52_428_800
+UNZIPPED_BYTES_MAX = 262_144_000
+ENTRIES_MAX = 50_000
+_NAME_BYTES_MAX = 1024
+_LINK_BYTES_MAX = 1024
+_CHUNK_BYTES = 256 * 1024
+
+
+def check(data: bytes) -> int:
+    """The unzipped size that the package declares. Raises FunctionCodeInvalid, which says what is wrong."""
+    with _open(data) as archive:
+        return sum(entry.file_size for entry in _entries(archive))
+
+
+def unpack(data: bytes, folder: Path) -> int:
+    """Unpack into an empty folder, readable for everybody; file modes are kept. Returns the bytes on disk.
+
+    Raises FunctionCodeInvalid.
+    """
+    links: list[tuple[Path, str]] = []
+    written = 0
+    with _open(data) as archive, _as_invalid():
+        for entry in _entries(archive):
+            target = folder / entry.filename
+            kind = stat.S_IFMT(entry.external_attr >> 16)
+            if entry.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            elif kind == stat.S_IFLNK:
+                links.append((target, _link_target(archive, entry)))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                written += _write(archive, entry, target, UNZIPPED_BYTES_MAX - written)
+    # Last, so that nothing above can be written through one.
+    with _as_invalid():
+        for target, text in links:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(text)
+    for path in folder.rglob("*"):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    folder.chmod(0o755)
+    return written
+
+
+@contextlib.contextmanager
+def _as_invalid() -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        # zipfile says RuntimeError for encrypted, NotImplementedError for an unknown compression; OSError is a
+        # package that has a file and a folder of one name, or names too long for a file system.
+        raise FunctionCodeInvalid(f"The zip cannot be unpacked: {error}", field="ZipFile") from error
+
+
+@contextlib.contextmanager
+def _open(data: bytes) -> Iterator[zipfile.ZipFile]:
+    if len(data) > ZIP_BYTES_MAX:
+        raise FunctionCodeInvalid(f"The zip has {len(data)} bytes; at most {ZIP_BYTES_MAX} are allowed.")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        raise FunctionCodeInvalid("Could not unzip uploaded file. Please check your file, then try again.") from error
+    with archive:
+        yield archive
+
+
+def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    entries = archive.infolist()
+    if len(entries) > ENTRIES_MAX:
+        raise FunctionCodeInvalid(f"The zip has {len(entries)} entries; at most {ENTRIES_MAX} are allowed.")
+    if sum(entry.file_size for entry in entries) > UNZIPPED_BYTES_MAX:
+        raise FunctionCodeInvalid(f"Unzipped size must be smaller than {UNZIPPED_BYTES_MAX} bytes")
+    for entry in entries:
+        _check_name(entry.filename)
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            raise FunctionCodeInvalid(f"The zip has a special file: {entry.filename!r}")
+    return entries
+
+
+def _check_name(name: str) -> None:
+    path = PurePosixPath(name)
+    if not name or len(name.encode()) > _NAME_BYTES_MAX or "\0" in name or "\\" in name:
+        raise FunctionCodeInvalid(f"The zip has an entry that no file can be called: {name[:100]!r}")
+    if path.is_absolute() or ".." in path.parts:
+        raise FunctionCodeInvalid(f"The zip has an entry outside of its own folder: {name!r}")
+
+
+def _link_target(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    if entry.file_size > _LINK_BYTES_MAX:
+        raise FunctionCodeInvalid(f"The zip has a symbolic link that is too long: {entry.filename!r}")
+    text = archive.read(entry).decode("utf-8", "surrogateescape")
+    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(entry.filename), text))
+    if not text or "\0" in text or posixpath.isabs(text) or resolved.startswith(".."):
+        raise FunctionCodeInvalid(f"The zip has a symbolic link out of its own folder: {entry.filename!r}")
+    return text
+
+
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, room: int) -> int:
+    """Write one file; what an entry declares is not believed. Returns its size."""
+    size = 0
+    with archive.open(entry) as source, target.open("xb") as sink:
+        while chunk := source.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > room:
+                raise FunctionCodeInvalid(f"Unzipped size must be smaller than {UNZIPPED_BYTES_MAX} bytes")
+            sink.write(chunk)
+    mode = stat.S_IMODE(entry.external_attr >> 16)
+    target.chmod((mode & 0o755) | 0o444)
+    return size

@@ -1,0 +1,215 @@
+"""Running a plan: each fetch starts when the last of its inputs is there; there are no waves.
+
+A chain of fetches is awaited as it is. Only where several can run at once do they become tasks.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from kokoa.gateway.execute.clients import SubgraphClient
+from kokoa.gateway.execute.gathering import (
+    Batch,
+    Tree,
+    make_batch,
+    merge_into,
+    paths_at,
+    put_error,
+)
+from kokoa.gateway.plan.model import Fetch, Plan
+from kokoa.graphql.errors import PathKey, UpstreamError
+from kokoa.graphql.result import ExecutionResult
+from kokoa.kernel.call import Call
+from kokoa.kernel.errors import DeadlineExceeded, KokoaError
+
+log = structlog.get_logger(__name__)
+
+Clients = Mapping[str, SubgraphClient]
+
+
+class Gathered:
+    """What the fetches brought. errors: all that subgraphs reported, wherever they ended up in the data."""
+
+    __slots__ = ("data", "errors")
+
+    def __init__(self) -> None:
+        self.data: Tree = {}
+        self.errors: list[UpstreamError] = []
+
+
+class _Running:
+    """One run of one plan."""
+
+    def __init__(self, plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call) -> None:
+        self._plan = plan
+        self._clients = clients
+        self._variables = variables
+        self._call = call
+        self._missing = [len(fetch.after) for fetch in plan.fetches]
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        self.gathered = Gathered()
+
+    async def run(self) -> None:
+        ready = [index for index, missing in enumerate(self._missing) if not missing]
+        try:
+            while ready or self._tasks:
+                if len(ready) == 1 and not self._tasks:
+                    index = ready.pop()
+                    await self._fetch(self._plan.fetches[index])
+                    ready = self._done(index)
+                else:
+                    ready = await self._several(ready)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _several(self, ready: Sequence[int]) -> list[int]:
+        for index in ready:
+            task = asyncio.ensure_future(self._fetch(self._plan.fetches[index]))
+            self._tasks[task] = index
+        finished, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        now: list[int] = []
+        for task in finished:
+            task.result()
+            now += self._done(self._tasks.pop(task))
+        return now
+
+    def _done(self, index: int) -> list[int]:
+        """The fetches for which this one was the last input."""
+        ready = []
+        for later, fetch in enumerate(self._plan.fetches):
+            if index in fetch.after:
+                self._missing[later] -= 1
+                if not self._missing[later]:
+                    ready.append(later)
+        return ready
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        if fetch.entities:
+            await self._fetch_entities(fetch)
+            return
+        result = await self._ask(fetch, {})
+        if isinstance(result.data, dict):
+            if self.gathered.data:
+                merge_into(self.gathered.data, result.data)
+            else:
+                self.gathered.data = result.data
+        else:
+            for key in fetch.keys:
+                self.gathered.data.setdefault(key, None)
+        for entry in result.errors:
+            path = _path_of(entry)
+            error = self._error(entry, fetch, path or None)
+            if path and put_error(self.gathered.data, path, error):
+                continue
+            if not isinstance(result.data, dict):
+                self._fail_root(fetch, error)
+
+    def _fail_root(self, fetch: Fetch, error: UpstreamError) -> None:
+        for key in fetch.keys:
+            if self.gathered.data.get(key) is None:
+                self.gathered.data[key] = error
+
+    async def _fetch_entities(self, fetch: Fetch) -> None:
+        batch = make_batch(self.gathered.data, fetch)
+        if not batch.representations:
+            return
+        result = await self._ask(fetch, {fetch.representations: batch.representations})
+        found = result.data.get("_entities") if isinstance(result.data, dict) else None
+        entities: Sequence[Any] = found if isinstance(found, list) else ()
+        for entity, members in zip(entities, batch.members, strict=False):
+            if type(entity) is dict:
+                for index in members:
+                    merge_into(batch.targets[index], entity)
+        if result.errors:
+            self._place_entity_errors(fetch, batch, result)
+
+    def _place_entity_errors(self, fetch: Fetch, batch: Batch, result: ExecutionResult) -> None:
+        paths = paths_at(self.gathered.data, fetch.path)
+        for entry in result.errors:
+            reported = _path_of(entry)
+            index = reported[1] if len(reported) > 1 and reported[0] == "_entities" else None
+            if isinstance(index, int) and 0 <= index < len(batch.members):
+                for member in batch.members[index]:
+                    self._place_below(fetch, entry, batch, index, member, [*paths[member], *reported[2:]])
+            else:
+                self._fail_batch(fetch, entry, batch, paths)
+
+    def _place_below(
+        self, fetch: Fetch, entry: Mapping[str, Any], batch: Batch, index: int, member: int, path: list[PathKey]
+    ) -> None:
+        error = self._error(entry, fetch, path)
+        below = _path_of(entry)[2:]
+        target = batch.targets[member]
+        if below and put_error(target, below, error):
+            return
+        for key in batch.owners[index].keys:
+            if target.get(key) is None:
+                target[key] = error
+
+    def _fail_batch(
+        self, fetch: Fetch, entry: Mapping[str, Any], batch: Batch, paths: Sequence[tuple[PathKey, ...]]
+    ) -> None:
+        """One error for all objects of the fetch, reported at the first of them."""
+        first = min((member for members in batch.members for member in members), default=0)
+        error = self._error(entry, fetch, paths[first])
+        for owner, members in zip(batch.owners, batch.members, strict=True):
+            for member in members:
+                for key in owner.keys:
+                    if batch.targets[member].get(key) is None:
+                        batch.targets[member][key] = error
+
+    def _error(self, entry: Mapping[str, Any], fetch: Fetch, path: Sequence[PathKey] | None) -> UpstreamError:
+        given = entry.get("extensions")
+        extensions = dict(given) if isinstance(given, dict) else {}
+        extensions.setdefault("code", "SUBGRAPH_ERROR")
+        extensions.setdefault("subgraph", fetch.subgraph)
+        message = entry.get("message")
+        text = message if isinstance(message, str) else f"The subgraph {fetch.subgraph} reported an error."
+        error = UpstreamError(text, extensions, path)
+        self.gathered.errors.append(error)
+        return error
+
+    async def _ask(self, fetch: Fetch, own: Mapping[str, Any]) -> ExecutionResult:
+        """One request to a subgraph; a failure becomes a result with one error."""
+        variables = {name: self._variables[name] for name in fetch.variables if name in self._variables}
+        variables.update(own)
+        client = self._clients[fetch.subgraph]
+        timer = asyncio.timeout(self._call.remaining_ms() / 1000)
+        try:
+            async with timer:
+                return await client.execute(fetch.document, variables, self._call, None)
+        except KokoaError as error:
+            return _failed(fetch, error)
+        except TimeoutError:
+            return _failed(
+                fetch, DeadlineExceeded(f"The subgraph {fetch.subgraph} did not answer before the deadline.")
+            )
+        except Exception as error:
+            log.error("subgraph failed", subgraph=fetch.subgraph, exc_info=error)
+            return ExecutionResult(
+                errors=[_entry(fetch, f"The subgraph {fetch.subgraph} failed.", "SUBGRAPH_UNAVAILABLE")]
+            )
+
+
+def _failed(fetch: Fetch, error: KokoaError) -> ExecutionResult:
+    log.warning("subgraph failed", subgraph=fetch.subgraph, code=error.code, detail=error.detail)
+    return ExecutionResult(errors=[_entry(fetch, error.message, error.code)])
+
+
+def _entry(fetch: Fetch, message: str, code: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code, "subgraph": fetch.subgraph}}
+
+
+def _path_of(entry: Mapping[str, Any]) -> list[PathKey]:
+    path = entry.get("path")
+    return [key for key in path if isinstance(key, str | int)] if isinstance(path, list) else []
+
+
+async def run_plan(plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call) -> Gathered:
+    """Run all fetches of a plan. variables: the client's, as it sent them; defaults are the subgraphs' to apply."""
+    running = _Running(plan, clients, variables, call)
+    await running.run()
+    return running.gathered

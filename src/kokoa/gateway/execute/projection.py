@@ -1,0 +1,62 @@
+"""Projecting the response: the gathered data, run through the client's own operation on the API schema.
+
+It is the same engine that runs subgraphs, with resolvers that only read keys: null propagation, error paths, abstract
+types and scopes therefore work in one way only, and what the gateway fetched for itself is left behind.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLSchema
+from graphql.execution.values import VariableValues
+
+from kokoa.gateway.execute.executor import Gathered
+from kokoa.graphql.errors import ErrorEntry, UpstreamError
+from kokoa.graphql.program import Program
+from kokoa.graphql.resolvers import FieldResolver, key_resolver
+from kokoa.graphql.result import ExecutionResult
+from kokoa.graphql.run import Run
+from kokoa.graphql.schema import Executable, executable
+from kokoa.kernel.call import Call
+
+
+class _Keys:
+    """Every field is the key of the response that it stands for."""
+
+    def field(self, type_name: str, field_name: str, response_key: str) -> FieldResolver:
+        return key_resolver(response_key)
+
+    def typename(self, abstract: str) -> FieldResolver:
+        return _typename
+
+    def wants_arguments(self) -> bool:
+        return False
+
+
+def _typename(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
+    return [parent.get("__typename") for parent in parents]
+
+
+def projecting(schema: GraphQLSchema) -> Executable:
+    """The API schema, executable over gathered data."""
+    return executable(schema, _Keys())
+
+
+_NO_VARIABLES = VariableValues({}, {})
+
+
+def project(program: Program, gathered: Gathered, call: Call, errors_max: int) -> ExecutionResult:
+    """The response for the client. An error that fell on no field of the client's is reported all the same."""
+    result = Run(program, _NO_VARIABLES, call, errors_max).execute_at_once(gathered.data)
+    if not gathered.errors:
+        return result
+    lost = [entry for error in gathered.errors if not error.reported for entry in [_entry(error)]]
+    return ExecutionResult(result.data, [*result.errors, *lost[: max(errors_max - len(result.errors), 0)]])
+
+
+def _entry(error: UpstreamError) -> ErrorEntry:
+    entry: ErrorEntry = {"message": error.message}
+    if error.path is not None:
+        entry["path"] = list(error.path)
+    entry["extensions"] = dict(error.extensions)
+    return entry

@@ -1,0 +1,76 @@
+"""Positions: where an object stands in the response, and which subgraphs can be asked about it there.
+
+A position is opened for a subgraph only when a field is placed in it. There are two ways in: by *path* (the
+subgraph answers the field that leads here) and by *key* (it finds the entity that stands here).
+"""
+
+from kokoa.gateway.plan.draft import DraftFetch, Node
+from kokoa.gateway.plan.model import Step
+
+
+class Position:
+    """type_name: what stands here; an object type, or an abstract one.
+
+    whole: the position that this one narrows to a single type, or itself.  hosts: subgraph → selection set here.
+    required: (subgraph, requirement) → selection set of the fetch that brings it.
+    """
+
+    __slots__ = ("arguments", "children", "field", "hosts", "key", "keys", "members", "origin", "parent", "required",
+                 "type_name", "whole")  # fmt: skip
+
+    def __init__(self, parent: "Position | None", key: str, field: str, arguments: str, type_name: str) -> None:
+        self.parent = parent
+        self.key = key
+        self.field = field
+        self.arguments = arguments
+        self.type_name = type_name
+        self.whole = self
+        self.origin: DraftFetch | None = None
+        self.hosts: dict[str, Node] = {}
+        self.required: dict[tuple[str, str], Node] = {}
+        self.members: dict[str, Position] = {}
+        self.children: dict[str, Position] = {}
+        self.keys: dict[str, str] = {}
+
+    def member(self, type_name: str) -> "Position":
+        """The same objects, as far as they are of one type."""
+        if type_name == self.type_name:
+            return self
+        if type_name not in self.members:
+            narrowed = Position(self.parent, self.key, self.field, self.arguments, type_name)
+            narrowed.whole = self
+            narrowed.keys = self.keys
+            narrowed.origin = self.origin
+            self.members[type_name] = narrowed
+        return self.members[type_name]
+
+    def child(self, key: str, field: str, arguments: str, type_name: str) -> "Position":
+        """The position below a response key."""
+        if key not in self.children:
+            self.children[key] = Position(self, key, field, arguments, type_name)
+        return self.children[key]
+
+    def path(self) -> tuple[Step, ...]:
+        """Keys from the root to the objects here."""
+        if self.parent is None:
+            return ()
+        types = () if self.parent.whole is self.parent else (self.parent.type_name,)
+        return (*self.parent.path(), Step(self.key, types))
+
+    def types(self) -> tuple[str, ...]:
+        """The runtime types meant; empty where all objects are of `type_name`."""
+        return () if self.whole is self else (self.type_name,)
+
+    def claim(self, key: str, signature: str) -> None:
+        """Reserve a response key for a field that the client asked for."""
+        self.keys.setdefault(key, signature)
+
+    def internal_key(self, name: str, arguments: str) -> str:
+        """A response key for a field that only the gateway needs; the client's own if it asks for the same."""
+        signature = name + arguments
+        key, count = name, 0
+        while self.keys.get(key, signature) != signature:
+            count += 1
+            key = f"_{name}_{count}"
+        self.keys[key] = signature
+        return key

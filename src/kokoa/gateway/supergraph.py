@@ -1,0 +1,109 @@
+"""The supergraph: what composition produces, planning reads and execution obeys. Immutable.
+
+SubgraphDefinition   a subgraph as its author hands it in
+SubgraphView         the same, read: its schema, keys and what it says of each field
+FieldJoin            what one subgraph says of one field
+Supergraph           the API schema and the views, with a hash of the content
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    is_abstract_type,
+    is_object_type,
+)
+
+from kokoa.gateway.fieldset import FieldSet
+from kokoa.graphql.links import Links
+
+
+class SubgraphDefinition(msgspec.Struct, frozen=True):
+    """url: where it is served, empty for one that runs in this process."""
+
+    name: str
+    sdl: str
+    url: str = ""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One `@key`. resolvable: whether this subgraph finds the entity by it."""
+
+    fields: FieldSet
+    text: str
+    resolvable: bool = True
+
+
+class FieldJoin(msgspec.Struct, frozen=True):
+    """What one subgraph says of one field.
+
+    external: it only mentions the field.  overridden: another subgraph has taken the field over.
+    is_key: the field is part of a key here, which makes it known even where it is external.
+    """
+
+    external: bool = False
+    shareable: bool = False
+    requires: FieldSet = ()
+    provides: FieldSet = ()
+    override_from: str = ""
+    override_label: str = ""
+    inaccessible: bool = False
+    overridden: bool = False
+    is_key: bool = False
+
+    @property
+    def resolvable(self) -> bool:
+        """Whether the subgraph answers this field when asked for it in the ordinary way."""
+        return not self.overridden and (not self.external or self.is_key)
+
+
+CompositeType = GraphQLObjectType | GraphQLInterfaceType
+
+
+class SubgraphView(msgspec.Struct, frozen=True):
+    """One subgraph, read. keys: type → its keys.  joins: (type, field) → what is said of it."""
+
+    name: str
+    schema: GraphQLSchema
+    links: Links
+    extended: frozenset[str]
+    keys: Mapping[str, tuple[Key, ...]]
+    joins: Mapping[tuple[str, str], FieldJoin]
+
+    def resolves(self, type_name: str, field_name: str) -> bool:
+        """Whether this subgraph answers the field, as far as it depends on this subgraph."""
+        join = self.joins.get((type_name, field_name))
+        return join is not None and join.resolvable
+
+    def gives(self, type_name: str, field_name: str) -> bool:
+        """Whether this subgraph can be asked for the field as part of a key or a requirement."""
+        join = self.joins.get((type_name, field_name))
+        return join is not None and (join.resolvable or join.is_key)
+
+    def possible(self, type_name: str) -> frozenset[str]:
+        """The object types that a value of this type may have in this subgraph."""
+        named = self.schema.get_type(type_name)
+        if is_object_type(named):
+            return frozenset((type_name,))
+        if is_abstract_type(named):
+            return frozenset(one.name for one in self.schema.get_possible_types(named))
+        return frozenset()
+
+    def resolvable_keys(self, type_name: str) -> tuple[Key, ...]:
+        return tuple(key for key in self.keys.get(type_name, ()) if key.resolvable)
+
+
+class Supergraph(msgspec.Struct, frozen=True):
+    """schema: what clients see.  hash: equal for equal content."""
+
+    schema: GraphQLSchema
+    subgraphs: Mapping[str, SubgraphView]
+    definitions: tuple[SubgraphDefinition, ...]
+    hash: str
+
+    def resolvers_of(self, type_name: str, field_name: str) -> Iterable[SubgraphView]:
+        """The subgraphs that answer a field, in the order they were given."""
+        return (view for view in self.subgraphs.values() if view.resolves(type_name, field_name))

@@ -1,0 +1,190 @@
+"""GraphQL over HTTP, without a server: bytes in, bytes out (https://graphql.github.io/graphql-over-http/draft/).
+
+    request = read_request(method, headers, query_string, body)   → GraphQLRequest or Refusal
+    result  = await something.execute(request.query, request.variables, …)
+    answer  = encode(result, request.accept)                      → HttpAnswer
+
+Headers are given with lower-case names.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import orjson
+
+from kokoa.graphql.result import ExecutionResult
+
+RESPONSE_JSON = "application/graphql-response+json"
+PLAIN_JSON = "application/json"
+BODY_BYTES_MAX = 2_000_000
+PARAMETERS_MAX = 16
+
+
+class HttpAnswer(msgspec.Struct, frozen=True):
+    """What to send back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class GraphQLRequest(msgspec.Struct, frozen=True):
+    """accept: the media type of the answer.  read_only: the request came by GET, so a mutation must be refused."""
+
+    query: str
+    variables: dict[str, Any] = {}
+    operation_name: str | None = None
+    extensions: dict[str, Any] = {}
+    accept: str = PLAIN_JSON
+    read_only: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A request that holds no GraphQL request; the answer says why."""
+
+    status: int
+    message: str
+    code: str = "BAD_REQUEST"
+    accept: str = PLAIN_JSON
+    headers: dict[str, str] = {}
+
+    def answer(self) -> HttpAnswer:
+        body = orjson.dumps({"errors": [{"message": self.message, "extensions": {"code": self.code}}]})
+        return HttpAnswer(self.status, {"content-type": _content_type(self.accept), **self.headers}, body)
+
+
+def _content_type(accept: str) -> str:
+    return f"{accept}; charset=utf-8"
+
+
+def _preferred(accept: str | None) -> str | None:
+    """The media type to answer in, or None if the client takes neither (RFC 9110 §12.5.1)."""
+    if not accept or not accept.strip():
+        return PLAIN_JSON
+    best, best_quality = None, 0.0
+    for part in accept.split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = _quality(parameters)
+        found = media if media in {RESPONSE_JSON, PLAIN_JSON} else None
+        if media in {"*/*", "application/*"}:
+            found = PLAIN_JSON
+        if found is not None and quality > best_quality:
+            best, best_quality = found, quality
+    return best
+
+
+def _quality(parameters: list[str]) -> float:
+    for one in parameters:
+        if one.startswith("q="):
+            try:
+                return float(one[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def read_request(
+    method: str,
+    headers: Mapping[str, str],
+    query_string: str,
+    body: bytes,
+    *,
+    body_bytes_max: int = BODY_BYTES_MAX,
+) -> GraphQLRequest | Refusal:
+    """The GraphQL request that an HTTP request carries, or why it carries none."""
+    accept = _preferred(headers.get("accept"))
+    if accept is None:
+        return Refusal(406, f"Accept {RESPONSE_JSON} or {PLAIN_JSON}.", "NOT_ACCEPTABLE")
+    if method == "GET":
+        return _from_parameters(query_string, accept)
+    if method != "POST":
+        return Refusal(
+            405, "Send GraphQL with POST, or a query with GET.", "METHOD_NOT_ALLOWED", accept, {"allow": "GET, POST"}
+        )
+    if len(body) > body_bytes_max:
+        return Refusal(
+            413, f"The body has {len(body)} bytes; at most {body_bytes_max} are allowed.", "PAYLOAD_TOO_LARGE", accept
+        )
+    wrong = _wrong_content_type(headers.get("content-type", ""))
+    if wrong:
+        return Refusal(415, wrong, "UNSUPPORTED_MEDIA_TYPE", accept)
+    return _from_body(body, accept)
+
+
+def _wrong_content_type(content_type: str) -> str:
+    media, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
+    if media != PLAIN_JSON:
+        return f"Send the request as {PLAIN_JSON}, not {media or 'without a content type'}."
+    for one in parameters:
+        name, _, value = one.partition("=")
+        if name == "charset" and value.strip('"') not in {"utf-8", "utf8"}:
+            return f"Send the request in UTF-8, not {value}."
+    return ""
+
+
+def _from_parameters(query_string: str, accept: str) -> GraphQLRequest | Refusal:
+    try:
+        found = parse_qs(query_string, keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
+    except ValueError as error:
+        return Refusal(400, f"The query string cannot be read: {error}.", accept=accept)
+    values: dict[str, Any] = {}
+    for name in ("query", "operationName", "variables", "extensions"):
+        given = found.get(name, [])
+        if len(given) > 1:
+            return Refusal(400, f"The parameter {name} is given {len(given)} times.", accept=accept)
+        if given and given[0] and name in {"variables", "extensions"}:
+            try:
+                values[name] = orjson.loads(given[0])
+            except orjson.JSONDecodeError as error:
+                return Refusal(400, f"The parameter {name} is not JSON: {error}.", accept=accept)
+        elif given and given[0]:
+            values[name] = given[0]
+    return _from_values(values, accept, read_only=True)
+
+
+def _from_body(body: bytes, accept: str) -> GraphQLRequest | Refusal:
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return Refusal(400, f"The body is not JSON: {error}.", accept=accept)
+    if isinstance(values, list):
+        return Refusal(400, "Batches are not accepted: send one operation a request.", accept=accept)
+    if not isinstance(values, dict):
+        return Refusal(400, 'The body must be a JSON object such as {"query": "{ products { id } }"}.', accept=accept)
+    return _from_values(values, accept, read_only=False)
+
+
+def _from_values(values: Mapping[str, Any], accept: str, *, read_only: bool) -> GraphQLRequest | Refusal:
+    query = values.get("query")
+    if not isinstance(query, str) or not query.strip():
+        return Refusal(400, "`query` is missing: it holds the GraphQL document, as text.", accept=accept)
+    name = values.get("operationName")
+    if name is not None and not isinstance(name, str):
+        return Refusal(400, "`operationName` must be text.", accept=accept)
+    maps: dict[str, dict[str, Any]] = {}
+    for key in ("variables", "extensions"):
+        given = values.get(key)
+        if given is not None and not isinstance(given, dict):
+            return Refusal(400, f"`{key}` must be an object.", accept=accept)
+        maps[key] = given or {}
+    return GraphQLRequest(query, maps["variables"], name or None, maps["extensions"], accept, read_only)
+
+
+def encode(result: ExecutionResult, accept: str = PLAIN_JSON) -> HttpAnswer:
+    """The HTTP answer for a result: 200 whenever something was executed.
+
+    A refused request is 400 in `application/graphql-response+json` and 200 in `application/json`, as the
+    specification wants it; a mutation by GET is 405 in both.
+    """
+    headers = {"content-type": _content_type(accept)}
+    status = 200
+    if result.refused:
+        codes = {entry.get("extensions", {}).get("code") for entry in result.errors}
+        if "MUTATION_NEEDS_POST" in codes:
+            status = 405
+            headers["allow"] = "POST"
+        elif accept == RESPONSE_JSON or codes & {"BAD_USER_INPUT", "OPERATION_NOT_FOUND", "LIMIT_EXCEEDED"}:
+            status = 400
+    return HttpAnswer(status, headers, orjson.dumps(result.response()))

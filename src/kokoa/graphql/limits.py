@@ -1,0 +1,122 @@
+"""Limits before work: what a document may cost, measured before it is parsed and before it is validated.
+
+Bytes and tokens are counted on the text. The rest is counted on the document *as it will run*, with fragments
+expanded, because a short document with nested fragments can ask for millions of fields. Each refusal names the
+limit and the value that was found.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from graphql import DocumentNode, FieldNode, FragmentDefinitionNode, InlineFragmentNode, OperationDefinitionNode
+from graphql.language import SelectionSetNode
+
+from kokoa.graphql.errors import LimitExceeded
+
+_TOKEN = re.compile(
+    r'#[^\n\r]*|"""(?:[^"\\]|\\.|"(?!""))*(?:""")?|"(?:[^"\\\n\r]|\\.)*"?'
+    r"|[_A-Za-z][_0-9A-Za-z]*|-?[0-9][0-9A-Za-z.+-]*|\.\.\.|[^\s,\ufeff]"
+)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """document_bytes and tokens bound the text; the others bound the document with its fragments expanded.
+
+    overlaps: pairs of selections that answer to the same response path; validation compares each with each.
+    """
+
+    document_bytes: int = 100_000
+    tokens: int = 4_000
+    depth: int = 15
+    aliases: int = 100
+    directives: int = 50
+    selections: int = 10_000
+    overlaps: int = 20_000
+    root_fields: int = 50
+    errors: int = 500
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def _refuse(what: str, limit: int, found: int | str) -> LimitExceeded:
+    return LimitExceeded(f"The document has {found} {what}; at most {limit} are allowed.")
+
+
+def check_text(text: str, limits: Limits) -> None:
+    """Raises LimitExceeded for a text that is too long, in bytes or in tokens."""
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size > limits.document_bytes:
+        raise _refuse("bytes", limits.document_bytes, size)
+    if size <= limits.tokens:
+        return
+    tokens = sum(not found[0].startswith("#") for found in _TOKEN.finditer(text))
+    if tokens > limits.tokens:
+        raise _refuse("tokens", limits.tokens, tokens)
+
+
+class _Walk:
+    """One operation with its fragments expanded, up to the bound on selections."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode], limits: Limits) -> None:
+        self._fragments = fragments
+        self._limits = limits
+        self._active: set[str] = set()
+        self.selections = self.aliases = self.directives = self.depth = 0
+        self.paths: Counter[tuple[int, str]] = Counter()
+        self._path_ids: dict[tuple[int, str], int] = {}
+
+    def walk(self, selection_set: SelectionSetNode, depth: int, parent: int) -> None:
+        for field in self._fields(selection_set):
+            if field.alias is not None:
+                self.aliases += 1
+            key = (parent, field.alias.value if field.alias else field.name.value)
+            self.paths[key] += 1
+            self.depth = max(self.depth, depth)
+            if self.depth > self._limits.depth:
+                raise _refuse("levels", self._limits.depth, f"more than {self._limits.depth}")
+            if field.selection_set is not None:
+                path_id = self._path_ids.setdefault(key, len(self._path_ids) + 1)
+                self.walk(field.selection_set, depth + 1, path_id)
+
+    def _fields(self, selection_set: SelectionSetNode) -> Iterator[FieldNode]:
+        for one in selection_set.selections:
+            self.selections += 1
+            if self.selections > self._limits.selections:
+                raise _refuse("selections", self._limits.selections, f"more than {self._limits.selections}")
+            self.directives += len(one.directives or ())
+            if isinstance(one, FieldNode):
+                yield one
+            elif isinstance(one, InlineFragmentNode):
+                yield from self._fields(one.selection_set)
+            else:
+                name = one.name.value  # type: ignore[attr-defined]  # only a fragment spread is left
+                fragment = self._fragments.get(name)
+                if fragment is not None and name not in self._active:
+                    self._active.add(name)
+                    yield from self._fields(fragment.selection_set)
+                    self._active.discard(name)
+
+
+def check_document(document: DocumentNode, limits: Limits) -> None:
+    """Raises LimitExceeded for a document that would cost too much to validate or to run."""
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    for one in document.definitions:
+        if not isinstance(one, OperationDefinitionNode | FragmentDefinitionNode):
+            continue
+        walk = _Walk(fragments, limits)
+        walk.walk(one.selection_set, 1, 0)
+        if isinstance(one, OperationDefinitionNode):
+            roots = sum(count for (parent, _), count in walk.paths.items() if parent == 0)
+            if roots > limits.root_fields:
+                raise _refuse("root fields", limits.root_fields, roots)
+        overlaps = sum(count * (count - 1) // 2 for count in walk.paths.values())
+        for what, limit, found in (
+            ("aliases", limits.aliases, walk.aliases),
+            ("directives", limits.directives, walk.directives),
+            ("overlapping selections", limits.overlaps, overlaps),
+        ):
+            if found > limit:
+                raise _refuse(what, limit, found)

@@ -1,0 +1,105 @@
+"""Batch-first resolvers: the contract, the default one, and entities by reference.
+
+A field resolver gets all parents of its level at once and returns one value, or one exception instance, for each.
+The default resolver reads an attribute `snake_case(field)` or a mapping key (the field's own name, or snake_case).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from kokoa.graphql.errors import ResolverContractBroken
+from kokoa.graphql.names import snake_case
+from kokoa.kernel.call import Call
+
+Values: TypeAlias = Sequence[Any]
+FieldResolver: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Call], Values | Awaitable[Values]]
+ReferenceResolver: TypeAlias = Callable[[Sequence[Mapping[str, Any]], Call], Values | Awaitable[Values]]
+
+_ABSENT = object()
+
+
+def check_values(values: Any, wanted: int, coordinate: str) -> Values:
+    """The values if there is one for each parent. Raises ResolverContractBroken, which names the field."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
+        raise ResolverContractBroken(
+            f"The resolver of {coordinate} returned {type(values).__name__}; it must return a list with one value "
+            f"(or one exception) for each of its {wanted} parents."
+        )
+    if len(values) != wanted:
+        raise ResolverContractBroken(
+            f"The resolver of {coordinate} returned {len(values)} values for {wanted} parents; it must return "
+            "exactly one for each, in the same order."
+        )
+    return values
+
+
+def default_resolver(coordinate: str, field_name: str) -> FieldResolver:
+    """The resolver of a field that nobody registered one for."""
+    attribute = snake_case(field_name)
+
+    def of_mapping(parent: Mapping[str, Any]) -> Any:
+        value = parent.get(field_name, _ABSENT)
+        return parent.get(attribute) if value is _ABSENT else value
+
+    def of_object(parent: Any) -> Any:
+        value = getattr(parent, attribute, _ABSENT)
+        if value is _ABSENT:
+            raise ResolverContractBroken(
+                f"{coordinate} has no resolver, and {type(parent).__name__} has no attribute {attribute!r}."
+            )
+        return value
+
+    def resolve(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
+        try:
+            return [getattr(parent, attribute) for parent in parents]
+        except AttributeError:
+            return [of_mapping(one) if isinstance(one, Mapping) else of_object(one) for one in parents]
+
+    def resolve_mappings_first(parents: Sequence[Any], args: Mapping[str, Any], call: Call) -> list[Any]:
+        if parents and type(parents[0]) is dict:
+            try:
+                return [parent[field_name] for parent in parents]
+            except (KeyError, TypeError):
+                return [of_mapping(one) if isinstance(one, Mapping) else of_object(one) for one in parents]
+        return resolve(parents, args, call)
+
+    return resolve_mappings_first
+
+
+def key_resolver(key: str) -> FieldResolver:
+    """Reads one key of mappings; an absent one is null. For data that already has a response's shape."""
+
+    def resolve(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
+        try:
+            return [parent[key] for parent in parents]
+        except KeyError:
+            return [parent.get(key) for parent in parents]
+
+    return resolve
+
+
+def default_typename(abstract: str) -> FieldResolver:
+    """`__typename` of an object of an abstract type: its key `__typename`, else the name of its class."""
+
+    def name_of(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return value.get("__typename") or ResolverContractBroken(
+                f"An object returned as {abstract} has no __typename. Add the key, return an object whose class is "
+                f'named like its type, or register a resolver "{abstract}.__typename".'
+            )
+        return type(value).__name__
+
+    def resolve(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
+        return [name_of(parent) for parent in parents]
+
+    return resolve
+
+
+class Entity:
+    """An object that `_entities` found, with the type its representation named."""
+
+    __slots__ = ("type_name", "value")
+
+    def __init__(self, type_name: str, value: Any) -> None:
+        self.type_name = type_name
+        self.value = value

@@ -1,0 +1,39 @@
+"""What an execution gives back: plain dicts, ready for JSON (GraphQL §7.1)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from kokoa.graphql.errors import ErrorEntry, entry_of_kokoa_error
+from kokoa.kernel.errors import KokoaError
+
+
+class ExecutionResult(msgspec.Struct, frozen=True):
+    """data: the response map, None when a null reached the root, UNSET when nothing was executed.
+
+    errors: entries as the specification shapes them.
+    """
+
+    data: dict[str, Any] | UnsetType | None = UNSET
+    errors: Sequence[ErrorEntry] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the request never reached execution (a *request error* of the specification)."""
+        return self.data is UNSET
+
+    def response(self) -> dict[str, Any]:
+        """The response map: errors first, as the specification advises, and only if there are any."""
+        response: dict[str, Any] = {}
+        if self.errors:
+            response["errors"] = list(self.errors)
+        if self.data is not UNSET:
+            response["data"] = self.data
+        return response
+
+
+def refusal(error: KokoaError) -> ExecutionResult:
+    """The result of a request that is refused before execution."""
+    return ExecutionResult(errors=[entry_of_kokoa_error(error)])

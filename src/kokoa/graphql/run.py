@@ -1,0 +1,170 @@
+"""Running a program breadth-first: one resolver call for each field of a level, levels as soon as they are known.
+
+There is no barrier: a level starts when its parents are complete, whatever else is still waiting. Work that needs
+no waiting runs straight through; one waiting resolver is awaited as it is; only several at once become tasks.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from inspect import isawaitable
+from typing import Any
+
+from graphql.execution.values import VariableValues
+
+from kokoa.graphql.completion import Completion
+from kokoa.graphql.errors import Reporter
+from kokoa.graphql.nulls import Settlement
+from kokoa.graphql.program import Field, Program, Selection
+from kokoa.graphql.resolvers import check_values
+from kokoa.graphql.result import ExecutionResult
+from kokoa.graphql.scopes import meets, missing_scope
+from kokoa.kernel.call import Call
+from kokoa.kernel.clock import now_ms
+from kokoa.kernel.errors import DeadlineExceeded
+
+Outs = Sequence[dict[str, Any]]
+
+
+class Run:
+    """One execution of one program."""
+
+    __slots__ = ("_call", "_completion", "_errors_max", "_program", "_ready", "_tasks", "_variables", "_waiting")
+
+    def __init__(self, program: Program, variables: VariableValues, call: Call, errors_max: int) -> None:
+        self._program = program
+        self._variables = variables
+        self._call = call
+        self._errors_max = errors_max
+        self._ready: deque[tuple[Selection, Sequence[Any], Outs]] = deque()
+        self._waiting: list[tuple[Field, Outs, Awaitable[Any]]] = []
+        self._tasks: dict[asyncio.Future[Any], tuple[Field, Outs]] = {}
+        self._completion = Completion(call, self._enter)
+
+    async def execute(self, root: Any = None) -> ExecutionResult:
+        """Run to the end. root: what the root fields get as their one parent."""
+        out = self._program.root.template.copy()
+        if self._program.is_mutation:
+            return await self._serially(root, out)
+        self._enter(self._program.root, [root], [out])
+        await self._drain()
+        return self._finish(out)
+
+    def execute_at_once(self, root: Any) -> ExecutionResult:
+        """Run a program whose resolvers never wait."""
+        out = self._program.root.template.copy()
+        self._enter(self._program.root, [root], [out])
+        self._advance()
+        return self._finish(out)
+
+    async def _serially(self, root: Any, out: dict[str, Any]) -> ExecutionResult:
+        """Root fields of a mutation, each to its end before the next begins (GraphQL §6.2.2)."""
+        errors: list[Any] = []
+        for field in self._program.root.fields:
+            self._resolve(field, [root], [out])
+            await self._drain()
+            if self._completion.failed:
+                settlement = self._settlement()
+                whole = settlement.settle_field(field, out)
+                errors += settlement.errors
+                self._completion.failed = False
+                if not whole:
+                    return ExecutionResult(None, errors)
+        return ExecutionResult(out, errors)
+
+    def _settlement(self) -> Settlement:
+        return Settlement(self._completion.concrete(), Reporter(self._call.correlation_id), self._errors_max)
+
+    def _finish(self, out: dict[str, Any]) -> ExecutionResult:
+        if not self._completion.failed:
+            return ExecutionResult(out)
+        settlement = self._settlement()
+        whole = settlement.settle(self._program.root, out)
+        return ExecutionResult(out if whole else None, settlement.errors)
+
+    def _enter(self, selection: Selection, parents: Sequence[Any], outs: Outs) -> None:
+        if selection.fields:
+            self._ready.append((selection, parents, outs))
+
+    def _advance(self) -> None:
+        """Everything that needs no waiting."""
+        ready = self._ready
+        while ready:
+            selection, parents, outs = ready.popleft()
+            for field in selection.fields:
+                self._resolve(field, parents, outs)
+
+    async def _drain(self) -> None:
+        try:
+            self._advance()
+            while self._waiting or self._tasks:
+                if len(self._waiting) == 1 and not self._tasks:
+                    await self._wait_for_one()
+                else:
+                    await self._wait_for_any()
+                self._advance()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    def _resolve(self, field: Field, parents: Sequence[Any], outs: Outs) -> None:
+        try:
+            if field.requirement and not meets(self._call.caller, field.requirement):
+                raise missing_scope(field.coordinate, field.requirement)
+            values = field.resolve(parents, field.arguments(self._variables), self._call)
+        except Exception as error:
+            self._completion.column(field, outs, [error] * len(outs))
+            return
+        if type(values) is not list and isawaitable(values):
+            self._waiting.append((field, outs, values))
+        else:
+            self._settle(field, outs, values)
+
+    def _settle(self, field: Field, outs: Outs, values: Any) -> None:
+        try:
+            checked = check_values(values, len(outs), field.coordinate)
+        except Exception as error:
+            checked = [error] * len(outs)
+        self._completion.column(field, outs, checked)
+
+    async def _wait_for_one(self) -> None:
+        field, outs, waiting = self._waiting.pop()
+        values: Any
+        timer = asyncio.timeout(self._seconds_left())
+        try:
+            async with timer:
+                values = await waiting
+        except Exception as error:
+            failed = _late() if timer.expired() else error
+            values = [failed] * len(outs)
+        self._settle(field, outs, values)
+
+    async def _wait_for_any(self) -> None:
+        for field, outs, waiting in self._waiting:
+            self._tasks[asyncio.ensure_future(waiting)] = (field, outs)
+        self._waiting.clear()
+        done, _ = await asyncio.wait(self._tasks, timeout=self._seconds_left(), return_when=asyncio.FIRST_COMPLETED)
+        for task in done or list(self._tasks):
+            field, outs = self._tasks.pop(task)
+            self._settle(field, outs, _outcome(task, len(outs)))
+
+    def _seconds_left(self) -> float:
+        return max(self._call.deadline_ms - now_ms(), 0) / 1000
+
+
+def _outcome(task: asyncio.Future[Any], wanted: int) -> Any:
+    if not task.done():
+        task.cancel()
+        return [_late()] * wanted
+    if task.cancelled():
+        return [_late()] * wanted
+    error = task.exception()
+    if error is None:
+        return task.result()
+    if not isinstance(error, Exception):
+        raise error
+    return [error] * wanted
+
+
+def _late() -> DeadlineExceeded:
+    return DeadlineExceeded("The deadline of this call passed before the field was answered.")

@@ -1,0 +1,40 @@
+"""Scalars beyond GraphQL's five. A subgraph passes `scalars={"DateTime": DATE_TIME}` beside its resolvers."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+class Scalar(msgspec.Struct, frozen=True):
+    """serialize: Python → JSON value.  parse: JSON value → Python.  They raise ValueError."""
+
+    serialize: Callable[[Any], Any] = _unchanged
+    parse: Callable[[Any], Any] = _unchanged
+
+
+def _write_date_time(value: Any) -> str:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError(f"DateTime needs a datetime with a time zone, got {value!r}")
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def _read_date_time(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("DateTime is written as text, for example 2026-01-31T12:00:00Z")
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a date and time such as 2026-01-31T12:00:00Z") from None
+    if found.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone; write 2026-01-31T12:00:00Z")
+    return found
+
+
+DATE_TIME = Scalar(_write_date_time, _read_date_time)
+JSON = Scalar()

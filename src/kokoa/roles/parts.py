@@ -1,0 +1,57 @@
+"""Services and gateways as processes need them: in this process, or behind HTTP."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from kokoa.gateway.app import Gateway
+from kokoa.gateway.compose import compose
+from kokoa.gateway.execute.clients import HttpClient, InProcessClient
+from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
+from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
+from kokoa.services.catalog.service import CatalogService
+from kokoa.services.search.service import SearchService
+from kokoa.services.tenants.service import TenantsService
+
+Service = TenantsService | CatalogService | SearchService
+
+_TOKEN_TTL_S = 60.0
+
+
+def open_service(name: str, platform: Platform) -> Service:
+    """One core service on its database."""
+    database = platform.databases[name]
+    match name:
+        case "tenants":
+            return TenantsService(database, platform.vault)
+        case "catalog":
+            return CatalogService(database)
+        case "search":
+            return SearchService(database)
+        case _:
+            raise ValueError(f"there is no service {name!r}")
+
+
+@cache
+def compose_core() -> Supergraph:
+    """The supergraph of the core services, the same for every environment without extensions of its graph."""
+    sdl = {name: SCHEMAS[name].with_name("schema.graphql").read_text() for name in SERVICES}
+    return compose([SubgraphDefinition(name, text) for name, text in sdl.items()])
+
+
+def local_gateway(services: Mapping[str, Service]) -> Gateway:
+    """A gateway whose services are in this process."""
+    return Gateway(compose_core(), {name: InProcessClient(service.subgraph) for name, service in services.items()})
+
+
+def remote_gateway(platform: Platform) -> Gateway:
+    """A gateway whose services answer over HTTP."""
+    clients = {
+        name: HttpClient(
+            name,
+            f"{platform.settings.address_of(name)}/graphql",
+            platform.http,
+            lambda call: platform.tokens.sign(call, _TOKEN_TTL_S),
+        )
+        for name in SERVICES
+    }
+    return Gateway(compose_core(), clients)

@@ -1,0 +1,270 @@
+"""What each web process opens: everything in one (`web`), or one part with the others behind HTTP."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import kokoa
+from kokoa.edge.app import EdgeParts, create_edge_app
+from kokoa.edge.limits import RateLimits
+from kokoa.edge.model import RouteTableInput
+from kokoa.edge.native.operations import load_operations
+from kokoa.edge.tables import RouteTables
+from kokoa.functions.aws.app import is_aws_request
+from kokoa.gateway.supergraph import Supergraph
+from kokoa.roles.asgi import LifespanApp
+from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
+from kokoa.roles.functions import FunctionsPart, load_routes
+from kokoa.roles.graph import Executes, GraphSeam, LocalGraph, RemoteGraph
+from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
+from kokoa.roles.operator import OperatorApi
+from kokoa.roles.parts import compose_core, local_gateway, open_service, remote_gateway
+from kokoa.roles.platform import SERVICES, Platform, operator_token
+from kokoa.roles.seams import Administration, Directory, Functions
+from kokoa.roles.settings import Settings, load_settings
+from kokoa.roles.subgraph import SubgraphEndpoint
+from kokoa.services.tenants.service import TenantsService
+from kokoa.web.correlation import Correlation
+from kokoa.web.health import Check, liveness, readiness
+from kokoa.web.http import send_response
+from kokoa.web.logging import configure_logging
+from kokoa.web.metrics import HttpMetrics
+from kokoa.web.observe import Observed
+from kokoa.web.problem import Problems
+from kokoa.web.proxy import RawProxy
+from kokoa.web.rpc import PREFIX as RPC_PREFIX
+from kokoa.web.rpc import RpcClient, RpcServer
+
+Opener = Callable[[Settings], AbstractAsyncContextManager[ASGIApp]]
+_OURS = (OPERATOR_PREFIX.encode() + b"/", RPC_PREFIX.encode())
+
+
+def _factory(opener: Opener) -> Callable[[], ASGIApp]:
+    """A factory for kokoa.web.server: settings and logging first, the rest when the process's loop runs."""
+
+    def create() -> ASGIApp:
+        settings = load_settings()
+        configure_logging("json" if settings.log_format == "json" else "console")
+        return LifespanApp(lambda: opener(settings))
+
+    return create
+
+
+@asynccontextmanager
+async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """Edge, gateway, services and control plane in one process."""
+    async with _platform(settings, (*SERVICES, "functions"), name="web") as platform:
+        services = {name: open_service(name, platform) for name in SERVICES}
+        tenants = services["tenants"]
+        assert isinstance(tenants, TenantsService)
+        directory = TenantsDirectory(tenants)
+        functions = FunctionsPart(platform, directory)
+        platform.stack.push_async_callback(functions.close)
+        await platform.bus.listen("changed.functions.*", functions.heard)
+        graph = LocalGraph(local_gateway(services))
+        yield await _edge(
+            platform, directory, TenantsAdministration(tenants), functions, graph, functions.aws, compose_core()
+        )
+
+
+@asynccontextmanager
+async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The edge alone; tenants, gateway and functions are asked over HTTP."""
+    async with _platform(settings, (), name="edge") as platform:
+        tenants, gateway, functions = (_peer(platform, role) for role in ("tenants", "gateway", "functions"))
+        yield await _edge(
+            platform,
+            tenants.proxy("directory", Directory),
+            tenants.proxy("administration", Administration),
+            functions.proxy("functions", Functions),
+            RemoteGraph(gateway.proxy("graph", GraphSeam)),
+            RawProxy(platform.http, settings.address_of("functions")),
+            compose_core(),
+        )
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The gateway alone; services are asked over HTTP."""
+    async with _platform(settings, (), name="gateway") as platform:
+        graph = LocalGraph(remote_gateway(platform))
+        yield _inner(platform, {"graph": (GraphSeam, graph)}, [], _checks(platform))
+
+
+@asynccontextmanager
+async def open_functions(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The control plane alone: the AWS endpoint, and what the edge asks."""
+    async with _platform(settings, ("functions",), name="functions") as platform:
+        directory = _peer(platform, "tenants").proxy("directory", Directory)
+        functions = FunctionsPart(platform, directory)
+        platform.stack.push_async_callback(functions.close)
+        await platform.bus.listen("changed.functions.*", functions.heard)
+        inner = _inner(platform, {"functions": (Functions, functions)}, [], _checks(platform))
+        yield Either(is_aws_request, functions.aws, inner)
+
+
+def _service_opener(name: str) -> Opener:
+    @asynccontextmanager
+    async def open_one(settings: Settings) -> AsyncIterator[ASGIApp]:
+        async with _platform(settings, (name,), name=name) as platform:
+            service = open_service(name, platform)
+            seams: dict[str, tuple[type, object]] = {}
+            if isinstance(service, TenantsService):
+                seams["directory"] = (Directory, TenantsDirectory(service))
+                seams["administration"] = (Administration, TenantsAdministration(service))
+            endpoint = SubgraphEndpoint(service.subgraph, platform.tokens)
+            routes = [Route("/graphql", endpoint.handle, methods=["POST"])]
+            yield _inner(platform, seams, routes, _checks(platform))
+
+    return open_one
+
+
+async def _edge(
+    platform: Platform,
+    directory: Directory,
+    administration: Administration,
+    functions: Functions,
+    graph: Executes,
+    aws: ASGIApp,
+    supergraph: Supergraph,
+) -> ASGIApp:
+    limits = RateLimits(platform.bus)
+    operations = load_operations()
+    tables = RouteTables(_Routes(functions, directory), [operation.route for operation in operations.values()])
+    await _follow_changes(platform, tables)
+    _background(platform, limits.run())
+    edge = create_edge_app(
+        EdgeParts(
+            directory=directory,
+            tokens=platform.tokens,
+            limits=limits,
+            tables=tables,
+            graph=graph,
+            schema=lambda: supergraph.schema,
+            operations=operations,
+            invoker=functions,
+            is_aws_request=is_aws_request,
+            aws=aws,
+            metrics=HttpMetrics(str(os.getpid())),
+            checks=_checks(platform),
+            version=kokoa.__version__,
+        )
+    )
+    operator = OperatorApi(administration, directory, tables, token=operator_token(platform.vault))
+    return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
+
+
+class _Routes:
+    """The edge's RouteSource."""
+
+    def __init__(self, functions: Functions, directory: Directory) -> None:
+        self._functions = functions
+        self._directory = directory
+
+    async def load(self, environment_id: str) -> RouteTableInput:
+        return await load_routes(self._functions, self._directory, environment_id)
+
+
+async def _follow_changes(platform: Platform, tables: RouteTables) -> None:
+    async def changed(name: str, _: bytes) -> None:
+        tables.invalidate(name.rsplit(".", 1)[1])
+
+    for source in ("functions", "tenants"):
+        await platform.bus.listen(f"changed.{source}.*", changed)
+
+
+def _inner(
+    platform: Platform, seams: Mapping[str, tuple[type, object]], routes: list[Route], checks: Mapping[str, Check]
+) -> ASGIApp:
+    """An application for our own processes and the operator."""
+    rpc = RpcServer(platform.tokens, seams)
+    rpc_route = Route(RPC_PREFIX + "{seam}/{method}", rpc.handle, methods=["POST"])
+    app: ASGIApp = Starlette(routes=[*routes, rpc_route])
+    metrics = HttpMetrics(str(os.getpid()))
+    for layer in (Problems, lambda inner: Observed(inner, metrics), Correlation):
+        app = layer(app)
+    return Health(app, checks)
+
+
+class Either:
+    """One application for the requests that a predicate picks, another for all others."""
+
+    def __init__(self, picks: Callable[[Scope], bool], picked: ASGIApp, other: ASGIApp) -> None:
+        self._picks = picks
+        self._picked = picked
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._picked if scope["type"] == "http" and self._picks(scope) else self._other
+        await app(scope, receive, send)
+
+
+class Health:
+    """/healthz and /readyz of a process that is not the edge."""
+
+    def __init__(self, app: ASGIApp, checks: Mapping[str, Check]) -> None:
+        self._app = app
+        self._checks = checks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == "/healthz":
+            await send_response(send, liveness(), head_only=scope["method"] == "HEAD")
+        elif path == "/readyz":
+            response = await readiness(self._checks)
+            await send_response(send, response, head_only=scope["method"] == "HEAD")
+        else:
+            await self._app(scope, receive, send)
+
+
+@asynccontextmanager
+async def _platform(settings: Settings, schemas: tuple[str, ...], *, name: str) -> AsyncIterator[Platform]:
+    platform = Platform(settings)
+    try:
+        await platform.open(schemas, name=name)
+        yield platform
+    finally:
+        await platform.close()
+
+
+def _background(platform: Platform, job: Coroutine[Any, Any, None]) -> None:
+    """Run a job until the platform closes; it is stopped before what it uses."""
+    task = asyncio.create_task(job)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    platform.stack.push_async_callback(stop)
+
+
+def _checks(platform: Platform) -> dict[str, Check]:
+    checks: dict[str, Check] = {"bus": platform.bus.require_connected}
+    if platform.databases:
+        database = next(iter(platform.databases.values()))
+        checks["database"] = lambda: database.fetch_anywhere("SELECT 1")
+    return checks
+
+
+def _peer(platform: Platform, role: str) -> RpcClient:
+    return RpcClient(platform.http, platform.tokens, platform.settings.address_of(role), caller="kokoa")
+
+
+def _is_ours(scope: Scope) -> bool:
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return path.startswith(_OURS)
+
+
+create_web = _factory(open_web)
+create_edge = _factory(open_edge)
+create_gateway = _factory(open_gateway)
+create_functions = _factory(open_functions)
+create_tenants = _factory(_service_opener("tenants"))
+create_catalog = _factory(_service_opener("catalog"))
+create_search = _factory(_service_opener("search"))

@@ -1,0 +1,70 @@
+"""`kokoa serve worker`: the jobs of kokoa.roles.worker on what this process opens."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from kokoa.functions.control.logs import FunctionLogs
+from kokoa.kernel.errors import Unavailable
+from kokoa.roles.graph import DataOrError, Executes, GraphSeam, LocalGraph, RemoteGraph
+from kokoa.roles.parts import local_gateway, open_service
+from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
+from kokoa.roles.settings import Settings
+from kokoa.roles.worker import keep_index, keep_logs, relay_outbox
+from kokoa.services.search.service import SearchService
+from kokoa.web.rpc import RpcClient
+
+_log = structlog.get_logger(__name__)
+
+_FORGET_EVERY_S = 600.0
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """Run all jobs until stop is set. A job that fails ends the process, so that whoever keeps it starts it anew."""
+    platform = Platform(settings)
+    try:
+        await platform.open(SCHEMAS, name="worker")
+        services = {name: open_service(name, platform) for name in SERVICES}
+        graph: Executes = _remote_graph(platform) if settings.gateway_url else LocalGraph(local_gateway(services))
+        search = services["search"]
+        assert isinstance(search, SearchService)
+        logs = FunctionLogs(platform.databases["functions"])
+        jobs = [
+            *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
+            keep_index(platform.bus, search.indexer(DataOrError(graph))),
+            keep_logs(platform.bus, logs),
+            forget_old_logs(logs),
+        ]
+        _log.info("worker_ready", jobs=len(jobs))
+        await _until(stop, jobs)
+    finally:
+        await platform.close()
+
+
+async def forget_old_logs(logs: FunctionLogs) -> None:
+    """Keep function logs within their retention."""
+    while True:
+        try:
+            while await logs.forget_old():
+                pass
+        except Unavailable as error:
+            _log.warning("logs_not_forgotten", error=error.message)
+        await asyncio.sleep(_FORGET_EVERY_S)
+
+
+def _remote_graph(platform: Platform) -> RemoteGraph:
+    peer = RpcClient(platform.http, platform.tokens, platform.settings.address_of("gateway"), caller="worker")
+    return RemoteGraph(peer.proxy("graph", GraphSeam))
+
+
+async def _until(stop: asyncio.Event, jobs: list[Coroutine[Any, Any, None]]) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    tasks = [asyncio.create_task(job) for job in jobs]
+    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (stopping, *tasks):
+        task.cancel()
+    await asyncio.gather(stopping, *tasks, return_exceptions=True)
+    for task in done - {stopping}:
+        task.result()

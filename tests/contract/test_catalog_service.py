@@ -1,0 +1,171 @@
+"""catalog on a real server, asked through its subgraph."""
+
+from typing import Any
+
+import pytest
+
+from conftest import ConnectService
+from kokoa.kernel.call import Call, Caller
+from kokoa.kernel.clock import now_ms
+from kokoa.kernel.ids import new_correlation_id, new_id
+from kokoa.postgres import Database
+from kokoa.services.catalog.model import Category, Country
+from kokoa.services.catalog.service import FOLDER, CatalogService
+
+MANAGEMENT = frozenset({"storefront", "management"})
+
+CREATE = """mutation Create($input: CreateProductInput!) {
+  createProduct(input: $input) { id name slug price currency version variants { sku price priceMinor currency } }
+}"""
+UPDATE = """mutation Update($input: UpdateProductInput!) { updateProduct(input: $input) { name version } }"""
+
+
+class Shop:
+    """A catalog and one environment in it."""
+
+    def __init__(self, service: CatalogService) -> None:
+        self.service = service
+        self.environment_id = new_id()
+
+    async def ask(self, document: str, scopes: frozenset[str] = MANAGEMENT, **variables: Any) -> Any:
+        caller = Caller("server", scopes=scopes)
+        call = Call(self.environment_id, caller, new_correlation_id(), now_ms() + 30_000)
+        return await self.service.subgraph.execute(document, variables, call)
+
+    async def data(self, document: str, **variables: Any) -> Any:
+        result = await self.ask(document, **variables)
+        assert not result.errors, result.errors
+        return result.data
+
+    async def code(self, document: str, **variables: Any) -> str:
+        result = await self.ask(document, **variables)
+        code: str = result.errors[0]["extensions"]["code"]
+        return code
+
+    async def create(self, name: str, **more: Any) -> Any:
+        variants = [{"sku": f"{name}-1", "priceMinor": 8990, "currency": "EUR"}]
+        variants += [{"sku": f"{name}-2", "priceMinor": 7990, "currency": "EUR"}]
+        return (await self.data(CREATE, input={"name": name, "variants": variants, **more}))["createProduct"]
+
+
+@pytest.fixture
+async def database(connect_service: ConnectService) -> Database:
+    return await connect_service("catalog", FOLDER / "migrations")
+
+
+@pytest.fixture
+async def shop(database: Database) -> Shop:
+    shop = Shop(CatalogService(database))
+    await shop.service.actions.put_categories(shop.environment_id, [Category("lamps", "Lamps")])
+    await shop.service.actions.put_countries(shop.environment_id, [Country("FI", "Finland")])
+    return shop
+
+
+async def test_a_product_is_created_and_read_with_its_lowest_price_in_major_units(shop: Shop) -> None:
+    made = await shop.create("Brass lamp", category="lamps")
+    assert (made["slug"], made["price"], made["currency"], made["version"]) == ("brass-lamp", 79.9, "EUR", 1)
+    assert [variant["priceMinor"] for variant in made["variants"]] == [8990, 7990]
+    found = await shop.data('{ product(slug: "brass-lamp") { id category { slug name } } countries { code name } }')
+    assert found == {
+        "product": {"id": made["id"], "category": {"slug": "lamps", "name": "Lamps"}},
+        "countries": [{"code": "FI", "name": "Finland"}],
+    }
+
+
+async def test_pages_are_by_name_and_ids_keep_their_order(shop: Shop) -> None:
+    made = {name: (await shop.create(name))["id"] for name in ("Cup", "Axe", "Bed")}
+    page = await shop.data("{ products(limit: 2, offset: 1) { name } }")
+    assert [product["name"] for product in page["products"]] == ["Bed", "Cup"]
+    ids = [made["Cup"], new_id(), made["Axe"]]
+    chosen = await shop.data("query($ids: [ID!]) { products(ids: $ids) { name } }", ids=ids)
+    assert [product["name"] for product in chosen["products"]] == ["Cup", "Axe"]
+
+
+async def test_another_environment_sees_and_changes_nothing(shop: Shop) -> None:
+    made = await shop.create("Secret lamp")
+    other = Shop(shop.service)
+    assert (await other.data("{ products { id } }"))["products"] == []
+    assert (await other.data("query($id: ID!) { product(id: $id) { id } }", id=made["id"]))["product"] is None
+    change = {"id": made["id"], "version": 1, "name": "Stolen"}
+    assert await other.code(UPDATE, input=change) == "PRODUCT_NOT_FOUND"
+
+
+async def test_updates_name_the_version_they_change(shop: Shop) -> None:
+    made = await shop.create("Lamp")
+    change = {"id": made["id"], "version": 1, "name": "Better lamp"}
+    assert (await shop.data(UPDATE, input=change))["updateProduct"] == {"name": "Better lamp", "version": 2}
+    assert await shop.code(UPDATE, input=change) == "PRODUCT_CHANGED"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"name": ""}, "INVALID_PRODUCT"),
+        ({"name": "x" * 201}, "INVALID_PRODUCT"),
+        ({"slug": "Not a slug"}, "INVALID_PRODUCT"),
+        ({"category": "nowhere"}, "CATEGORY_NOT_FOUND"),
+        ({"variants": [{"sku": "a", "priceMinor": -1, "currency": "EUR"}]}, "INVALID_PRODUCT"),
+        ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "Euro"}]}, "INVALID_MONEY"),
+        ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "EUR"}] * 2}, "INVALID_PRODUCT"),
+        ({"variants": [{"sku": "taken-1", "priceMinor": 1, "currency": "EUR"}]}, "ALREADY_TAKEN"),
+        ({"externalReference": "taken", "slug": "free"}, "ALREADY_TAKEN"),
+    ],
+)
+async def test_what_is_wrong_is_named_and_changes_nothing(shop: Shop, change: dict[str, Any], code: str) -> None:
+    await shop.create("taken", externalReference="taken")
+    wrong = {"name": "New", "variants": [], **change}
+    assert await shop.code(CREATE, input=wrong) == code
+    assert len((await shop.data("{ products { id } }"))["products"]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", ["limit: 101", "limit: -1", "offset: -1", "offset: 10001", 'ids: ["not-an-id"]']
+)
+async def test_pages_are_bounded(shop: Shop, arguments: str) -> None:
+    assert (await shop.code(f"{{ products({arguments}) {{ id }} }}")) in {"INVALID_PAGE", "INVALID_ID"}
+
+
+async def test_a_storefront_cannot_change_the_catalog(shop: Shop) -> None:
+    wanted = {"name": "Mine", "variants": []}
+    result = await shop.ask(CREATE, frozenset({"storefront"}), input=wanted)
+    assert result.errors
+    assert (await shop.data("{ products { id } }"))["products"] == []
+
+
+async def test_every_change_tells_what_happened(shop: Shop, database: Database) -> None:
+    made = await shop.create("Lamp")
+    await shop.data(UPDATE, input={"id": made["id"], "version": 1, "name": "Better lamp"})
+    await shop.data("mutation($id: ID!) { deleteProduct(id: $id, version: 2) }", id=made["id"])
+    rows = await database.fetch(
+        shop.environment_id, "SELECT event_type, event_key FROM outbox WHERE environment_id = $1 ORDER BY id"
+    )
+    assert [(row["event_type"], row["event_key"]) for row in rows] == [
+        ("ProductCreated", made["id"]),
+        ("ProductUpdated", made["id"]),
+        ("ProductDeleted", made["id"]),
+    ]
+
+
+async def test_a_listing_takes_the_same_number_of_statements_at_any_size(shop: Shop, database: Database) -> None:
+    for number in range(12):
+        await shop.create(f"Lamp {number}", category="lamps")
+    document = "query($n: Int!) { products(limit: $n) { name price variants { sku } category { name } } }"
+    counts = [await statements(shop, database, document, n=size) for size in (1, 12)]
+    assert counts[0] == counts[1] <= 5
+
+
+async def statements(shop: Shop, database: Database, document: str, **variables: Any) -> int:
+    """How many statements a query sends, counted where they leave."""
+    sent: list[str] = []
+    fetch, fetchrow = database.fetch, database.fetchrow
+
+    async def counting(environment_id: str, statement: str, *arguments: Any) -> Any:
+        sent.append(statement)
+        return await fetch(environment_id, statement, *arguments)
+
+    database.fetch = counting  # type: ignore[method-assign]
+    try:
+        await shop.data(document, **variables)
+    finally:
+        database.fetch, database.fetchrow = fetch, fetchrow  # type: ignore[method-assign]
+    return len(sent)

@@ -1,0 +1,201 @@
+"""Fakes of the edge's seams, and a whole edge made of them."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from graphql import GraphQLSchema, build_schema
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kokoa.edge.app import EdgeParts, create_edge_app
+from kokoa.edge.extensions import FunctionAnswer
+from kokoa.edge.limits import RateLimits
+from kokoa.edge.model import Environment, ExtensionRoute, Grant, RatePolicy, RouteTableInput
+from kokoa.edge.native.operations import load_operations
+from kokoa.edge.tables import RouteTables
+from kokoa.graphql import ExecutionResult
+from kokoa.kernel.call import Call
+from kokoa.web.http import Response, send_response
+from kokoa.web.metrics import HttpMetrics
+from kokoa.web.tokens import CallTokens
+
+ACCOUNT = "123456789012"
+TOKENS = CallTokens(b"k" * 32)
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def environment(alias: str, name: str, *domains: str, rate: RatePolicy | None = None) -> Environment:
+    """Its id is `alias/name`, its secrets are `ts-alias-name` and `gs-alias-name`."""
+    return Environment(
+        id=f"{alias}/{name}",
+        tenant_alias=alias,
+        name=name,
+        tenant_secret_digest=digest(f"ts-{alias}-{name}"),
+        graphql_secret_digest=digest(f"gs-{alias}-{name}"),
+        domains=frozenset(domains),
+        rate=rate or RatePolicy(),
+    )
+
+
+BOEING = environment("boeing", "prod", "shop.boeing.test")
+BOEING_DEV = environment("boeing", "dev", "dev.boeing.test")
+SAAB = environment("saab", "prod", "shop.saab.test")
+
+
+class FakeDirectory:
+    def __init__(self, *environments: Environment) -> None:
+        self.environments = list(environments) or [BOEING, BOEING_DEV, SAAB]
+        self.questions = 0
+
+    def _first(self, wanted: Callable[[Environment], bool]) -> Environment | None:
+        self.questions += 1
+        return next((found for found in self.environments if wanted(found)), None)
+
+    async def by_alias(self, tenant_alias: str, environment_name: str) -> Environment | None:
+        return self._first(lambda e: (e.tenant_alias, e.name) == (tenant_alias, environment_name))
+
+    async def by_secrets(self, tenant_alias: str, tenant_secret_digest: str) -> Environment | None:
+        return self._first(lambda e: (e.tenant_alias, e.tenant_secret_digest) == (tenant_alias, tenant_secret_digest))
+
+    async def by_domain(self, host: str) -> Environment | None:
+        return self._first(lambda e: host in e.domains)
+
+    async def by_id(self, environment_id: str) -> Environment | None:
+        return self._first(lambda e: e.id == environment_id)
+
+
+class FakeGossip:
+    """All processes of a test share one; nothing arrives while `away`."""
+
+    def __init__(self) -> None:
+        self.handlers: list[Callable[[str, bytes], Awaitable[None]]] = []
+        self.away: Exception | None = None
+
+    async def notify(self, name: str, payload: bytes = b"") -> None:
+        if self.away:
+            raise self.away
+        for handler in self.handlers:
+            await handler(name, payload)
+
+    async def listen(self, name: str, handler: Callable[[str, bytes], Awaitable[None]]) -> None:
+        self.handlers.append(handler)
+
+
+class FakeRouteSource:
+    def __init__(self) -> None:
+        self.inputs: dict[str, RouteTableInput] = {}
+        self.failure: Exception | None = None
+        self.loads = 0
+
+    async def load(self, environment_id: str) -> RouteTableInput:
+        self.loads += 1
+        if self.failure:
+            raise self.failure
+        return self.inputs.get(environment_id, RouteTableInput())
+
+
+class FakeInvoker:
+    """answer: what the function returns, an exception to raise, or None to hang."""
+
+    def __init__(self) -> None:
+        self.answer: FunctionAnswer | Exception | None = FunctionAnswer(b'{"statusCode":200,"body":"fn"}', None, "r")
+        self.calls: list[tuple[Call, str, bytes]] = []
+
+    async def invoke(self, call: Call, function_arn: str, payload: bytes) -> FunctionAnswer:
+        self.calls.append((call, function_arn, payload))
+        if self.answer is None:
+            await asyncio.Event().wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        assert self.answer is not None
+        return self.answer
+
+
+class FakeGraph:
+    def __init__(self) -> None:
+        self.result = ExecutionResult({"products": []})
+        self.asked: list[tuple[str, Mapping[str, Any] | None, Call, str | None, bool]] = []
+
+    async def execute(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> ExecutionResult:
+        self.asked.append((document, variables, call, operation_name, read_only))
+        return self.result
+
+
+SCHEMA: GraphQLSchema = build_schema(
+    """
+    type Query {
+      products(limit: Int! = 20, offset: Int! = 0): [Product!]!
+      product(id: ID): Product
+      search(q: String!, limit: Int! = 20, offset: Int! = 0): SearchResults!
+    }
+    type SearchResults { total: Int!  items: [Product!]! }
+    type Product {
+      id: ID!  name: String!  slug: String!  description: String!  price: Float  currency: Currency
+      category: Category  variants: [Variant!]!
+    }
+    type Category { slug: String!  name: String! }
+    type Variant { id: ID!  sku: String!  name: String!  price: Float!  currency: Currency! }
+    enum Currency { EUR USD }
+    """
+)
+
+
+async def fake_aws(scope: Scope, receive: Receive, send: Send) -> None:
+    await send_response(send, Response(200, (("content-type", "application/xml"),), b"aws"))
+
+
+class FakeEdge:
+    """Every part that a test may want to change, and the app."""
+
+    def __init__(self, *environments: Environment) -> None:
+        self.directory = FakeDirectory(*environments)
+        self.gossip = FakeGossip()
+        self.source = FakeRouteSource()
+        self.invoker = FakeInvoker()
+        self.graph = FakeGraph()
+        self.metrics = HttpMetrics("test")
+        self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
+        operations = load_operations()
+        self.tables = RouteTables(self.source, [operation.route for operation in operations.values()])
+        parts = EdgeParts(
+            directory=self.directory,
+            tokens=TOKENS,
+            limits=RateLimits(self.gossip),
+            tables=self.tables,
+            graph=self.graph,
+            schema=lambda: SCHEMA,
+            operations=operations,
+            invoker=self.invoker,
+            is_aws_request=lambda scope: any(value.startswith(b"AWS4") for _, value in scope["headers"]),
+            aws=fake_aws,
+            metrics=self.metrics,
+            checks=self.checks,
+            version="1",
+        )
+        self.app: ASGIApp = create_edge_app(parts)
+
+    def deploy(
+        self, *keys: str, environment_id: str = BOEING.id, grants: tuple[str, ...] = ("/api/*",), **more: Any
+    ) -> None:
+        """Routes of the API search-plus in place of what was there."""
+        routes = tuple(extension_route(key, **more) for key in keys)
+        self.source.inputs[environment_id] = RouteTableInput(routes, tuple(Grant(ACCOUNT, grant) for grant in grants))
+        self.tables.invalidate(environment_id)
+
+
+def extension_route(key: str, **more: Any) -> ExtensionRoute:
+    route = ExtensionRoute("a1b2c3d4e5", "search-plus", ACCOUNT, "demo", key, "arn:fn", "search-plus", True, 1)
+    return msgspec.structs.replace(route, **more)

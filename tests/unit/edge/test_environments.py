@@ -1,0 +1,163 @@
+"""Who asks and for which environment; above all, who is refused."""
+
+import asyncio
+
+import pytest
+
+from kokoa.edge.environments import Asker, Environments
+from kokoa.edge.errors import (
+    CredentialsMissing,
+    CredentialsMixed,
+    CredentialsWrong,
+    TenantContradiction,
+    TenantMissing,
+    TenantNotFound,
+)
+from kokoa.kernel.call import Call, Caller
+from kokoa.kernel.clock import now_ms
+from kokoa.web.http import HeaderSentTwice, Request
+from kokoa.web.tokens import CallTokenInvalid, CallTokens
+from unit.edge.edge_fakes import BOEING, BOEING_DEV, SAAB, TOKENS, FakeDirectory
+
+SECRETS = {"x-tenant-id": "boeing", "x-tenant-secret": "ts-boeing-prod", "x-graphql-secret": "gs-boeing-prod"}
+
+
+def request(*pairs: tuple[str, str], **headers: str) -> Request:
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Request("GET", "/graphql", ("graphql",), "", (*pairs, *named), "1.1", "http", "1.2.3.4", "c" * 32)
+
+
+async def identify(asked: Request, directory: FakeDirectory | None = None) -> Asker:
+    return await Environments(directory or FakeDirectory(), TOKENS).identify(asked)
+
+
+async def test_the_secrets_decide_the_environment() -> None:
+    prod = await identify(request(*SECRETS.items()))
+    dev = await identify(
+        request(x_tenant_id="boeing", x_tenant_secret="ts-boeing-dev", x_graphql_secret="gs-boeing-dev")
+    )
+    assert (prod.environment.id, dev.environment.id) == (BOEING.id, BOEING_DEV.id)
+    assert prod.call.caller.kind == "server"
+    assert "management" in prod.call.caller.scopes
+    assert prod.call.correlation_id == "c" * 32
+
+
+@pytest.mark.parametrize("left_out", list(SECRETS))
+async def test_a_missing_header_is_named(left_out: str) -> None:
+    headers = {name: value for name, value in SECRETS.items() if name != left_out}
+    if left_out == "x-tenant-id":
+        headers["host"] = "shop.boeing.test"
+    with pytest.raises(CredentialsMissing, match=f"(?i){left_out}"):
+        await identify(request(*headers.items()))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"x-tenant-secret": "ts-boeing-dev"},  # each secret of another environment
+        {"x-graphql-secret": "gs-boeing-dev"},
+        {"x-tenant-secret": "ts-saab-prod", "x-graphql-secret": "gs-saab-prod"},  # another tenant's
+        {"x-tenant-id": "saab"},
+        {"x-tenant-id": "nobody"},
+        {"x-tenant-id": "bo\0eing"},
+        {"x-tenant-secret": "x" * 10_000},
+        {"x-graphql-secret": "gs-boeing-prod "[:-2]},
+    ],
+)
+async def test_wrong_secrets_are_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(CredentialsWrong):
+        await identify(request(*{**SECRETS, **changed}.items()))
+
+
+async def test_a_domain_that_contradicts_the_secrets_is_refused() -> None:
+    for host in ("shop.saab.test", "dev.boeing.test:8080", "SHOP.SAAB.TEST."):
+        with pytest.raises(TenantContradiction):
+            await identify(request(*SECRETS.items(), host=host))
+    for host in ("shop.boeing.test", "unknown.test", "127.0.0.1:8080", "[::1]:8080"):
+        assert (await identify(request(*SECRETS.items(), host=host))).environment.id == BOEING.id
+
+
+async def test_an_environment_header_that_contradicts_the_secrets_is_refused() -> None:
+    with pytest.raises(TenantContradiction, match="x-environment"):
+        await identify(request(*SECRETS.items(), x_environment="dev"))
+
+
+async def test_a_storefront_asks_by_name_or_by_domain() -> None:
+    by_name = await identify(request(x_tenant_id="boeing"))
+    by_both_names = await identify(request(x_tenant_id="boeing", x_environment="dev"))
+    by_domain = await identify(request(host="Dev.Boeing.Test:8080"))
+    by_domain_and_name = await identify(request(host="dev.boeing.test", x_tenant_id="boeing"))
+    found = [asker.environment.id for asker in (by_name, by_both_names, by_domain, by_domain_and_name)]
+    assert found == [BOEING.id, BOEING_DEV.id, BOEING_DEV.id, BOEING_DEV.id]
+    assert by_name.call.caller == Caller("storefront", "", frozenset({"storefront"}))
+
+
+async def test_a_storefront_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(TenantContradiction):
+        await identify(request(host="shop.boeing.test", x_tenant_id="saab"))
+    with pytest.raises(TenantContradiction):
+        await identify(request(host="shop.boeing.test", x_environment="dev"))
+
+
+@pytest.mark.parametrize("headers", [{"x_tenant_id": "nobody"}, {"x_tenant_id": "boeing", "x_environment": "test"}])
+async def test_an_unknown_tenant_is_not_found(headers: dict[str, str]) -> None:
+    with pytest.raises(TenantNotFound):
+        await identify(request(**headers))
+
+
+@pytest.mark.parametrize("host", ["", "unknown.test", "127.0.0.1:8080", "a b", "x" * 300, "\0"])
+async def test_nobody_named_at_all_is_told_the_ways(host: str) -> None:
+    with pytest.raises(TenantMissing, match="X-Tenant-ID"):
+        await identify(request(host=host))
+
+
+@pytest.mark.parametrize("name", ["x-tenant-id", "x-tenant-secret", "x-kokoa-call", "x-environment"])
+async def test_credentials_sent_twice_are_refused(name: str) -> None:
+    with pytest.raises(HeaderSentTwice):
+        await identify(request(*SECRETS.items(), (name, "a"), (name, "b")))
+
+
+def call_of(environment_id: str) -> Call:
+    return Call(environment_id, Caller("account", "123456789012"), "d" * 32, now_ms() + 5000, 3, ("a", "b", "c"))
+
+
+async def test_a_call_token_decides_everything() -> None:
+    call = call_of(SAAB.id)
+    asker = await identify(request(x_kokoa_call=TOKENS.sign(call, 60), host="shop.boeing.test"))
+    assert asker.environment.id == SAAB.id
+    assert asker.call == call
+    assert asker.internal
+
+
+@pytest.mark.parametrize("name", ["x-tenant-secret", "x-graphql-secret", "authorization"])
+async def test_a_call_token_travels_alone(name: str) -> None:
+    with pytest.raises(CredentialsMixed):
+        await identify(request((name, "x"), x_kokoa_call=TOKENS.sign(call_of(SAAB.id), 60)))
+
+
+async def test_a_call_token_for_another_tenant_than_named_is_refused() -> None:
+    with pytest.raises(TenantContradiction):
+        await identify(request(x_kokoa_call=TOKENS.sign(call_of(SAAB.id), 60), x_tenant_id="boeing"))
+
+
+async def test_forged_and_orphaned_tokens_are_refused() -> None:
+    with pytest.raises(CallTokenInvalid):
+        await identify(request(x_kokoa_call=CallTokens(b"x" * 32).sign(call_of(SAAB.id), 60)))
+    with pytest.raises(CallTokenInvalid):
+        await identify(request(x_kokoa_call=""))
+    with pytest.raises(CredentialsWrong):
+        await identify(request(x_kokoa_call=TOKENS.sign(call_of("gone/prod"), 60)))
+
+
+async def test_the_directory_is_asked_once_a_second_however_many_come() -> None:
+    directory = FakeDirectory()
+    environments = Environments(directory, TOKENS)
+    await asyncio.gather(*(environments.identify(request(x_tenant_id="boeing")) for _ in range(50)))
+    assert directory.questions == 1
+
+
+async def test_a_wrong_second_secret_is_refused_although_the_first_is_remembered() -> None:
+    environments = Environments(FakeDirectory(), TOKENS)
+    await environments.identify(request(*SECRETS.items()))
+    with pytest.raises(CredentialsWrong):
+        await environments.identify(request(*{**SECRETS, "x-graphql-secret": "wrong"}.items()))
