@@ -137,7 +137,8 @@ def store_up(
         yield RunningStore(state_dir, f"http://127.0.0.1:{port}"), process
     finally:
         stop(process)
-    assert process.returncode in (0, 130, -signal.SIGKILL), output.read_text()
+    ended = (0, 2, 130, -signal.SIGINT, -signal.SIGKILL)  # 2 and -SIGINT are make's own
+    assert process.returncode in ended, output.read_text()
 
 
 def wait_until_up(process: "subprocess.Popen[bytes]", output: Path) -> None:
@@ -149,9 +150,9 @@ def wait_until_up(process: "subprocess.Popen[bytes]", output: Path) -> None:
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """As Ctrl-C does; a process that does not end in time is a failure of the test, and is killed."""
+    """As Ctrl-C in a terminal does, to the whole group; who does not end in time fails the test, and is killed."""
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

@@ -122,13 +122,13 @@ def entry_of_kokoa_error(error: KokoaError) -> ErrorEntry:
 
 
 class Reporter:
-    """Turns the failures of one execution into entries; logs each bug once, however many objects it hit."""
+    """Turns the failures of one execution into entries; logs a field's bug once, however many objects it hit."""
 
     __slots__ = ("_correlation_id", "_logged")
 
     def __init__(self, correlation_id: str) -> None:
         self._correlation_id = correlation_id
-        self._logged: set[int] = set()
+        self._logged: set[tuple[str, type]] = set()
 
     def entry(
         self,
@@ -141,7 +141,7 @@ class Reporter:
         """coordinate: the field as `Type.field`, for the log."""
         if isinstance(error, KokoaError):
             found = entry_of_kokoa_error(error)
-            if error.detail and self._first(error):
+            if error.detail and self._first(error, coordinate):
                 log.info("field failed", field=coordinate, code=error.code, detail=error.detail)
         elif isinstance(error, UpstreamError):
             found = {"message": error.message, "extensions": dict(error.extensions)}
@@ -158,13 +158,14 @@ class Reporter:
         return entry
 
     def _bug(self, error: BaseException, coordinate: str) -> ErrorEntry:
-        if self._first(error):
+        if self._first(error, coordinate):
             log.error("field is broken", field=coordinate, correlation_id=self._correlation_id, exc_info=error)
         shown = isinstance(error, NullNotAllowed)
         message = str(error) if shown else "Something went wrong on our side. Quote the correlationId to support."
         return {"message": message, "extensions": {"code": "INTERNAL", "correlationId": self._correlation_id}}
 
-    def _first(self, error: BaseException) -> bool:
-        known = id(error) in self._logged
-        self._logged.add(id(error))
+    def _first(self, error: BaseException, coordinate: str) -> bool:
+        kind = (coordinate, type(error))
+        known = kind in self._logged
+        self._logged.add(kind)
         return not known

@@ -91,7 +91,7 @@ def schema_password(vault: Vault, schema: str) -> str:
 
 def operator_token(vault: Vault) -> str:
     """The bearer token of the platform operator."""
-    return "op_" + base64.urlsafe_b64encode(vault.derive("operator-token")).decode().rstrip("=")
+    return "kokoa_op_" + base64.urlsafe_b64encode(vault.derive("operator-token")).decode().rstrip("=")
 
 
 def require_servers(settings: Settings) -> tuple[str, str]:

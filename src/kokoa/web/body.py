@@ -47,7 +47,7 @@ async def read_body(request: Request, receive: Receive, *, limit_bytes: int) -> 
 
 
 async def _discard(receive: Receive) -> None:
-    """Read on for a while without keeping anything: a client that is cut off while it sends often loses the answer."""
+    """Read on for a while, keeping nothing: a client that is cut off while it sends often loses the answer."""
     left = DISCARD_BYTES_MAX
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DISCARD_S):

@@ -11,9 +11,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from clients import refused, until
 
+from kokoa.functions.host.model import LogRecord
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
-from kokoa.kernel.ids import new_correlation_id
+from kokoa.kernel.ids import new_correlation_id, new_id
 
 
 async def test_another_account_sees_and_changes_nothing(
@@ -53,6 +54,29 @@ async def test_apis_and_logs_of_another_account_are_not_there(
     assert refusal[:2] == ("AccessDeniedException", 403)
     logs = endpoint.client("logs", other)
     assert (await logs.describe_log_groups())["logGroups"] == []
+
+
+async def test_every_table_shows_its_rows_to_one_environment_only(
+    endpoint: Any, lambda_: Any, key: Any, function_arn: str
+) -> None:
+    """Row-level security, the second lock: even a statement that forgets the environment sees nothing else."""
+    await lambda_.add_permission(
+        FunctionName="hello", StatementId="web", Action="lambda:InvokeFunction", Principal="*"
+    )
+    gateway = endpoint.client("apigatewayv2", key)
+    await gateway.create_api(Name="shop", ProtocolType="HTTP", Target=function_arn)
+    line = LogRecord("i", key.environment_id, key.account_id, "/aws/lambda/hello", "s", 1, "m", "r", "c")
+    await endpoint.plane.logs.append(key.environment_id, [line])
+    tables = await endpoint.database.fetch_anywhere(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'functions'::regnamespace AND relkind = 'r'"
+    )
+    assert len(tables) >= 9
+    for table in tables:
+        careless = f"SELECT count(*) FROM {table[0]} WHERE $1::text IS NOT NULL"
+        assert await endpoint.database.fetchval(key.environment_id, careless) > 0, table[0]
+        assert await endpoint.database.fetchval(new_id(), careless) == 0, table[0]
+        nowhere = await endpoint.database.fetch_anywhere(f"SELECT count(*) FROM {table[0]}")
+        assert nowhere[0][0] == 0, table[0]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from clients import refused
 
+from kokoa.functions.control.logs import FunctionLogs, LogQuery, parse_pattern
 from kokoa.functions.host.model import LogRecord
 
 GROUP = "/aws/lambda/hello"
@@ -65,6 +66,20 @@ async def test_pages_follow_each_other_without_gap_or_repetition(endpoint: Any, 
             break
         token = {"nextToken": page["nextToken"]}
     assert seen == [str(n) for n in range(10)]
+
+
+async def test_a_search_goes_on_past_the_end_of_a_page_without_finds(endpoint: Any, key: Any) -> None:
+    await append(endpoint, key, *(record(key, n, "needle" if n == 9 else "hay") for n in range(12)))
+    logs = FunctionLogs(endpoint.database, scan_max=4)
+    query = LogQuery(group=GROUP, pattern=parse_pattern("needle"))
+    found, token, pages = [], "", 0
+    while True:
+        page = await logs.filter(key.environment_id, key.account_id, query, token=token, limit=10)
+        found += [event.message for event in page.events]
+        token, pages = page.next_token, pages + 1
+        if not token:
+            break
+    assert (found, pages) == (["needle"], 4)
 
 
 async def test_events_are_filtered_by_time_stream_and_terms(endpoint: Any, logs: Any, key: Any) -> None:

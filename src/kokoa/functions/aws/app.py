@@ -3,6 +3,7 @@
 The endpoint shares its address with the store; the edge asks `is_aws_request` which of the two is meant.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +24,8 @@ from kokoa.functions.aws.http import (
     check_checksums,
     read_body,
 )
-from kokoa.functions.aws.large_bodies import LargeBodies
+from kokoa.functions.aws.large_bodies import LARGE_BYTES, LargeBodies
+from kokoa.functions.aws.protocols.protocol import Routed, WireProtocol
 from kokoa.functions.aws.service import AwsService, RequestContext
 from kokoa.functions.aws.sigv4 import is_signed
 from kokoa.functions.aws.unknown_service import refuse_unknown_service
@@ -151,7 +153,7 @@ class AwsApp:
             check_checksums(head, body)
             routed = routed or protocol.route_by_body(body)
             provide = service.require(routed.operation)
-            request: Mapping[str, Any] = protocol.read(routed, head, body)
+            request = await _read(protocol, routed, head, body)
             service.validate(routed.operation, request)
             context = RequestContext(
                 key=claim.key,
@@ -164,6 +166,13 @@ class AwsApp:
             )
             output = await provide(context, request)
         return protocol.write(routed.operation, output, request_id)
+
+
+async def _read(protocol: WireProtocol, routed: Routed, head: RequestHead, body: bytes) -> Mapping[str, Any]:
+    """The input; a large one is parsed in a thread, so that invocations go on meanwhile."""
+    if len(body) <= LARGE_BYTES:
+        return protocol.read(routed, head, body)
+    return await asyncio.to_thread(protocol.read, routed, head, body)
 
 
 def create_aws_app(

@@ -19,6 +19,8 @@ FORGET_BATCH: Final = 5_000
 APPEND_MAX: Final = 10_000
 MESSAGE_LENGTH_MAX: Final = 262_144
 TERMS_MAX: Final = 20
+SCAN_MAX: Final = 50_000
+"""How many events one page of a search reads: a rare term must not read two weeks of logs at once."""
 FOREVER_MS: Final = 2**62
 
 T = TypeVar("T")
@@ -102,8 +104,9 @@ def parse_pattern(text: str) -> Pattern:
 class FunctionLogs:
     """The log events of all functions. Everything but `forget_old` is inside one environment and account."""
 
-    def __init__(self, database: Database, *, clock: Clock = now_ms) -> None:
+    def __init__(self, database: Database, *, clock: Clock = now_ms, scan_max: int = SCAN_MAX) -> None:
         self._database = database
+        self._scan_max = scan_max
         self._clock = clock
 
     async def append(self, environment_id: str, records: Sequence[LogRecord]) -> None:
@@ -178,26 +181,31 @@ class FunctionLogs:
         return streams, more
 
     async def filter(self, environment_id: str, account_id: str, query: LogQuery, *, token: str, limit: int) -> Page:
-        """Events of a group in order of time. Raises LogGroupNotFound, InvalidLogQuery."""
+        """Events of a group in order of time; a page that searched SCAN_MAX events ends there, with a token.
+
+        Raises LogGroupNotFound, InvalidLogQuery.
+        """
         await self._require_group(environment_id, account_id, query.group)
         after = _place_of_event(token) if token else (-1, -1)
+        span = (account_id, query.group, query.start_ms, query.end_ms, *after)
+        end = await self._database.fetchrow(environment_id, q.scan_end, *span, self._scan_max - 1)
+        until = (end["timestamp_ms"], end["position"]) if end else (FOREVER_MS, FOREVER_MS)
+        pattern = query.pattern
+        terms = (list(pattern.required), list(pattern.optional), list(pattern.excluded))
         rows = await self._database.fetch(
             environment_id,
             q.filter_log_events,
-            account_id,
-            query.group,
-            query.start_ms,
-            query.end_ms,
-            *after,
+            *span,
+            *until,
             list(query.streams),
             query.stream_prefix,
-            list(query.pattern.required),
-            list(query.pattern.optional),
-            list(query.pattern.excluded),
+            *terms,
             limit,
         )
         events = [_event(row) for row in rows]
-        return Page(events, _pack(_place(events[-1])) if len(events) == limit else "")
+        if len(events) == limit:
+            return Page(events, _pack(_place(events[-1])))
+        return Page(events, _pack(until) if end else "")
 
     async def stream_events(
         self,

@@ -250,17 +250,25 @@ SELECT * FROM log_streams
  WHERE environment_id = $1 AND account_id = $2 AND log_group = $3 AND (last_event_ms, log_stream) < ($4, $5)
  ORDER BY last_event_ms DESC, log_stream DESC LIMIT $6;
 
+-- name: scan_end
+-- Where a page of searching ends: so many events after the given pair; nothing when there are fewer.
+SELECT timestamp_ms, position FROM log_events
+ WHERE environment_id = $1 AND account_id = $2 AND log_group = $3
+   AND timestamp_ms >= $4 AND timestamp_ms < $5 AND (timestamp_ms, position) > ($6, $7)
+ ORDER BY timestamp_ms, position OFFSET $8 LIMIT 1;
+
 -- name: filter_log_events
--- Events of a group in a span of time, after the given pair, that hold all of some terms, one of others, none of
--- the rest; an empty list of streams means any.
+-- Events of a group in a span of time, between two pairs, that hold all of some terms, one of others, none of the
+-- rest; an empty list of streams means any.
 SELECT * FROM log_events
  WHERE environment_id = $1 AND account_id = $2 AND log_group = $3
    AND timestamp_ms >= $4 AND timestamp_ms < $5 AND (timestamp_ms, position) > ($6, $7)
-   AND ($8::text[] = '{}' OR log_stream = ANY ($8::text[])) AND starts_with(log_stream, $9)
-   AND NOT EXISTS (SELECT FROM unnest($10::text[]) AS term WHERE strpos(message, term) = 0)
-   AND ($11::text[] = '{}' OR EXISTS (SELECT FROM unnest($11::text[]) AS term WHERE strpos(message, term) > 0))
-   AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS term WHERE strpos(message, term) > 0)
- ORDER BY timestamp_ms, position LIMIT $13;
+   AND (timestamp_ms, position) <= ($8, $9)
+   AND ($10::text[] = '{}' OR log_stream = ANY ($10::text[])) AND starts_with(log_stream, $11)
+   AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS term WHERE strpos(message, term) = 0)
+   AND ($13::text[] = '{}' OR EXISTS (SELECT FROM unnest($13::text[]) AS term WHERE strpos(message, term) > 0))
+   AND NOT EXISTS (SELECT FROM unnest($14::text[]) AS term WHERE strpos(message, term) > 0)
+ ORDER BY timestamp_ms, position LIMIT $15;
 
 -- name: stream_events_forward
 -- Events of one stream, oldest first, after the given pair.

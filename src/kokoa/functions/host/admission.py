@@ -25,7 +25,7 @@ class AdmissionBounds(msgspec.Struct, frozen=True):
 
     def room(self, depth: int) -> int:
         """How many invocations may run at once for a call of this depth to start another one."""
-        reserve = max(min(DEPTH_MAX, self.concurrency - 1), self.concurrency // 4)
+        reserve = min(self.concurrency - 1, max(1, self.concurrency // 4))
         return self.concurrency - reserve + -(-reserve * min(depth, DEPTH_MAX) // DEPTH_MAX)
 
 

@@ -1,7 +1,7 @@
 """What travels between a dispatcher and a function host, and what a host tells about its functions."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -14,7 +14,20 @@ RESPONSE_BYTES_MAX = 6_291_556
 LOG_TAIL_BYTES = 4096
 
 
-class FunctionSpec(msgspec.Struct, frozen=True):
+class Discreet(msgspec.Struct, frozen=True):
+    """Shows in logs and tracebacks only the fields that are no secret."""
+
+    shown: ClassVar[tuple[str, ...]] = ()
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.shown]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields}, …)"
+
+
+class FunctionSpec(Discreet, frozen=True):
     """Everything a host needs to know about one version of a function.
 
     arn: invoked function ARN.  code_sha256: lower-case hex of the zip.  revision_id: changes with every change
@@ -35,16 +48,20 @@ class FunctionSpec(msgspec.Struct, frozen=True):
     revision_id: str
     version: str = "$LATEST"
 
+    shown = ("environment_id", "arn", "version", "revision_id")
 
-class Credentials(msgspec.Struct, frozen=True):
+
+class Credentials(Discreet, frozen=True):
     """Temporary keys of the function's account, put into its environment."""
 
     access_key_id: str
     secret_access_key: str
     session_token: str
 
+    shown = ("access_key_id",)
 
-class InvokeRequest(msgspec.Struct, frozen=True):
+
+class InvokeRequest(Discreet, frozen=True):
     """payload: JSON.  deadline_ms: unix time until which the caller waits, queueing included.
 
     depth: hops so far; nested calls are served from a reserve.  token: opaque; what this invocation asks of the
@@ -61,6 +78,8 @@ class InvokeRequest(msgspec.Struct, frozen=True):
     credentials: Credentials
     client_context: str = ""
     log_tail: bool = False
+
+    shown = ("request_id", "function", "correlation_id", "depth", "deadline_ms")
 
 
 class Invocation(msgspec.Struct, frozen=True):

@@ -30,7 +30,7 @@ from kokoa.functions.host.sandbox.layout import Layout, Parts, running_as_root
 from kokoa.functions.host.sandbox.orders import Staging
 from kokoa.functions.host.sandbox.seccomp import build_filter
 from kokoa.functions.host.sandbox.spawning import SpawnerHandle
-from kokoa.functions.host.server import listen
+from kokoa.functions.host.server import HostServer
 from kokoa.functions.host.staff import Staff, StaffBounds
 from kokoa.functions.host.worker import Outside
 
@@ -50,7 +50,8 @@ class HostSettings(msgspec.Struct, frozen=True):
     invocations of one account at once.  queue, queue_s: how many callers wait, and how long, before they are
     throttled.  prewarm: sandboxes that wait for any function, for each runtime; prewarm_runtimes: for which from the
     start.  freeze_s, idle_s: after so long without work a sandbox is frozen, ended.  lifetime_s: the oldest a sandbox
-    gets; credentials must live longer than this plus the longest timeout.
+    gets; credentials must live longer than this plus the longest timeout.  drain_s: how long a stopping host lets
+    running invocations go on.
     """
 
     socket_path: Path
@@ -67,6 +68,7 @@ class HostSettings(msgspec.Struct, frozen=True):
     idle_s: float = 300.0
     lifetime_s: float = 3600.0
     code_cache_mb: int = 2048
+    drain_s: float = 3.0
 
 
 class HostTaken(SandboxUnavailable):
@@ -108,13 +110,14 @@ async def _serve(
         shipping = asyncio.ensure_future(shipper.run(shipped))
         keeping = [asyncio.ensure_future(work) for work in (staff.keep_spares(), pool.keep_house())]
         staff.want_spares(settings.prewarm_runtimes)
-        server = await listen(settings.socket_path, pool)
+        server = HostServer(pool)
+        await server.listen(settings.socket_path)
         _log.info("host.ready", socket=str(settings.socket_path), missing=sorted(cgroups.missing), uid=uid_first)
         try:
             await _until_stopped(stop, ground.spawner, keeping)
         finally:
-            server.close()
             settings.socket_path.unlink(missing_ok=True)
+            await server.close(settings.drain_s)
             for task in keeping:
                 task.cancel()
             await asyncio.gather(*keeping, return_exceptions=True)

@@ -6,7 +6,6 @@ Only the user that runs the store may connect: the folder is 0700 and the socket
 import asyncio
 import os
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import structlog
@@ -22,47 +21,107 @@ _log = structlog.get_logger(__name__)
 QUESTIONS_MAX = 4096
 
 
-class HostConnection(asyncio.Protocol):
-    """One dispatcher's connection."""
+class HostServer:
+    """Listens, and ends in good order: first no new work, then what runs, then the connections."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._listening: asyncio.Server | None = None
+        self._connections: set[HostConnection] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def listen(self, path: Path) -> None:
+        """Serve on a Unix socket; one that a dead host left behind is replaced."""
+        before = _make_way(path)
+        try:
+            loop = asyncio.get_running_loop()
+            self._listening = await loop.create_unix_server(lambda: HostConnection(self), path=str(path))
+        finally:
+            os.umask(before)
+
+    async def close(self, patience_s: float) -> None:
+        """Take no more work, wait for what runs, end what still does then."""
+        self._stopping = True
+        if self._listening is not None:
+            self._listening.close()
+        if self._running:
+            await asyncio.wait(self._running, timeout=patience_s)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        for connection in tuple(self._connections):
+            connection.close()
+
+    def take(self, connection: "HostConnection", question: Question) -> asyncio.Task[None]:
+        """Start to answer a question."""
+        task = asyncio.ensure_future(self._answer(connection, question))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def note(self, connection: "HostConnection", *, open: bool) -> None:
+        """Keep track of the connections."""
+        if open:
+            self._connections.add(connection)
+        else:
+            self._connections.discard(connection)
+
+    async def _answer(self, connection: "HostConnection", question: Question) -> None:
+        if self._stopping:
+            stopping = HostUnavailable("The function host is stopping; try again.")
+            connection.send(Answer(question.number, fault=to_fault(stopping)))
+        else:
+            connection.send(await answer_question(self._pool, question))
+
+
+class HostConnection(asyncio.Protocol):
+    """One dispatcher's connection."""
+
+    def __init__(self, server: HostServer) -> None:
+        self._server = server
         self._reader = FrameReader()
         self._decoder = msgspec.msgpack.Decoder(Question)
         self._transport: asyncio.Transport | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._open_questions = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.note(self, open=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Its invocations run to their end: nobody waits, but a function that is killed half-way helps nobody.
         self._transport = None
+        self._server.note(self, open=False)
 
     def data_received(self, data: bytes) -> None:
         try:
             for part in self._reader.feed(data):
-                question = self._decoder.decode(part)
-                task = asyncio.ensure_future(self._answer(question))
-                self._running.add(task)
-                task.add_done_callback(self._done)
+                self._open_questions += 1
+                self._server.take(self, self._decoder.decode(part)).add_done_callback(self._done)
         except (FrameTooLong, msgspec.DecodeError) as error:
             _log.warning("host.bad_frame", error=str(error))
-            if self._transport is not None:
-                self._transport.close()
+            self.close()
             return
-        if len(self._running) > QUESTIONS_MAX and self._transport is not None:
+        if self._open_questions > QUESTIONS_MAX and self._transport is not None:
             self._transport.pause_reading()
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        if self._transport is not None and not self._transport.is_reading() and len(self._running) <= QUESTIONS_MAX:
-            self._transport.resume_reading()
-
-    async def _answer(self, question: Question) -> None:
-        answer = await answer_question(self._pool, question)
+    def send(self, answer: Answer) -> None:
+        """Send an answer, unless the asker has gone."""
         if self._transport is not None:
             self._transport.write(frame(answer))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._open_questions -= 1
+        transport = self._transport
+        if transport is not None and not transport.is_reading() and self._open_questions <= QUESTIONS_MAX:
+            transport.resume_reading()
 
 
 async def answer_question(pool: Pool, question: Question) -> Answer:
@@ -83,15 +142,6 @@ async def answer_question(pool: Pool, question: Question) -> Answer:
         _log.exception("host.bug", correlation_id=correlation_id)
         failed = HostUnavailable("The function host failed; its log has the reason under this correlation id.")
         return Answer(question.number, fault=to_fault(failed))
-
-
-async def listen(path: Path, pool: Pool) -> asyncio.Server:
-    """Serve the pool on a Unix socket; a socket that a dead host left behind is replaced."""
-    before = _make_way(path)
-    try:
-        return await asyncio.get_running_loop().create_unix_server(lambda: HostConnection(pool), path=str(path))
-    finally:
-        os.umask(before)
 
 
 def _make_way(path: Path) -> int:

@@ -27,9 +27,7 @@ def test_every_kind_is_in_every_table(service: str, kind: type[KokoaError]) -> N
 
 def test_a_table_with_a_gap_cannot_be_built() -> None:
     with pytest.raises(ValueError, match="Throttled"):
-        ErrorTable(
-            {kind: Row("X", 400) for kind in KINDS if kind.__name__ != "Throttled"}, internal=Row("I", 500)
-        )
+        ErrorTable({kind: Row("X", 400) for kind in KINDS if kind.__name__ != "Throttled"}, internal=Row("I", 500))
 
 
 def test_the_nearest_row_answers() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from botocore.model import DenormalizedStructureBuilder
+from botocore.model import ShapeResolver
 
 from kokoa.functions.aws.constraints import Constraints
 from kokoa.functions.aws.errors import ModelViolation
@@ -54,10 +54,16 @@ def test_long_texts_are_refused_before_any_pattern_runs() -> None:
 
 
 def test_shapes_that_contain_themselves_are_checked_to_the_bottom() -> None:
-    shape = load_model("apigatewayv2").operation_model("CreateApi").input_shape
-    Constraints().validator(shape)({"Name": "x", "ProtocolType": "HTTP"})
-    built = DenormalizedStructureBuilder("Tree").with_members({"Name": {"type": "string"}}).build_model()
-    Constraints().validator(built)({"Name": "x"})
+    tree = {
+        "type": "structure",
+        "members": {"Name": {"shape": "Name"}, "Children": {"shape": "Children"}},
+    }
+    children = {"type": "list", "member": {"shape": "Tree"}}
+    shapes = {"Tree": tree, "Children": children, "Name": {"type": "string", "max": 3}}
+    validate = Constraints().validator(ShapeResolver(shapes).get_shape_by_name("Tree"))
+    validate({"Name": "a", "Children": [{"Children": [{"Name": "abc"}]}]})
+    with pytest.raises(ModelViolation, match=r"children\.1\.member\.children\.1\.member\.name"):
+        validate({"Name": "a", "Children": [{"Children": [{"Name": "abcd"}]}]})
 
 
 def test_lengths_that_only_the_names_of_shapes_tell() -> None:

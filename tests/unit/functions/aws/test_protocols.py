@@ -44,7 +44,11 @@ def read(service: str, operation: str, request: dict[str, Any]) -> dict[str, Any
 
 
 REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
-    ("lambda", "GetFunction", {"FunctionName": "arn:aws:lambda:eu-west-1:123456789012:function:é/x", "Qualifier": "1"}),
+    (
+        "lambda",
+        "GetFunction",
+        {"FunctionName": "arn:aws:lambda:eu-west-1:123456789012:function:é/x", "Qualifier": "1"},
+    ),
     ("lambda", "Invoke", {"FunctionName": "f", "Payload": b"\x00{}", "LogType": "Tail"}),
     ("lambda", "ListFunctions", {"MaxItems": 7, "Marker": "a&b=c"}),
     ("lambda", "UntagResource", {"Resource": "arn:a:b", "TagKeys": ["x", "y z"]}),
@@ -66,7 +70,15 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("apigatewayv2", "TagResource", {"ResourceArn": "arn:aws:x/y", "Tags": {"a": "b"}}),
     ("logs", "FilterLogEvents", {"logGroupName": "/a/b", "startTime": 5, "logStreamNames": ["x"]}),
     ("sts", "GetCallerIdentity", {}),
-    ("sts", "AssumeRole", {"RoleArn": "r", "RoleSessionName": "s", "Tags": [{"Key": "k", "Value": "v"}]}),
+    (
+        "sts",
+        "AssumeRole",
+        {
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "RoleSessionName": "session",
+            "Tags": [{"Key": "k", "Value": "v"}],
+        },
+    ),
     (
         "cloudformation",
         "CreateChangeSet",

@@ -111,7 +111,9 @@ def test_what_botocore_presigns_verifies(at: str, asked: str) -> None:
 
 
 @given(
-    part=st.sampled_from(["method", "path", "query", "body", "header", "signature", "secret", "scope", "date", "key"]),
+    part=st.sampled_from(
+        ["method", "path", "query", "body", "header", "signature", "secret", "scope", "date", "key"]
+    ),
     at=path,
     asked=query,
     body=st.binary(max_size=40),
@@ -137,7 +139,9 @@ def test_tampering_with_any_part_is_noticed(part: str, at: str, asked: str, body
         case "date":
             signed.headers = replaced(signed.headers, b"x-amz-date", b"20200101T000000Z")
         case "key":
-            signed.headers = edited(signed.headers, lambda value: value.replace(b"SignedHeaders=", b"SignedHeaders=a;"))
+            signed.headers = edited(
+                signed.headers, lambda value: value.replace(b"SignedHeaders=", b"SignedHeaders=a;")
+            )
         case "secret":
             secret = SECRET[:-1]
     with pytest.raises((SignatureMismatch, IncompleteSignature)):
