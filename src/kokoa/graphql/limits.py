@@ -34,7 +34,6 @@ class Limits(msgspec.Struct, frozen=True):
     directives: int = 50
     selections: int = 10_000
     overlaps: int = 20_000
-    root_fields: int = 50
     errors: int = 500
 
 
@@ -108,10 +107,6 @@ def check_document(document: DocumentNode, limits: Limits) -> None:
             continue
         walk = _Walk(fragments, limits)
         walk.walk(one.selection_set, 1, 0)
-        if isinstance(one, OperationDefinitionNode):
-            roots = sum(count for (parent, _), count in walk.paths.items() if parent == 0)
-            if roots > limits.root_fields:
-                raise _refuse("root fields", limits.root_fields, roots)
         overlaps = sum(count * (count - 1) // 2 for count in walk.paths.values())
         for what, limit, found in (
             ("aliases", limits.aliases, walk.aliases),

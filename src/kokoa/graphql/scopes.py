@@ -20,7 +20,7 @@ from graphql import (
     parse,
     print_schema,
 )
-from graphql.language import ConstDirectiveNode, ListValueNode, Node, StringValueNode
+from graphql.language import ConstDirectiveNode, DefinitionNode, ListValueNode, Node, StringValueNode
 
 from kokoa.kernel.call import Caller
 from kokoa.kernel.errors import Forbidden
@@ -128,18 +128,24 @@ def _mentioned(node: TypeDefinitionNode) -> list[str]:
 
 def without(schema: GraphQLSchema, hidden: frozenset[str]) -> GraphQLSchema:
     """The schema that introspection shows to somebody from whom these coordinates are hidden."""
-    definitions = []
+    definitions: list[DefinitionNode] = []
     types: dict[str, TypeDefinitionNode] = {}
+    roots = ["Query", "Mutation", "Subscription"]
     for node in parse(print_schema(schema)).definitions:
-        shown = node
-        if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
-            fields = tuple(one for one in node.fields or () if f"{node.name.value}.{one.name.value}" not in hidden)
-            values = {key: getattr(node, key) for key in node.keys if hasattr(node, key)}
-            shown = type(node)(**{**values, "fields": fields})
-        if isinstance(shown, TypeDefinitionNode):
-            types[shown.name.value] = shown
+        if isinstance(node, TypeDefinitionNode):
+            types[node.name.value] = _shown(node, hidden)
         else:
-            definitions.append(shown)
-    kept = _reachable(types, ("Query", "Mutation", "Subscription"))
+            definitions.append(node)
+            roots += [_named(argument.type) for argument in getattr(node, "arguments", None) or ()]
+    kept = _reachable(types, roots)
     definitions += [node for name, node in types.items() if name in kept]
     return build_ast_schema(DocumentNode(definitions=tuple(definitions)), assume_valid=True, assume_valid_sdl=True)
+
+
+def _shown(node: TypeDefinitionNode, hidden: frozenset[str]) -> TypeDefinitionNode:
+    """The type without the fields that are hidden."""
+    if not isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+        return node
+    fields = tuple(one for one in node.fields or () if f"{node.name.value}.{one.name.value}" not in hidden)
+    values = {key: getattr(node, key) for key in node.keys if hasattr(node, key)}
+    return type(node)(**{**values, "fields": fields})

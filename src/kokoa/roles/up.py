@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 import aiohttp
 import structlog
 
+from kokoa.functions.host.client import HostClient
+from kokoa.functions.host.errors import HostUnavailable
 from kokoa.kernel.errors import Unavailable
 from kokoa.postgres.vault import Vault
 from kokoa.processes import Child, ChildFailed, FileLock, Keeper, require_free_port
@@ -84,21 +86,24 @@ class Store:
         return child
 
     async def _answers(self) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT_S
+        """Wait for the edge and for the function host. Raises NotReady with what was seen last, ChildFailed."""
         url = f"http://{self._settings.host}:{self._settings.port}/readyz"
-        last = "nothing yet"
         async with aiohttp.ClientSession() as session:
-            while time.monotonic() < deadline:
-                self._require_running()
-                try:
-                    async with session.get(url) as response:
-                        last = await response.text()
-                        if response.status == 200:
-                            return
-                except aiohttp.ClientError as error:
-                    last = repr(error)
-                await asyncio.sleep(_POLL_S)
-        raise NotReady(f"The store does not get ready. /readyz last said: {last}")
+            await self._until(lambda: _edge_refusal(session, url))
+        host = HostClient(self._settings.socket)
+        try:
+            await self._until(lambda: _host_refusal(host))
+        finally:
+            await host.close()
+
+    async def _until(self, refusal: Callable[[], Awaitable[str]]) -> None:
+        """refusal: why it is not ready yet; empty when it is."""
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while reason := await refusal():
+            self._require_running()
+            if time.monotonic() > deadline:
+                raise NotReady(f"The store does not get ready: {reason}")
+            await asyncio.sleep(_POLL_S)
 
     def _require_running(self) -> None:
         for role, keeper in self._keepers.items():
@@ -137,6 +142,22 @@ async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, None]) -> N
         await asyncio.gather(start, return_exceptions=True)
         return
     await start
+
+
+async def _edge_refusal(session: aiohttp.ClientSession, url: str) -> str:
+    try:
+        async with session.get(url) as response:
+            return "" if response.status == 200 else await response.text()
+    except aiohttp.ClientError as error:
+        return repr(error)
+
+
+async def _host_refusal(host: HostClient) -> str:
+    try:
+        await host.ping()
+    except HostUnavailable as error:
+        return error.message
+    return ""
 
 
 def write_secret(path: Path, text: str) -> None:

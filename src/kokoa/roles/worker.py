@@ -17,7 +17,7 @@ from kokoa.services.search.actions import BATCH_MAX, SearchActions
 
 _log = structlog.get_logger(__name__)
 
-_INDEX_PATIENCE_MS = 20_000
+_INDEX_PATIENCE_MS = 8_000
 _INDEXER = Caller("service", "search", frozenset({"storefront", "management"}))
 
 

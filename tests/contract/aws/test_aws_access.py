@@ -1,5 +1,6 @@
 """Who may: signatures, revoked keys, temporary credentials, call tokens; another account's key sees nothing."""
 
+import asyncio
 import base64
 from collections.abc import Callable
 from typing import Any
@@ -72,10 +73,11 @@ async def test_every_table_shows_its_rows_to_one_environment_only(
     )
     assert len(tables) >= 9
     for table in tables:
-        careless = f"SELECT count(*) FROM {table[0]} WHERE $1::text IS NOT NULL"
+        count = "SELECT count(*) FROM " + table[0]
+        careless = count + " WHERE $1::text IS NOT NULL"
         assert await endpoint.database.fetchval(key.environment_id, careless) > 0, table[0]
         assert await endpoint.database.fetchval(new_id(), careless) == 0, table[0]
-        nowhere = await endpoint.database.fetch_anywhere(f"SELECT count(*) FROM {table[0]}")
+        nowhere = await endpoint.database.fetch_anywhere(count)
         assert nowhere[0][0] == 0, table[0]
 
 
@@ -143,6 +145,27 @@ async def test_a_checksum_is_compared_with_the_body(endpoint: Any, key: Any, fun
     async with aiohttp.ClientSession() as session, session.post(url, data=b"{}", headers=headers) as answer:
         assert answer.status == 400
         assert "x-amz-checksum-crc32" in (await answer.json())["message"]
+
+
+async def test_clients_that_expect_100_continue_get_it_or_the_refusal(
+    endpoint: Any, key: Any, function_arn: str
+) -> None:
+    path = "/2015-03-31/functions/hello/invocations"
+    body = b'{"a": 1}'
+    for length, expected in ((len(body), b"HTTP/1.1 100 Continue"), (7_000_000, b"HTTP/1.1 413")):
+        headers = signed("POST", endpoint.url + path, body, key)
+        headers |= {"Host": f"127.0.0.1:{endpoint.port}", "Content-Length": str(length), "Expect": "100-continue"}
+        reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        writer.write(f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).startswith(expected)
+            if length == len(body):
+                await reader.readline()
+                writer.write(body)
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+    assert [request.payload for request in endpoint.host.requests] == [body]
 
 
 def signed(method: str, url: str, body: bytes, key: Any, headers: dict[str, str] | None = None) -> dict[str, str]:

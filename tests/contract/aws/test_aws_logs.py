@@ -68,6 +68,19 @@ async def test_pages_follow_each_other_without_gap_or_repetition(endpoint: Any, 
     assert seen == [str(n) for n in range(10)]
 
 
+async def test_a_page_ends_where_its_messages_get_large(endpoint: Any, logs: Any, key: Any) -> None:
+    await append(endpoint, key, *(record(key, n, str(n) * 200_000) for n in range(9)))
+    first = await logs.filter_log_events(logGroupName=GROUP)
+    rest = await logs.filter_log_events(logGroupName=GROUP, nextToken=first["nextToken"])
+    assert [text[0] for text in messages(first)] == list("012345")
+    assert [text[0] for text in messages(rest)] == list("678")
+    assert "nextToken" not in rest
+    stream = {"logGroupName": GROUP, "logStreamName": "s1"}
+    newest = await logs.get_log_events(**stream)
+    older = await logs.get_log_events(**stream, nextToken=newest["nextBackwardToken"])
+    assert [text[0] for text in messages(older) + messages(newest)] == list("012345678")
+
+
 async def test_a_search_goes_on_past_the_end_of_a_page_without_finds(endpoint: Any, key: Any) -> None:
     await append(endpoint, key, *(record(key, n, "needle" if n == 9 else "hay") for n in range(12)))
     logs = FunctionLogs(endpoint.database, scan_max=4)

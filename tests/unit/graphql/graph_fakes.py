@@ -8,8 +8,8 @@ from kokoa.kernel.call import Call, Caller, CallerKind
 from kokoa.kernel.clock import now_ms
 
 FEDERATION = (
-    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", '
-    '"@requires", "@provides", "@override", "@inaccessible", "@requiresScopes", "@authenticated", "@tag"])\n'
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", '
+    '"@external", "@requires", "@provides", "@override", "@inaccessible", "@requiresScopes", "@tag"])\n'
 )
 CORRELATION_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 

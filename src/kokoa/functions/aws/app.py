@@ -37,7 +37,7 @@ from kokoa.web.http import CORRELATION_KEY
 
 log = structlog.get_logger(__name__)
 
-_DATED_PATH = re.compile(rb"/20\d\d-\d\d-\d\d/")
+_LAMBDA_PATH = re.compile(rb"/20\d\d-\d\d-\d\d/(functions|layers|event-source-mappings|account-settings|tags)\b")
 _SCOPE = re.compile(r"Credential=[^/,]+/[^/,]*/[^/,]*/([^/,]+)/")
 _QUERY_SCOPE = re.compile(r"X-Amz-Credential=[^&]*?(?:%2F|/)[^&]*?(?:%2F|/)[^&]*?(?:%2F|/)([^&%/]+)", re.IGNORECASE)
 
@@ -46,7 +46,7 @@ def is_aws_request(scope: Scope) -> bool:
     """Whether a request on the shared domain is for the AWS APIs: it is signed, or shaped as only they are."""
     if scope["type"] != "http":
         return False
-    if b"X-Amz-Algorithm=" in scope["query_string"] or _DATED_PATH.match(scope["raw_path"]):
+    if b"X-Amz-Algorithm=" in scope["query_string"] or _LAMBDA_PATH.match(scope["raw_path"]):
         return True
     return any(
         name == b"x-amz-target" or (name == b"authorization" and value.startswith(b"AWS4-HMAC-SHA256"))

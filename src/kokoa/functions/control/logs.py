@@ -21,6 +21,8 @@ MESSAGE_LENGTH_MAX: Final = 262_144
 TERMS_MAX: Final = 20
 SCAN_MAX: Final = 50_000
 """How many events one page of a search reads: a rare term must not read two weeks of logs at once."""
+PAGE_BYTES_MAX: Final = 1024 * 1024
+"""Where a page of events ends, as in AWS; it always holds one event."""
 FOREVER_MS: Final = 2**62
 
 T = TypeVar("T")
@@ -201,9 +203,10 @@ class FunctionLogs:
             query.stream_prefix,
             *terms,
             limit,
+            PAGE_BYTES_MAX,
         )
         events = [_event(row) for row in rows]
-        if len(events) == limit:
+        if events and (len(events) == limit or len(events) < rows[0]["found"]):
             return Page(events, _pack(_place(events[-1])))
         return Page(events, _pack(until) if end else "")
 
@@ -232,7 +235,7 @@ class FunctionLogs:
         place = _place_of_event(token[2:]) if token else ((-1, -1) if forward else (FOREVER_MS, 0))
         statement = q.stream_events_forward if forward else q.stream_events_backward
         rows = await self._database.fetch(
-            environment_id, statement, account_id, group, stream, start_ms, end_ms, *place, limit
+            environment_id, statement, account_id, group, stream, start_ms, end_ms, *place, limit, PAGE_BYTES_MAX
         )
         events = [_event(row) for row in (rows if forward else reversed(rows))]
         first = _place(events[0]) if events else place

@@ -259,30 +259,47 @@ SELECT timestamp_ms, position FROM log_events
 
 -- name: filter_log_events
 -- Events of a group in a span of time, between two pairs, that hold all of some terms, one of others, none of the
--- rest; an empty list of streams means any.
-SELECT * FROM log_events
- WHERE environment_id = $1 AND account_id = $2 AND log_group = $3
-   AND timestamp_ms >= $4 AND timestamp_ms < $5 AND (timestamp_ms, position) > ($6, $7)
-   AND (timestamp_ms, position) <= ($8, $9)
-   AND ($10::text[] = '{}' OR log_stream = ANY ($10::text[])) AND starts_with(log_stream, $11)
-   AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS term WHERE strpos(message, term) = 0)
-   AND ($13::text[] = '{}' OR EXISTS (SELECT FROM unnest($13::text[]) AS term WHERE strpos(message, term) > 0))
-   AND NOT EXISTS (SELECT FROM unnest($14::text[]) AS term WHERE strpos(message, term) > 0)
- ORDER BY timestamp_ms, position LIMIT $15;
+-- rest; an empty list of streams means any. The page ends where its messages pass so many bytes; `found` says how
+-- many there would be without that.
+SELECT * FROM (
+    SELECT e.*, count(*) OVER () AS found,
+           sum(octet_length(message)) OVER (ORDER BY timestamp_ms, position) - octet_length(message) AS bytes_before
+      FROM (SELECT * FROM log_events
+             WHERE environment_id = $1 AND account_id = $2 AND log_group = $3
+               AND timestamp_ms >= $4 AND timestamp_ms < $5 AND (timestamp_ms, position) > ($6, $7)
+               AND (timestamp_ms, position) <= ($8, $9)
+               AND ($10::text[] = '{}' OR log_stream = ANY ($10::text[])) AND starts_with(log_stream, $11)
+               AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS term WHERE strpos(message, term) = 0)
+               AND ($13::text[] = '{}'
+                    OR EXISTS (SELECT FROM unnest($13::text[]) AS term WHERE strpos(message, term) > 0))
+               AND NOT EXISTS (SELECT FROM unnest($14::text[]) AS term WHERE strpos(message, term) > 0)
+             ORDER BY timestamp_ms, position LIMIT $15) AS e
+) AS page
+ WHERE bytes_before < $16 ORDER BY timestamp_ms, position;
 
 -- name: stream_events_forward
--- Events of one stream, oldest first, after the given pair.
-SELECT * FROM log_events
- WHERE environment_id = $1 AND account_id = $2 AND log_group = $3 AND log_stream = $4
-   AND timestamp_ms >= $5 AND timestamp_ms < $6 AND (timestamp_ms, position) > ($7, $8)
- ORDER BY timestamp_ms, position LIMIT $9;
+-- Events of one stream, oldest first, after the given pair, up to so many bytes.
+SELECT * FROM (
+    SELECT e.*,
+           sum(octet_length(message)) OVER (ORDER BY timestamp_ms, position) - octet_length(message) AS bytes_before
+      FROM (SELECT * FROM log_events
+             WHERE environment_id = $1 AND account_id = $2 AND log_group = $3 AND log_stream = $4
+               AND timestamp_ms >= $5 AND timestamp_ms < $6 AND (timestamp_ms, position) > ($7, $8)
+             ORDER BY timestamp_ms, position LIMIT $9) AS e
+) AS page
+ WHERE bytes_before < $10 ORDER BY timestamp_ms, position;
 
 -- name: stream_events_backward
--- Events of one stream, newest first, before the given pair.
-SELECT * FROM log_events
- WHERE environment_id = $1 AND account_id = $2 AND log_group = $3 AND log_stream = $4
-   AND timestamp_ms >= $5 AND timestamp_ms < $6 AND (timestamp_ms, position) < ($7, $8)
- ORDER BY timestamp_ms DESC, position DESC LIMIT $9;
+-- Events of one stream, newest first, before the given pair, up to so many bytes.
+SELECT * FROM (
+    SELECT e.*, sum(octet_length(message)) OVER (ORDER BY timestamp_ms DESC, position DESC)
+                - octet_length(message) AS bytes_before
+      FROM (SELECT * FROM log_events
+             WHERE environment_id = $1 AND account_id = $2 AND log_group = $3 AND log_stream = $4
+               AND timestamp_ms >= $5 AND timestamp_ms < $6 AND (timestamp_ms, position) < ($7, $8)
+             ORDER BY timestamp_ms DESC, position DESC LIMIT $9) AS e
+) AS page
+ WHERE bytes_before < $10 ORDER BY timestamp_ms DESC, position DESC;
 
 -- name: forget_old_logs
 -- Delete log events of all environments that are older than a moment; at most so many at a time.

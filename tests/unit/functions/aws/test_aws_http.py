@@ -133,6 +133,7 @@ def scope(path: str = "/", query: str = "", **headers: str) -> dict[str, Any]:
         (scope("/api/search", "q=lamp"), False),
         (scope("/graphql", authorization="Bearer x"), False),
         (scope("/2015-03-31"), False),
+        (scope("/2024-01-01/offers"), False),
         ({"type": "websocket"}, False),
     ],
 )
