@@ -9,10 +9,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import boto3
 import pytest
-from running import RunningStore, stop, store_up, until
+from running import POLL_S, RunningStore, stop, store_up, until
 
 CREATE = """mutation Create($name: String!, $sku: String!) {
   createProduct(input: {name: $name, variants: [{sku: $sku, priceMinor: 100, currency: "EUR"}]}) { id }
@@ -29,16 +30,37 @@ def crashing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running
         yield store, process
 
 
-def descendants(pid: int) -> dict[int, str]:
-    """pid → command line of all processes below one."""
-    found: dict[int, str] = {}
+class Process(NamedTuple):
+    """A process, told from a later one with the same pid by when it started (clock ticks since boot)."""
+
+    pid: int
+    started: str
+    command: str
+
+    @property
+    def alive(self) -> bool:
+        state, started = state_of(self.pid)
+        return started == self.started and state != "Z"
+
+
+def state_of(pid: int) -> tuple[str, str]:
+    """(state letter, start time) of a process; empty when it is gone (proc_pid_stat(5))."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return "", ""
+    return fields[0], fields[19]
+
+
+def descendants(pid: int) -> list[Process]:
+    """All processes below one."""
+    found: list[Process] = []
     waiting = [pid]
     while waiting:
-        parent = waiting.pop()
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            for child in task.read_text().split():
-                waiting.append(int(child))
-                found[int(child)] = command_of(int(child))
+        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            for child in map(int, task.read_text().split()):
+                waiting.append(child)
+                found.append(Process(child, state_of(child)[1], command_of(child)))
     return found
 
 
@@ -49,19 +71,20 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+def wait_for_the_end_of(family: list[Process], *, within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while survivors := [process for process in family if process.alive]:
+        assert time.monotonic() < deadline, f"still alive: {survivors}"
+        time.sleep(POLL_S)
 
 
-def kill(process: "subprocess.Popen[bytes]", *words: str) -> int:
-    """SIGKILL the process below the store whose command line has all the words."""
-    found = [pid for pid, command in descendants(process.pid).items() if all(word in command for word in words)]
-    assert found, f"no process {words} among {sorted(descendants(process.pid).values())}"
-    os.kill(found[0], signal.SIGKILL)
-    return found[0]
+def kill(process: "subprocess.Popen[bytes]", *words: str) -> None:
+    """SIGKILL the process below the store whose command line has all the words, and wait for its death."""
+    family = descendants(process.pid)
+    found = [member for member in family if all(word in member.command for word in words)]
+    assert found, f"no process {words} among {family}"
+    os.kill(found[0].pid, signal.SIGKILL)
+    until(lambda: not found[0].alive, what="the death")
 
 
 def create_product(store: RunningStore, name: str) -> bool:
@@ -127,8 +150,7 @@ def test_the_store_recovers_and_what_was_acknowledged_is_found(
     name = f"survivor{victim[-1].strip('-').replace('-', '').lower()}"
     before, after = f"{name}before", f"{name}after"
     until(lambda: create_product(store, before), what="a product before the crash")
-    killed = kill(process, *victim)
-    until(lambda: not alive(killed), what="the death")
+    kill(process, *victim)
     until(lambda: create_product(store, after), within_s=40, what="a product after the crash")
     for product in (before, after):
         until(lambda product=product: search_finds(store, product), within_s=60, what=f"{product} in the index")
@@ -140,15 +162,13 @@ def test_a_killed_function_host_comes_back_and_leaves_no_sandbox(
     store, process = crashing
     deploy(store, "hello", "GET /api/hello")
     until(lambda: extension_answers(store, "/api/hello"), what="the extension")
-    sandboxes = [
-        pid for pid, command in descendants(process.pid).items() if "bwrap" in command or "awslambda" in command
-    ]
-    killed = kill(process, "serve", "host")
-    until(lambda: not alive(killed), what="the death")
+    sandboxes = [member for member in descendants(process.pid) if "bwrap" in member.command]
+    assert sandboxes
+    kill(process, "serve", "host")
     answer = store.storefront("/api/hello")
     assert answer.status in (200, 502, 503), answer
     until(lambda: extension_answers(store, "/api/hello"), within_s=40, what="the extension after the crash")
-    until(lambda: not any(alive(pid) for pid in sandboxes), what="the end of the old sandboxes")
+    wait_for_the_end_of(sandboxes)
 
 
 def test_a_killed_store_leaves_no_orphan_and_the_next_start_has_everything(tmp_path: Path) -> None:
@@ -159,7 +179,7 @@ def test_a_killed_store_leaves_no_orphan_and_the_next_start_has_everything(tmp_p
         assert len(family) > 5
         process.kill()
         process.wait()
-        until(lambda: not [pid for pid in family if alive(pid)], within_s=30, what="the end of all children")
+        wait_for_the_end_of(family)
     begun = time.monotonic()
     with store_up(tmp_path / "state") as (store, _):
         started_s = time.monotonic() - begun
@@ -172,6 +192,6 @@ def test_a_stopped_store_leaves_nothing_running(tmp_path: Path) -> None:
     with store_up(tmp_path / "state") as (_, process):
         family = descendants(process.pid)
         stop(process)
-        assert [command for pid, command in family.items() if alive(pid)] == []
+        assert [member for member in family if member.alive] == []
     assert not (tmp_path / "state" / "servers.json").exists()
     assert json.loads((tmp_path / "state" / "secrets" / "demo.json").read_text())["access_key_id"].startswith("AKIA")

@@ -126,9 +126,9 @@ async def test_a_sandbox_that_dies_idle_is_not_given_work(tmp_path: Path) -> Non
     async with running_host(tmp_path) as host:
         function = host.function(
             "import os, threading\ndef handler(event, context):\n"
-            "    if event: threading.Timer(0.05, os._exit, (1,)).start()\n    return 'ok'"
+            "    if event: threading.Timer(0.7, os._exit, (1,)).start()\n    return 'ok'"
         )
-        for _ in range(5):
+        for _ in range(2):
             assert await host.answer(function, True) == "ok"
             await eventually(lambda: len(groups(host.settings)) <= host.settings.prewarm + 1, "it is gone")
             assert await host.answer(function, False) == "ok"

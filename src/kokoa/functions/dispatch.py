@@ -25,6 +25,9 @@ QUEUE_MS: Final = 10_000
 """How long an invocation may wait for a sandbox before its own time begins."""
 CREDENTIALS_KEPT_MAX: Final = 4096
 
+_ACCOUNT_SCOPES: Final = frozenset({"storefront", "management"})
+"""What a function may ask of its own store: as much as the partner's servers with the tenant's secrets."""
+
 Sign = Callable[[Call, float], str]
 """(call, seconds) → a token that proves the call for so long."""
 
@@ -145,7 +148,7 @@ def spec_of(function: Function, region: str) -> FunctionSpec:
 def _as_account(call: Call, account_id: str) -> Call:
     return Call(
         environment_id=call.environment_id,
-        caller=Caller("account", account_id),
+        caller=Caller("account", account_id, _ACCOUNT_SCOPES),
         correlation_id=call.correlation_id,
         deadline_ms=call.deadline_ms,
         depth=call.depth,

@@ -15,10 +15,10 @@ import msgspec
 from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.execute.executor import Clients, run_plan
 from kokoa.gateway.execute.projection import project, projecting
-from kokoa.gateway.plan import Plan, PlanTooComplex, make_plan
+from kokoa.gateway.plan import NotPlannable, Plan, PlanTooComplex, make_plan
 from kokoa.gateway.supergraph import Supergraph
 from kokoa.graphql.document import Document, DocumentCache, Operation, read_document
-from kokoa.graphql.errors import DocumentRefused, MutationNeedsPost, OperationNotFound
+from kokoa.graphql.errors import DocumentRefused, MutationNeedsPost, OperationNotFound, Reporter
 from kokoa.graphql.introspection import Introspection
 from kokoa.graphql.limits import DEFAULT_LIMITS, Limits
 from kokoa.graphql.lru import Lru
@@ -28,7 +28,6 @@ from kokoa.graphql.subgraph import refuse_mutation
 from kokoa.kernel.call import Call, DepthExceeded
 from kokoa.kernel.errors import DeadlineExceeded, Invalid
 
-DOCUMENTS_MAX = 1_000
 PLANS_MAX = 2_000
 
 
@@ -61,7 +60,7 @@ class Graph:
         self._limits = limits
         self._api = projecting(supergraph.schema)
         self._introspection = Introspection(self._api)
-        self._documents = DocumentCache(lambda text: read_document(self._api, text, limits), DOCUMENTS_MAX)
+        self._documents = DocumentCache(lambda text: read_document(self._api, text, limits))
         self._plans: Lru[tuple[str, str, tuple[bool, ...], frozenset[str]], Plan] = Lru(PLANS_MAX)
 
     def document(self, text: str) -> Document:
@@ -100,6 +99,9 @@ class Graph:
             return ExecutionResult(errors=refused.entries)
         except (OperationNotFound, MutationNeedsPost, PlanTooComplex) as error:
             return refusal(error)
+        except NotPlannable as error:
+            reporter = Reporter(call.correlation_id)
+            return ExecutionResult(errors=[reporter.entry(error, path=None, locations=(), coordinate="plan")])
         program = document.program(operation, assignment)
         gathered = await run_plan(plan, self._clients, variables, call)
         if plan.verbatim and not gathered.errors and self._clients[plan.fetches[0].subgraph].trusted:

@@ -35,6 +35,8 @@ from kokoa.graphql.schema import Executable
 VALIDATION_ERRORS_MAX = 20
 COERCION_ERRORS_MAX = 20
 PROGRAMS_MAX = 64
+DOCUMENTS_MAX = 1_000
+DOCUMENTS_CHARACTERS_MAX = 500_000
 
 
 class Operation:
@@ -145,11 +147,14 @@ def _conditions_of(operation: OperationDefinitionNode, conditions: frozenset[str
 
 
 class DocumentCache:
-    """Documents by their text. A refusal is kept too, so that repeating it costs nothing."""
+    """Documents by their text. A refusal is kept too, so that repeating it costs nothing.
 
-    def __init__(self, read: Callable[[str], Document], size: int) -> None:
+    Bounded in number and in text together: a parsed document takes some hundred times the room of its text.
+    """
+
+    def __init__(self, read: Callable[[str], Document]) -> None:
         self._read = read
-        self._entries: Lru[str, Document | DocumentRefused] = Lru(size)
+        self._entries: Lru[str, Document | DocumentRefused] = Lru(DOCUMENTS_MAX, DOCUMENTS_CHARACTERS_MAX, len)
 
     def get(self, text: str) -> Document:
         """The document. Raises DocumentRefused."""

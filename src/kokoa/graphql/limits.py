@@ -21,6 +21,9 @@ _TOKEN = re.compile(
 )
 
 
+FRAGMENT_NESTING_MAX = 20
+
+
 class Limits(msgspec.Struct, frozen=True):
     """document_bytes and tokens bound the text; the others bound the document with its fragments expanded.
 
@@ -80,7 +83,9 @@ class _Walk:
                 path_id = self._path_ids.setdefault(key, len(self._path_ids) + 1)
                 self.walk(field.selection_set, depth + 1, path_id)
 
-    def _fields(self, selection_set: SelectionSetNode) -> Iterator[FieldNode]:
+    def _fields(self, selection_set: SelectionSetNode, nesting: int = 0) -> Iterator[FieldNode]:
+        if nesting > FRAGMENT_NESTING_MAX:
+            raise _refuse("fragments within fragments", FRAGMENT_NESTING_MAX, f"more than {FRAGMENT_NESTING_MAX}")
         for one in selection_set.selections:
             self.selections += 1
             if self.selections > self._limits.selections:
@@ -89,13 +94,13 @@ class _Walk:
             if isinstance(one, FieldNode):
                 yield one
             elif isinstance(one, InlineFragmentNode):
-                yield from self._fields(one.selection_set)
+                yield from self._fields(one.selection_set, nesting + 1)
             else:
                 name = one.name.value  # type: ignore[attr-defined]  # only a fragment spread is left
                 fragment = self._fragments.get(name)
                 if fragment is not None and name not in self._active:
                     self._active.add(name)
-                    yield from self._fields(fragment.selection_set)
+                    yield from self._fields(fragment.selection_set, nesting + 1)
                     self._active.discard(name)
 
 

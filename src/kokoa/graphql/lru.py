@@ -9,13 +9,16 @@ Value = TypeVar("Value")
 
 
 class Lru(Generic[Key, Value]):
-    """size: how many entries are kept."""
+    """size: how many entries are kept.  weight_max: what their keys may weigh together, if `weigh` is given."""
 
-    __slots__ = ("_entries", "_size")
+    __slots__ = ("_entries", "_size", "_weigh", "_weight", "_weight_max")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weight_max: int = 0, weigh: Callable[[Key], int] | None = None) -> None:
         self._entries: OrderedDict[Key, Value] = OrderedDict()
         self._size = size
+        self._weight = 0
+        self._weight_max = weight_max
+        self._weigh = weigh or (lambda _: 0)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -28,6 +31,8 @@ class Lru(Generic[Key, Value]):
             return found
         made = make()
         self._entries[key] = made
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+        self._weight += self._weigh(key)
+        while len(self._entries) > self._size or (self._weight > self._weight_max and len(self._entries) > 1):
+            forgotten, _ = self._entries.popitem(last=False)
+            self._weight -= self._weigh(forgotten)
         return made

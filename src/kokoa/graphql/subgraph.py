@@ -38,8 +38,6 @@ from kokoa.graphql.schema import Executable, executable, use_snake_case
 from kokoa.graphql.sdl import read_subgraph
 from kokoa.kernel.call import Call
 
-DOCUMENTS_MAX = 1_000
-
 
 class _Resolvers:
     """The registered resolvers, and the default one for all other fields."""
@@ -69,7 +67,7 @@ class Subgraph:
         self._executable = parts
         self._limits = limits
         self._introspection = Introspection(parts)
-        self._documents = DocumentCache(lambda text: read_document(parts, text, limits), DOCUMENTS_MAX)
+        self._documents = DocumentCache(lambda text: read_document(parts, text, limits))
 
     @property
     def schema(self) -> GraphQLSchema:

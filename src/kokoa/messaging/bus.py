@@ -6,6 +6,7 @@ notices.<name>                          core NATS: "look again"; receivers also 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ _log = structlog.get_logger(__name__)
 _DAY_S = 86_400.0
 _GIB = 1 << 30
 _PUBLISH_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 3.0
 _ACK_WAIT_S = 12.0  # a handler must be done by then; after a crash, as long until the next gets its messages
 _REDELIVERIES_MAX = 20
 _RETRY_PAUSES_S = (0.1, 0.5, 2.0, 10.0, 30.0)
@@ -73,7 +75,10 @@ class Bus:
         return cls(client, streams)
 
     async def close(self) -> None:
-        await self._client.close()
+        """Close the connection, whether or not the server still answers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._client.close()
 
     async def require_connected(self) -> None:
         """Raises BusUnavailable while the connection is away."""

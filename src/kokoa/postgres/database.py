@@ -5,6 +5,8 @@ set only when it differs from what the connection has, and the pool's reset quer
 set_config around each read would cost three times the read itself.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +22,7 @@ _PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
 _OUTBOX = "INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload) VALUES ($1, $2, $3, $4, $5)"
 _ACQUIRE_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 30.0
+_CLOSE_TIMEOUT_S = 3.0
 _NOWHERE = ""
 
 # What a server that is stopping, crashed, recovering or starting looks like.
@@ -115,7 +118,12 @@ class Database:
         return cls(pool, service)
 
     async def close(self) -> None:
-        await self._pool.close()
+        """Close the connections: politely, or at once when the server does not answer any more."""
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
 
     async def fetch(self, environment_id: str, statement: str, *arguments: Any) -> list[Row]:
         """All rows of one statement. The environment is bound as `$1`, the arguments from `$2` on."""
@@ -166,7 +174,10 @@ class Database:
                 yield bool(got)
             finally:
                 if got and not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
+                    # When the server is gone the lock is too; raising here would hide a cancellation.
+                    with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
+                        unlock = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
+                        await connection.execute(unlock, key, timeout=_CLOSE_TIMEOUT_S)
 
     @asynccontextmanager
     async def _connection(self, environment_id: str) -> AsyncIterator[PinnedConnection]:
@@ -182,7 +193,9 @@ class Database:
         except _GONE as error:
             raise DatabaseUnavailable(f"The database of {self.service} went away.", detail=repr(error)) from error
         finally:
-            await self._pool.release(connection)
+            # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
+            with contextlib.suppress(asyncpg.InterfaceError, *_GONE):
+                await self._pool.release(connection)
 
 
 async def _keep(_: asyncpg.Connection) -> None:

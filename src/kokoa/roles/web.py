@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import kokoa
@@ -18,6 +17,7 @@ from kokoa.edge.native.operations import load_operations
 from kokoa.edge.tables import RouteTables
 from kokoa.functions.aws.app import is_aws_request
 from kokoa.gateway.supergraph import Supergraph
+from kokoa.kernel.errors import NotFound
 from kokoa.roles.asgi import LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
 from kokoa.roles.functions import FunctionsPart, load_routes
@@ -31,6 +31,7 @@ from kokoa.roles.settings import Settings, load_settings
 from kokoa.roles.subgraph import SubgraphEndpoint
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.correlation import Correlation
+from kokoa.web.errors import MethodNotAllowed
 from kokoa.web.health import Check, liveness, readiness
 from kokoa.web.http import send_response
 from kokoa.web.logging import configure_logging
@@ -43,6 +44,10 @@ from kokoa.web.rpc import RpcClient, RpcServer
 
 Opener = Callable[[Settings], AbstractAsyncContextManager[ASGIApp]]
 _OURS = (OPERATOR_PREFIX.encode() + b"/", RPC_PREFIX.encode())
+
+
+class AddressNotFound(NotFound):
+    """None of our own processes' and the operator's addresses is this one."""
 
 
 def _factory(opener: Opener) -> Callable[[], ASGIApp]:
@@ -185,11 +190,33 @@ def _inner(
     """An application for our own processes and the operator."""
     rpc = RpcServer(platform.tokens, seams)
     rpc_route = Route(RPC_PREFIX + "{seam}/{method}", rpc.handle, methods=["POST"])
-    app: ASGIApp = Starlette(routes=[*routes, rpc_route])
+    app: ASGIApp = Addresses([*routes, rpc_route])
     metrics = HttpMetrics(str(os.getpid()))
     for layer in (Problems, lambda inner: Observed(inner, metrics), Correlation):
         app = layer(app)
     return Health(app, checks)
+
+
+class Addresses:
+    """Routes alone. A Starlette application would answer every error by itself, as a bare 500."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = tuple(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises AddressNotFound, MethodNotAllowed, and what the endpoint raises."""
+        allowed: set[str] = set()
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await route.handle(scope, receive, send)
+                return
+            if match is Match.PARTIAL:
+                allowed |= route.methods or set()
+        if allowed:
+            raise MethodNotAllowed(f"This address does not answer {scope['method']}.", allowed=tuple(sorted(allowed)))
+        raise AddressNotFound("There is nothing at this address.")
 
 
 class Either:

@@ -19,6 +19,8 @@ from kokoa.web.rpc import RpcClient
 _log = structlog.get_logger(__name__)
 
 _FORGET_EVERY_S = 600.0
+_CANCEL_ATTEMPTS = 10
+_CANCEL_WAIT_S = 0.5
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
@@ -61,10 +63,14 @@ def _remote_graph(platform: Platform) -> RemoteGraph:
 
 async def _until(stop: asyncio.Event, jobs: list[Coroutine[Any, Any, None]]) -> None:
     stopping = asyncio.create_task(stop.wait())
-    tasks = [asyncio.create_task(job) for job in jobs]
-    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (stopping, *tasks):
-        task.cancel()
-    await asyncio.gather(stopping, *tasks, return_exceptions=True)
-    for task in done - {stopping}:
+    tasks = {asyncio.create_task(job) for job in jobs}
+    done, pending = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    # More than once, because a library that cleans up may lose a cancellation; bounded, because we are leaving.
+    for _ in range(_CANCEL_ATTEMPTS):
+        if not pending:
+            break
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_WAIT_S)
+    for task in done & tasks:
         task.result()

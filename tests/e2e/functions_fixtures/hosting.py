@@ -1,11 +1,15 @@
 """A real function host for tests: packages from inline source, a code source and a log sink that remember."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
+import shutil
+import tempfile
 import time
 import uuid
 import zipfile
@@ -17,7 +21,7 @@ import msgspec
 import pytest
 
 from kokoa.functions.host.client import HostClient
-from kokoa.functions.host.doctor import examine
+from kokoa.functions.host.doctor import Finding, examine
 from kokoa.functions.host.errors import FunctionCodeUnavailable
 from kokoa.functions.host.model import Credentials, FunctionSpec, Invocation, InvokeRequest, LogRecord
 from kokoa.functions.host.process import HostSettings, run_host
@@ -156,9 +160,7 @@ async def eventually(condition: Callable[[], Any], what: str, timeout_s: float =
 async def running_host(folder: Path, **changes: Any) -> AsyncIterator[Hosting]:
     """A host in this process, on a folder of its own."""
     settings = msgspec.structs.replace(
-        HostSettings(
-            socket_path=folder / "s" / "host.sock", state_dir=folder / "state", web_url="http://127.0.0.1:9"
-        ),
+        HostSettings(socket_path=folder / "s" / "host.sock", state_dir=_state_dir(), web_url="http://127.0.0.1:9"),
         **changes,
     )
     hosting = Hosting(settings)
@@ -175,9 +177,22 @@ async def running_host(folder: Path, **changes: Any) -> AsyncIterator[Hosting]:
         await running
 
 
+@functools.cache
+def _state_dir() -> Path:
+    """One for all hosts of a test process: /var/runtime is prepared once."""
+    folder = tempfile.mkdtemp(prefix="kokoa-hosts-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+_findings: list[Finding] = []
+
+
 async def require_sandboxes() -> None:
     """Skip, naming what is missing, where this machine cannot run sandboxes; with CI=true that fails."""
-    missing = [f"{finding.name}: {finding.why}" for finding in await examine() if not finding.ok]
+    if not _findings:
+        _findings.extend(await examine())
+    missing = [f"{finding.name}: {finding.why}" for finding in _findings if not finding.ok]
     if missing and os.environ.get("CI") == "true":
         pytest.fail("this machine lacks " + "; ".join(missing))
     if missing:

@@ -28,13 +28,29 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Invalid
 
 LINK = (
-    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", '
-    '"@requires", "@provides", "@override"])\n'
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", '
+    '"@external", "@requires", "@provides", "@override"])\n'
 )
 FIELDS: Mapping[str, Mapping[str, str]] = {
     "Query": {"a": "A", "b": "B!", "bs": "[B!]!", "any": "[Any]", "node": "Node", "v": "V", "n(x: Int = 3)": "Int"},
-    "A": {"name": "String", "n(x: Int = 3)": "Int!", "b": "B", "bs": "[B!]", "v": "V", "any": "Any", "need": "String"},
-    "B": {"name": "String!", "node": "Node", "a": "A!", "as": "[A]", "color": "Color", "vs": "[V!]!", "need": "String"},
+    "A": {
+        "name": "String",
+        "n(x: Int = 3)": "Int!",
+        "b": "B",
+        "bs": "[B!]",
+        "v": "V",
+        "any": "Any",
+        "need": "String",
+    },
+    "B": {
+        "name": "String!",
+        "node": "Node",
+        "a": "A!",
+        "as": "[A]",
+        "color": "Color",
+        "vs": "[V!]!",
+        "need": "String",
+    },
     "C": {"name": "String", "any": "[Any!]!", "b": "B", "need": "String!"},
     "V": {"x": "Int", "y": "String!", "inner": "V"},
 }
@@ -249,7 +265,9 @@ def selection(draw: st.DrawFn, type_name: str, depth: int) -> str:
         arguments = draw(st.sampled_from(["(x: 1)", "(x: $x)"]))
         alias = f"{name}{len(arguments)}: "
     if below.name in COMPOSITE:
-        return f"{alias}{name}{arguments}{condition} {draw(selection_set(below.name, depth + 1))}" if depth < 5 else ""
+        return (
+            f"{alias}{name}{arguments}{condition} {draw(selection_set(below.name, depth + 1))}" if depth < 5 else ""
+        )
     return f"{alias}{name}{arguments}{condition}"
 
 
@@ -278,11 +296,7 @@ def quiet() -> Iterator[None]:
 @given(case())
 def test_the_same_answers_as_a_monolith(generated: tuple[str, dict[str, Any], int, int, int]) -> None:
     text, variables, seed, count, faults = generated
-    try:
-        invalid = validate(API, parse(text))
-    except Exception:  # an empty selection set was generated
-        return
-    if invalid:
+    if validate(API, parse(text)):
         return
     data = Data(seed, faults)
     gateway, sdls = make_gateway(seed, count, data)

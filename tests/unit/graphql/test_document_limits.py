@@ -24,6 +24,7 @@ def nested_fragments(levels: int) -> str:
         ("{" + "".join(f" x{n}: leaf" for n in range(101)) + "}", "has 101 aliases; at most 100"),
         ("{" + " ... @include(if: true) { leaf }" * 51 + "}", "has 51 directives; at most 50"),
         (nested_fragments(14), "selections; at most 10000"),
+        ("{" + "...{" * 100 + "leaf" + "}" * 101, "fragments within fragments; at most 20"),
         ("{ a {" + " leaf" * 300 + "} }", "has 44850 overlapping selections; at most 20000"),
     ],
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from kokoa.functions.host.process import lay_ground, open_cgroups
+from kokoa.functions.host.foundation import lay_foundation
+from kokoa.functions.host.process import open_cgroups
 from kokoa.functions.host.runtimes import Runtimes, find_interpreters
 from kokoa.functions.host.sandbox import seccomp
 from kokoa.functions.host.sandbox.box import Slot, open_box
@@ -91,9 +92,10 @@ async def _sandbox(cgroups: CgroupTree) -> Finding:
     with tempfile.TemporaryDirectory(prefix="kokoa-doctor-") as name:
         folder = Path(name)
         try:
-            ground, runtimes = await lay_ground(folder, folder / "host", cgroups)
+            foundation = await lay_foundation(folder, folder / "host", cgroups)
         except (KokoaError, OSError) as error:
             return _broken(str(error))
+        ground, runtimes = foundation.ground, foundation.runtimes
         try:
             slot = Slot(0, _NOBODY if running_as_root() else -1)
             runtime = runtimes.find(f"python{runtimes.interpreters[-1].minor}")

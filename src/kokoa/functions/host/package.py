@@ -8,7 +8,9 @@ import contextlib
 import io
 import posixpath
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -62,9 +64,9 @@ def unpack(data: bytes, folder: Path) -> int:
 def _as_invalid() -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        # zipfile says RuntimeError for encrypted, NotImplementedError for an unknown compression; OSError is a
-        # package that has a file and a folder of one name, or names too long for a file system.
+    except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, RuntimeError, EOFError, OSError) as error:
+        # What zipfile lets through when a zip is damaged or encrypted; OSError is a package that has a file and a
+        # folder of one name, or names too long for a file system.
         raise FunctionCodeInvalid(f"The zip cannot be unpacked: {error}", field="ZipFile") from error
 
 
@@ -74,7 +76,7 @@ def _open(data: bytes) -> Iterator[zipfile.ZipFile]:
         raise FunctionCodeInvalid(f"The zip has {len(data)} bytes; at most {ZIP_BYTES_MAX} are allowed.")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, struct.error, ValueError, EOFError, RuntimeError) as error:
         raise FunctionCodeInvalid("Could not unzip uploaded file. Please check your file, then try again.") from error
     with archive:
         yield archive
@@ -88,6 +90,8 @@ def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         raise FunctionCodeInvalid(f"Unzipped size must be smaller than {UNZIPPED_BYTES_MAX} bytes")
     for entry in entries:
         _check_name(entry.filename)
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FunctionCodeInvalid(f"The zip has an entry that is neither stored nor deflated: {entry.filename!r}")
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise FunctionCodeInvalid(f"The zip has a special file: {entry.filename!r}")

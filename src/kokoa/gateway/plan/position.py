@@ -4,6 +4,7 @@ A position is opened for a subgraph only when a field is placed in it. There are
 subgraph answers the field that leads here) and by *key* (it finds the entity that stands here).
 """
 
+from kokoa.gateway.plan.claims import Claims
 from kokoa.gateway.plan.draft import DraftFetch, Node
 from kokoa.gateway.plan.model import Step
 
@@ -15,11 +16,14 @@ class Position:
     required: (subgraph, requirement) → selection set of the fetch that brings it.
     """
 
-    __slots__ = ("arguments", "children", "field", "hosts", "key", "keys", "members", "origin", "parent", "required",
-                 "type_name", "whole")  # fmt: skip
+    __slots__ = ("arguments", "children", "claims", "field", "hosts", "key", "members", "origin", "parent",
+                 "required", "type_name", "whole")  # fmt: skip
 
-    def __init__(self, parent: "Position | None", key: str, field: str, arguments: str, type_name: str) -> None:
+    def __init__(
+        self, parent: "Position | None", key: str, field: str, arguments: str, type_name: str, claims: Claims
+    ) -> None:
         self.parent = parent
+        self.claims = claims
         self.key = key
         self.field = field
         self.arguments = arguments
@@ -30,16 +34,14 @@ class Position:
         self.required: dict[tuple[str, str], Node] = {}
         self.members: dict[str, Position] = {}
         self.children: dict[str, Position] = {}
-        self.keys: dict[str, str] = {}
 
     def member(self, type_name: str) -> "Position":
         """The same objects, as far as they are of one type."""
         if type_name == self.type_name:
             return self
         if type_name not in self.members:
-            narrowed = Position(self.parent, self.key, self.field, self.arguments, type_name)
+            narrowed = Position(self.parent, self.key, self.field, self.arguments, type_name, self.claims)
             narrowed.whole = self
-            narrowed.keys = self.keys
             narrowed.origin = self.origin
             self.members[type_name] = narrowed
         return self.members[type_name]
@@ -47,7 +49,7 @@ class Position:
     def child(self, key: str, field: str, arguments: str, type_name: str) -> "Position":
         """The position below a response key."""
         if key not in self.children:
-            self.children[key] = Position(self, key, field, arguments, type_name)
+            self.children[key] = Position(self, key, field, arguments, type_name, self.claims.below(key))
         return self.children[key]
 
     def path(self) -> tuple[Step, ...]:
@@ -60,17 +62,3 @@ class Position:
     def types(self) -> tuple[str, ...]:
         """The runtime types meant; empty where all objects are of `type_name`."""
         return () if self.whole is self else (self.type_name,)
-
-    def claim(self, key: str, signature: str) -> None:
-        """Reserve a response key for a field that the client asked for."""
-        self.keys.setdefault(key, signature)
-
-    def internal_key(self, name: str, arguments: str) -> str:
-        """A response key for a field that only the gateway needs; the client's own if it asks for the same."""
-        signature = name + arguments
-        key, count = name, 0
-        while self.keys.get(key, signature) != signature:
-            count += 1
-            key = f"_{name}_{count}"
-        self.keys[key] = signature
-        return key

@@ -13,10 +13,10 @@ from graphql import (
     GraphQLSchema,
     is_leaf_type,
     is_object_type,
-    print_ast,
 )
 from graphql.language import SelectionSetNode
 
+from kokoa.gateway.plan.claims import arguments_of
 from kokoa.gateway.plan.draft import Node
 from kokoa.gateway.plan.placing import (
     FETCH_COST,
@@ -45,7 +45,7 @@ class Asked:
         self.nodes = nodes
         self.name = nodes[0].name.value
         given = nodes[0].arguments or ()
-        self.arguments = f"({', '.join(print_ast(one) for one in given)})" if given else ""
+        self.arguments = arguments_of(nodes[0])
         self.variables = tuple(name for one in given for name in variables_in(one.value))
 
     def sets(self) -> list[SelectionSetNode]:
@@ -79,8 +79,6 @@ class Walk:
 
     def place(self, at: Position, fields: Sequence[Asked]) -> None:
         """Place fields of an object and everything below them."""
-        for asked in fields:
-            at.claim(asked.key, asked.name + asked.arguments)
         below: list[tuple[Position, SubgraphView, Asked]] = []
         for asked in sorted(fields, key=lambda one: self._urgency(at, one)):
             view = self._choose(at, asked, fields)
@@ -89,7 +87,7 @@ class Walk:
             if child is not None:
                 below.append((child, view, asked))
         for node in at.hosts.values():
-            node.arrange([asked.key for asked in fields])
+            node.arrange(at.claims.keys())
         for child, view, asked in below:
             self._descend(child, view, asked.sets())
 
@@ -219,8 +217,6 @@ class Walk:
     def place_abstract(self, at: Position, view: SubgraphView, fields: Sequence[Asked]) -> None:
         """Place fields of an interface in the one subgraph that answers them for every member."""
         node = at.hosts[view.name]
-        for asked in fields:
-            at.claim(asked.key, asked.name + asked.arguments)
         for asked in fields:
             child = self._put(at, node, view, asked)
             if child is not None:

@@ -1,5 +1,6 @@
 """Zips that a hostile hand made: nothing is written outside, and unpacking ends."""
 
+import contextlib
 import io
 import stat
 import struct
@@ -35,13 +36,12 @@ def test_files_arrive_with_their_modes_and_readable_for_all(tmp_path: Path) -> N
         ("handler.py", b"x = 1", stat.S_IFREG | 0o600),
         ("bin/tool", b"#!/bin/sh", stat.S_IFREG | 0o700),
         ("setuid", b"", stat.S_IFREG | 0o4755),
-        ("made-on-windows.py", b"y", 0),
         ("lib/link", b"../handler.py", LINK),
     )
-    assert package.unpack(data, tmp_path) == len(b"x = 1" + b"#!/bin/sh" + b"y")
+    assert package.unpack(data, tmp_path) == len(b"x = 1" + b"#!/bin/sh")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
     assert (modes["handler.py"], modes["tool"], modes["setuid"]) == (0o644, 0o744, 0o755)
-    assert (modes["made-on-windows.py"], modes["bin"]) == (0o444, 0o755)
+    assert modes["bin"] == 0o755
     assert (tmp_path / "lib" / "link").read_text() == "x = 1"
 
 
@@ -121,13 +121,15 @@ def test_what_is_no_zip_is_refused(data: bytes) -> None:
 
 
 @given(st.integers(0, 5000), st.binary(min_size=1, max_size=8))
-def test_a_damaged_zip_is_refused_or_unpacked_but_nothing_else(tmp_path_factory, at: int, noise: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_zip_is_refused_or_unpacked_but_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes
+) -> None:
     data = bytearray(zipped(("a/b.py", b"print(1)" * 20, FILE), ("link", b"a/b.py", LINK), ("c", bytes(200), FILE)))
     at %= len(data)
     data[at : at + len(noise)] = noise
     folder = tmp_path_factory.mktemp("damaged")
-    try:
-        package.unpack(bytes(data), folder / "in") if (folder / "in").mkdir() is None else None
-    except FunctionCodeInvalid:
-        pass
+    inside = folder / "in"
+    inside.mkdir()
+    with contextlib.suppress(FunctionCodeInvalid):
+        package.unpack(bytes(data), inside)
     assert [path.name for path in folder.iterdir()] == ["in"]

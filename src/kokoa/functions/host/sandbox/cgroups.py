@@ -160,6 +160,7 @@ class Group:
     def __init__(self, places: dict[str, tuple[int, Path]]) -> None:
         self._places = places
         self._frozen = False
+        self._peak_fd = -1
 
     def open_members(self) -> list[int]:
         """A writable descriptor of each `cgroup.procs`: who writes 0 there has joined."""
@@ -179,8 +180,13 @@ class Group:
 
     def memory_peak_mb(self) -> int:
         """The most memory that was in use at once, in whole MB; 0 when the machine does not say."""
-        text = self._get("memory", {1: "memory.max_usage_in_bytes", 2: "memory.peak"})
-        return -(-int(text) // _MB) if text else 0
+        if self._peak_fd < 0:
+            # Held open, because every invocation asks.
+            self._peak_fd = self._open("memory", {1: "memory.max_usage_in_bytes", 2: "memory.peak"})
+        try:
+            return -(-int(os.pread(self._peak_fd, 32, 0)) // _MB) if self._peak_fd >= 0 else 0
+        except OSError:
+            return 0  # the group is gone
 
     def out_of_memory_kills(self) -> int:
         """How many processes the kernel killed because the limit was reached."""
@@ -214,6 +220,9 @@ class Group:
 
     def remove(self) -> bool:
         """Remove the groups. False while a process is still in one of them: try again."""
+        if self._peak_fd >= 0:
+            os.close(self._peak_fd)
+            self._peak_fd = -1
         done = True
         for folder in self._folders():
             try:
@@ -237,6 +246,13 @@ class Group:
                 if not optional:
                     raise
 
+    def _open(self, controller: str, files: dict[int, str]) -> int:
+        version, folder = self._places.get(controller, (0, Path()))
+        try:
+            return os.open(folder / files[version], os.O_RDONLY | os.O_CLOEXEC) if version in files else -1
+        except FileNotFoundError:
+            return -1  # the group is gone, or the kernel is older than memory.peak (Linux 5.19)
+
     def _get(self, controller: str, files: dict[int, str]) -> str:
         version, folder = self._places.get(controller, (0, Path()))
         if version not in files:
@@ -244,4 +260,4 @@ class Group:
         try:
             return (folder / files[version]).read_text()
         except FileNotFoundError:
-            return ""  # memory.peak came with Linux 5.19
+            return ""  # the group is gone

@@ -1,0 +1,1 @@
+"""Benchmarks: Kokoa against floors that are measured in the same run. `make bench`, `make soak`."""

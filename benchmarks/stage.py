@@ -1,0 +1,214 @@
+"""What every benchmark plays on: a running store with a thousand products, and a way to its database."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import boto3
+import msgspec
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from benchmarks.load import post
+from benchmarks.running import RunningStore
+from kokoa.gateway.app import Gateway
+from kokoa.kernel.call import Call, Caller
+from kokoa.kernel.clock import now_ms
+from kokoa.kernel.ids import new_correlation_id
+from kokoa.kernel.money import Money
+from kokoa.postgres import Database, service_dsn
+from kokoa.postgres.database import PinnedConnection
+from kokoa.postgres.vault import Vault
+from kokoa.roles.parts import compose_core
+from kokoa.roles.platform import require_servers, schema_password
+from kokoa.roles.settings import Settings, load_settings, master_key
+from kokoa.gateway.execute.clients import InProcessClient
+from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
+from kokoa.services.catalog.service import CatalogService
+from kokoa.services.search.service import SearchService
+from kokoa.services.tenants.service import TenantsService
+
+PRODUCTS = 1000
+THINGS = (
+    "armchair", "basket", "bench", "bowl", "cabinet", "candle", "carafe", "clock", "cushion", "desk",
+    "hammock", "kettle", "ladder", "mirror", "pitcher", "planter", "shelf", "stool", "teapot", "tray",
+)  # fmt: skip
+EACH = PRODUCTS // len(THINGS)
+_CATEGORIES = ("kitchen", "seating", "tables", "garden")
+_SIZES = ("small", "medium", "large")
+_BATCH = 100
+_INDEX_TIMEOUT_S = 60.0
+_DEADLINE_MS = 3_600_000
+
+Tell = Callable[[str], None]
+
+
+class CountingConnection(PinnedConnection):
+    """Counts the statements that a service sends."""
+
+    statements = 0
+
+    async def fetch(self, *arguments: Any, **named: Any) -> Any:
+        CountingConnection.statements += 1
+        return await super().fetch(*arguments, **named)
+
+    async def fetchrow(self, *arguments: Any, **named: Any) -> Any:
+        CountingConnection.statements += 1
+        return await super().fetchrow(*arguments, **named)
+
+    async def fetchval(self, *arguments: Any, **named: Any) -> Any:
+        CountingConnection.statements += 1
+        return await super().fetchval(*arguments, **named)
+
+    async def execute(self, *arguments: Any, **named: Any) -> Any:
+        CountingConnection.statements += 1
+        return await super().execute(*arguments, **named)
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """As Kokoa's own pool: no reset query."""
+
+
+class Inside(msgspec.Struct, frozen=True):
+    """The store's services and gateway in the benchmark's own process, on the store's database."""
+
+    catalog: CatalogService
+    search: SearchService
+    gateway: Gateway
+
+
+class Stage:
+    """Made by `open_stage`."""
+
+    def __init__(self, store: RunningStore, settings: Settings, environment_id: str, inside: Inside) -> None:
+        self.store = store
+        self.environment_id = environment_id
+        self.inside = inside
+        self._settings = settings
+
+    def dsn(self, service: str) -> str:
+        """The connection URL of a service's own role."""
+        return _dsn(self._settings, service)
+
+    def graphql(self, query: str, variables: dict[str, Any]) -> bytes:
+        """A query as a server of the demo tenant sends it."""
+        own = self.store.variables
+        headers = {
+            "Host": f"127.0.0.1:{self.store.address[1]}",
+            "Content-Type": "application/json",
+            "X-Tenant-ID": own["KOKOA_TENANT_ID"],
+            "X-Tenant-Secret": own["KOKOA_TENANT_SECRET"],
+            "X-GraphQL-Secret": own["KOKOA_GRAPHQL_SECRET"],
+        }
+        return post("/graphql", headers, msgspec.json.encode({"query": query, "variables": variables}))
+
+    def call(self) -> Call:
+        """A server's call, for what runs in this process."""
+        caller = Caller("server", scopes=frozenset({"storefront", "management"}))
+        return Call(self.environment_id, caller, new_correlation_id(), now_ms() + _DEADLINE_MS)
+
+    async def statements(self, query: str, variables: dict[str, Any]) -> int:
+        """How many SQL statements a query takes, once connections are pinned."""
+        await self.inside.gateway.execute(query, variables, self.call())
+        before = CountingConnection.statements
+        result = await self.inside.gateway.execute(query, variables, self.call())
+        assert not result.errors, result.errors
+        return CountingConnection.statements - before
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client with the demo partner's key."""
+        own = self.store.variables
+        return boto3.client(
+            service,
+            endpoint_url=self.store.url,
+            region_name=own["AWS_REGION"],
+            aws_access_key_id=own["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=own["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"max_attempts": 1}, read_timeout=60),
+        )
+
+    def signed_invoke(self, function: str, payload: bytes) -> bytes:
+        """An Invoke request, signed once; it may be sent again and again for a quarter of an hour."""
+        own = self.store.variables
+        path = f"/2015-03-31/functions/{function}/invocations"
+        unsigned = AWSRequest("POST", self.store.url + path, data=payload)
+        credentials = Credentials(own["AWS_ACCESS_KEY_ID"], own["AWS_SECRET_ACCESS_KEY"])
+        SigV4Auth(credentials, "lambda", own["AWS_REGION"]).add_auth(unsigned)
+        headers = {"Host": f"127.0.0.1:{self.store.address[1]}", **dict(unsigned.headers.items())}
+        return post(path, headers, payload)
+
+
+def _dsn(settings: Settings, service: str) -> str:
+    dsn, _ = require_servers(settings)
+    return service_dsn(dsn, service, schema_password(Vault(master_key(settings)), service))
+
+
+async def _open_database(settings: Settings, service: str) -> Database:
+    pool = await asyncpg.create_pool(
+        _dsn(settings, service),
+        min_size=1,
+        max_size=2,
+        reset=_keep,
+        connection_class=CountingConnection,
+        server_settings={"search_path": service},
+    )
+    return Database(pool, service)
+
+
+@contextlib.asynccontextmanager
+async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
+    """Fill the demo environment with goods and wait until search knows them."""
+    settings = load_settings({"KOKOA_STATE_DIR": str(store.state_dir)})
+    async with contextlib.AsyncExitStack() as stack:
+        databases = {}
+        for name in ("tenants", "catalog", "search"):
+            databases[name] = await _open_database(settings, name)
+            stack.push_async_callback(databases[name].close)
+        tenants = TenantsService(databases["tenants"], Vault(master_key(settings)))
+        environment = await tenants.store.by_alias("demo", "prod")
+        assert environment is not None, "`kokoa up` makes it"
+        catalog, search = CatalogService(databases["catalog"]), SearchService(databases["search"])
+        services = {"tenants": tenants, "catalog": catalog, "search": search}
+        clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
+        stage = Stage(store, settings, environment.id, Inside(catalog, search, Gateway(compose_core(), clients)))
+        tell(f"seeding {PRODUCTS} products with 3 variants each")
+        for first in range(0, PRODUCTS, _BATCH):
+            batch = [new_product(number) for number in range(first, first + _BATCH)]
+            await catalog.actions.create_products(environment.id, batch, correlation_id=new_correlation_id())
+        tell("waiting for the search index")
+        await _until_indexed(search, environment.id)
+        yield stage
+
+
+async def _until_indexed(search: SearchService, environment_id: str) -> None:
+    deadline = time.monotonic() + _INDEX_TIMEOUT_S
+    for thing in THINGS:
+        while (await search.store.search(environment_id, thing, limit=1, offset=0)).total < EACH:
+            assert time.monotonic() < deadline, "the products were not indexed in time"
+            await asyncio.sleep(0.1)
+
+
+def new_product(number: int) -> NewProduct:
+    """The goods: names that search can tell apart, three variants each."""
+    name = product_name(number)
+    return NewProduct(
+        name=name,
+        slug=slug_of(name),
+        description=f"{name}: made to be measured, sold in three sizes, and described in one plain sentence.",
+        category_slug=_CATEGORIES[number % len(_CATEGORIES)],
+        external_reference=f"bench-{number}",
+        variants=tuple(
+            NewVariant(f"B{number:04}-{size[0].upper()}", size, Money(1990 + number * 10 + index * 500, "EUR"))
+            for index, size in enumerate(_SIZES)
+        ),
+    )
+
+
+def product_name(number: int) -> str:
+    """The name of the product with this number."""
+    return f"{THINGS[number % len(THINGS)].capitalize()} no {number:04}"

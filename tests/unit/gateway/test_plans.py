@@ -1,0 +1,305 @@
+"""Plans, as text: what each operation fetches, from whom, and what waits for what."""
+
+from textwrap import dedent
+
+import pytest
+from gateway_fakes import CATALOG, REVIEWS, SEARCH, composed, planned
+
+from kokoa.gateway.plan import PlanTooComplex
+from kokoa.gateway.supergraph import Supergraph
+
+SHOP = composed(catalog=CATALOG, search=SEARCH, reviews=REVIEWS)
+
+
+def check(text: str, expected: str, supergraph: Supergraph = SHOP, **assignment: bool) -> None:
+    assert str(planned(supergraph, text, **assignment)) == dedent(expected).strip("\n")
+
+
+def test_one_subgraph_is_asked_once_and_verbatim() -> None:
+    plan = planned(SHOP, "query ($n: Int!) { products(limit: $n) { name id } }")
+    assert plan.verbatim
+    assert plan.fetches[0].variables == ("n",)
+    check(
+        "query ($n: Int!) { products(limit: $n) { name id } }",
+        """
+        0 catalog
+          query($n: Int!) {
+            products(limit: $n) {
+              name
+              id
+            }
+          }
+        """,
+    )
+
+
+def test_an_entity_is_joined_by_its_key_and_root_fields_do_not_wait_for_each_other() -> None:
+    check(
+        '{ search(q: "lamp") { items { name } } products { id } }',
+        """
+        0 search
+          query {
+            search(q: "lamp") {
+              items {
+                id
+              }
+            }
+          }
+        1 catalog
+          query {
+            products {
+              id
+            }
+          }
+        2 catalog after 0 at search.items
+          Product by { id }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Product {
+                name
+              }
+            }
+          }
+        """,
+    )
+
+
+def test_fetches_for_the_same_objects_start_together_and_what_is_required_comes_first() -> None:
+    check(
+        '{ search(q: "x") { items { name rating variants { shipping } } } }',
+        """
+        0 search
+          query {
+            search(q: "x") {
+              items {
+                id
+              }
+            }
+          }
+        1 catalog after 0 at search.items
+          Product by { id }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Product {
+                name
+                variants {
+                  id
+                  weight
+                }
+              }
+            }
+          }
+        2 reviews after 0 at search.items
+          Product by { id }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Product {
+                rating
+              }
+            }
+          }
+        3 reviews after 1 at search.items.variants
+          Variant by { id weight }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Variant {
+                shipping
+              }
+            }
+          }
+        """,
+    )
+
+
+def test_conditions_are_decided_before_planning_so_nothing_is_fetched_in_vain() -> None:
+    text = "query ($r: Boolean!) { products { name rating @include(if: $r) } }"
+    assert [fetch.subgraph for fetch in planned(SHOP, text, r=True).fetches] == ["catalog", "reviews"]
+    assert [fetch.subgraph for fetch in planned(SHOP, text, r=False).fetches] == ["catalog"]
+
+
+def test_a_key_gets_another_name_where_the_client_uses_it_for_something_else() -> None:
+    check(
+        "{ products { id: name rating } }",
+        """
+        0 catalog
+          query {
+            products {
+              id: name
+              _id_1: id
+            }
+          }
+        1 reviews after 0 at products
+          Product by { _id_1 as id }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Product {
+                rating
+              }
+            }
+          }
+        """,
+    )
+
+
+def test_a_client_may_call_its_own_variable_representations() -> None:
+    plan = planned(SHOP, "query ($representations: ID!) { product(id: $representations) { rating } }")
+    assert plan.fetches[1].representations == "_representations"
+    assert "$_representations: [_Any!]!" in plan.fetches[1].document
+
+
+def test_mutations_wait_for_each_other_but_neighbours_of_one_subgraph_share_a_fetch() -> None:
+    check(
+        """mutation { a: rename(id: 1, name: "x") { name } b: rename(id: 2, name: "y") { rating } reindex
+                      c: rename(id: 3, name: "z") { id } }""",
+        """
+        0 catalog
+          mutation {
+            a: rename(id: 1, name: "x") {
+              name
+            }
+            b: rename(id: 2, name: "y") {
+              id
+            }
+          }
+        1 reviews after 0 at b
+          Product by { id }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Product {
+                rating
+              }
+            }
+          }
+        2 search after 1
+          mutation {
+            reindex
+          }
+        3 catalog after 2
+          mutation {
+            c: rename(id: 3, name: "z") {
+              id
+            }
+          }
+        """,
+    )
+
+
+def test_hidden_fields_are_not_fetched() -> None:
+    plan = planned(SHOP, "{ products { name rating } }", hidden=frozenset({"Product.rating"}))
+    assert [fetch.subgraph for fetch in plan.fetches] == ["catalog"]
+    assert not plan.verbatim
+
+
+def test_an_override_takes_the_field_to_its_new_owner() -> None:
+    pricing = 'type Product @key(fields: "id") { id: ID! name: String! @override(from: "catalog") }'
+    supergraph = composed(catalog=CATALOG, pricing=pricing)
+    plan = planned(supergraph, "{ products { id name } }")
+    assert [fetch.subgraph for fetch in plan.fetches] == ["catalog", "pricing"]
+    assert "name" not in plan.fetches[0].document
+
+
+def test_what_is_provided_on_the_way_is_not_fetched_again() -> None:
+    supergraph = composed(
+        a="""type Query { best: P @provides(fields: "name") }
+             type P @key(fields: "id") { id: ID! name: String @external }""",
+        b='type Query { all: [P] } type P @key(fields: "id") { id: ID! name: String size: Int }',
+    )
+    assert [fetch.subgraph for fetch in planned(supergraph, "{ best { name } }").fetches] == ["a"]
+    assert [fetch.subgraph for fetch in planned(supergraph, "{ best { name size } }").fetches] == ["a", "b"]
+
+
+def test_a_key_may_lead_through_a_third_subgraph() -> None:
+    supergraph = composed(
+        a='type Query { p: P } type P @key(fields: "id") { id: ID! }',
+        b='type P @key(fields: "id") @key(fields: "sku") { id: ID! sku: ID! }',
+        c='type P @key(fields: "sku") { sku: ID! stock: Int }',
+    )
+    plan = planned(supergraph, "{ p { stock } }")
+    assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [("a", ()), ("b", (0,)), ("c", (1,))]
+
+
+def test_nested_keys_and_compound_keys() -> None:
+    supergraph = composed(
+        a="""type Query { p: P } type Brand { id: ID! @shareable }
+             type P @key(fields: "brand { id } sku") { sku: ID! brand: Brand! }""",
+        b="""type P @key(fields: "sku brand { id }") { sku: ID! brand: Brand! stock: Int }
+             type Brand { id: ID! @shareable }""",
+    )
+    check(
+        "{ p { stock } }",
+        """
+        0 a
+          query {
+            p {
+              sku
+              brand {
+                id
+              }
+            }
+          }
+        1 b after 0 at p
+          P by { sku brand { id } }
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on P {
+                stock
+              }
+            }
+          }
+        """,
+        supergraph,
+    )
+
+
+def test_abstract_types_are_taken_apart_only_where_needed() -> None:
+    supergraph = composed(
+        a="""type Query { all: [Item!]! } interface Item { id: ID! name: String }
+             type Book implements Item @key(fields: "id") { id: ID! name: String }
+             type Film implements Item @key(fields: "id") { id: ID! name: String }""",
+        b='type Book @key(fields: "id") { id: ID! pages: Int }',
+    )
+    check(
+        "{ all { name ... on Book { pages } } }",
+        """
+        0 a
+          query {
+            all {
+              __typename
+              name
+              ... on Book {
+                id
+              }
+            }
+          }
+        1 b after 0 at all
+          Book by { id } if Book
+          query($representations: [_Any!]!) {
+            _entities(representations: $representations) {
+              ... on Book {
+                pages
+              }
+            }
+          }
+        """,
+        supergraph,
+    )
+
+
+def test_shared_values_are_asked_where_they_can_be_answered_whole() -> None:
+    supergraph = composed(
+        a="type Query { v: V @shareable } type V { x: Int @shareable }",
+        b="type Query { v: V @shareable } type V { x: Int @shareable y: Int }",
+    )
+    assert [fetch.subgraph for fetch in planned(supergraph, "{ v { x y } }").fetches] == ["b"]
+    split = composed(
+        a="type Query { v: V @shareable } type V { x: Int }",
+        b="type Query { v: V @shareable } type V { y: Int }",
+    )
+    plan = planned(split, "{ v { x y } }")
+    assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [("a", ()), ("b", ())]
+
+
+def test_planning_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokoa.gateway.plan.placing.STEPS_MAX", 10)
+    with pytest.raises(PlanTooComplex, match="more than 10 steps"):
+        planned(SHOP, "{ products { name rating variants { shipping sku } } }")
