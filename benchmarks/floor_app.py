@@ -73,9 +73,7 @@ class Floor:
     async def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
         """One product by its slug, with variants and category."""
         async with self._catalog.acquire() as connection:
-            row = await connection.fetchrow(
-                catalog_queries.product_by_slug, self._environment, query["slug"][0]
-            )
+            row = await connection.fetchrow(catalog_queries.product_by_slug, self._environment, query["slug"][0])
             variants = await self._variants(connection, [row["id"]])
             category = await connection.fetchrow(
                 catalog_queries.categories_by_slugs, self._environment, [row["category"]]
@@ -92,9 +90,7 @@ class Floor:
         """20 results by relevance, with the products' fields."""
         words, offset = query["q"][0], int(query["offset"][0])
         async with self._search.acquire() as connection:
-            found = await connection.fetch(
-                search_queries.search_page, self._environment, f"{words}:*", 20, offset
-            )
+            found = await connection.fetch(search_queries.search_page, self._environment, f"{words}:*", 20, offset)
         ids = [row["product_id"] for row in found]
         async with self._catalog.acquire() as connection:
             rows = await connection.fetch(catalog_queries.products_by_ids, self._environment, ids)

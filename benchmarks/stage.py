@@ -17,6 +17,7 @@ from botocore.credentials import Credentials
 from benchmarks.load import post
 from benchmarks.running import RunningStore
 from kokoa.gateway.app import Gateway
+from kokoa.gateway.execute.clients import InProcessClient
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id
@@ -27,7 +28,6 @@ from kokoa.postgres.vault import Vault
 from kokoa.roles.parts import compose_core
 from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
-from kokoa.gateway.execute.clients import InProcessClient
 from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService

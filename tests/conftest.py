@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -10,10 +10,7 @@ import pytest
 
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
-
-SERVICE_PASSWORD = "for-tests-only"
-
-ConnectService = Callable[..., Awaitable[Database]]
+from servers import SERVICE_PASSWORD, ConnectService
 
 
 @pytest.fixture(scope="session")

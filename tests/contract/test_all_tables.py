@@ -3,10 +3,10 @@
 import asyncpg
 import pytest
 
-from conftest import SERVICE_PASSWORD
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import ServiceSchema, migrate, service_dsn
 from kokoa.roles.platform import SCHEMAS
+from servers import SERVICE_PASSWORD
 
 TABLES = """
     SELECT n.nspname AS schema, c.relname AS name, c.relrowsecurity, c.relforcerowsecurity,

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from conftest import ConnectService
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.postgres import Database
 from kokoa.services.catalog.model import Category, Country
 from kokoa.services.catalog.service import FOLDER, CatalogService
+from servers import ConnectService
 
 MANAGEMENT = frozenset({"storefront", "management"})
 

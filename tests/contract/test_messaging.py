@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from conftest import ConnectService
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction
 from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, relay_once
 from kokoa.postgres import Envelope, Event
 from kokoa.roles.worker import DatabaseOutbox
+from servers import ConnectService
 
 SAMPLE = Path(__file__).parent / "migrations_sample"
 

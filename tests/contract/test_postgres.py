@@ -8,12 +8,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from conftest import SERVICE_PASSWORD, ConnectService
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction, refuse_in_transaction
 from kokoa.postgres import Database, EmbeddedPostgres, Event, ServiceSchema, migrate
 from kokoa.postgres.migrations import MigrationChanged, TableWithoutEnvironment
 from kokoa.processes import AlreadyRunning
+from servers import SERVICE_PASSWORD, ConnectService
 
 SAMPLE = Path(__file__).parent / "migrations_sample"
 INSERT = "INSERT INTO things (environment_id, id, name) VALUES ($1, $2, $3)"

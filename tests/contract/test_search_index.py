@@ -6,11 +6,11 @@ import asyncpg
 import pytest
 
 import kokoa.services.search as search
-from conftest import ConnectService
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.services.search.model import Document
 from kokoa.services.search.store import SearchStore
+from servers import ConnectService
 
 FOLDER = Path(search.__file__).parent / "migrations"
 CURRENT_DATABASE = "SELECT current_database() WHERE $1::uuid IS NOT NULL"

@@ -172,7 +172,8 @@ async def test_a_function_that_exits_while_it_is_loaded(host: Hosting) -> None:
 
 async def test_a_function_that_sleeps_past_its_timeout(host: Hosting) -> None:
     function = host.function(
-        "import time\ndef handler(event, context):\n    print('before')\n    time.sleep(event)\n    return 'awake'",
+        "from time import sleep\n"
+        "def handler(event, context):\n    print('before')\n    sleep(event)\n    return 'awake'",
         timeout_s=1,
     )
     request = host.request(function, 30)
@@ -330,7 +331,7 @@ async def test_logs_survive_a_sink_that_fails(host: Hosting) -> None:
 
 async def test_new_code_is_served_at_once_and_running_calls_finish(host: Hosting) -> None:
     name = f"f-{uuid.uuid4().hex[:8]}"
-    old = host.function("import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'old'", name=name)
+    old = host.function("from time import sleep\ndef handler(e, c):\n    sleep(e)\n    return 'old'", name=name)
     assert await host.answer(old, 0) == "old"
     running = asyncio.ensure_future(host.answer(old, 0.5))
     new = host.function("def handler(e, c): return 'new'", name=name)

@@ -91,7 +91,7 @@ class Graph:
             operation = document.operation(operation_name)
             if read_only:
                 refuse_mutation(operation)
-            coerced = operation.coerce(self.supergraph.schema, variables)
+            coerced = operation.coerce(variables)
             assignment = operation.assignment(coerced.coerced)
             hidden = hidden_from(call.caller, self._api.requirements)
             plan = self.plan(document, operation, assignment, hidden)

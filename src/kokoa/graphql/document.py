@@ -8,11 +8,9 @@ from typing import Any
 
 from graphql import (
     FragmentDefinitionNode,
-    GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
-    get_variable_values,
     parse,
     validate,
 )
@@ -31,9 +29,9 @@ from kokoa.graphql.limits import DEFAULT_LIMITS, Limits, check_document, check_t
 from kokoa.graphql.lru import Lru
 from kokoa.graphql.program import Program, compile_program
 from kokoa.graphql.schema import Executable
+from kokoa.graphql.variables import Variables
 
 VALIDATION_ERRORS_MAX = 20
-COERCION_ERRORS_MAX = 20
 PROGRAMS_MAX = 64
 DOCUMENTS_MAX = 1_000
 DOCUMENTS_CHARACTERS_MAX = 500_000
@@ -42,22 +40,20 @@ DOCUMENTS_CHARACTERS_MAX = 500_000
 class Operation:
     """One operation of a document, with the variables that decide what it includes."""
 
-    __slots__ = ("conditions", "definition", "kind", "name")
+    __slots__ = ("_variables", "conditions", "definition", "kind", "name")
 
-    def __init__(self, definition: OperationDefinitionNode, conditions: tuple[str, ...]) -> None:
+    def __init__(
+        self, definition: OperationDefinitionNode, conditions: tuple[str, ...], variables: Variables
+    ) -> None:
         self.definition = definition
         self.name = definition.name.value if definition.name else ""
         self.kind = definition.operation
         self.conditions = conditions
+        self._variables = variables
 
-    def coerce(self, schema: GraphQLSchema, variables: Mapping[str, Any]) -> VariableValues:
+    def coerce(self, variables: Mapping[str, Any]) -> VariableValues:
         """The coerced variables. Raises DocumentRefused with one entry for each wrong value."""
-        coerced = get_variable_values(
-            schema, self.definition.variable_definitions or (), dict(variables), COERCION_ERRORS_MAX
-        )
-        if isinstance(coerced, list):
-            raise DocumentRefused([entry_of_graphql_error(error, "BAD_USER_INPUT") for error in coerced])
-        return coerced
+        return self._variables.coerce(variables)
 
     def assignment(self, coerced: Mapping[str, Any]) -> tuple[bool, ...]:
         """The values of the conditions, in their order."""
@@ -132,7 +128,10 @@ def read_document(executable: Executable, text: str, limits: Limits = DEFAULT_LI
         raise DocumentRefused([entry_of_kokoa_error(OperationNotFound("The document holds no operation."))])
     conditions = condition_variables(parsed.definitions)
     operations = {
-        one.name.value if one.name else "": Operation(one, _conditions_of(one, conditions)) for one in found
+        one.name.value if one.name else "": Operation(
+            one, _conditions_of(one, conditions), Variables(executable.schema, one)
+        )
+        for one in found
     }
     for operation in operations.values():
         if operation.kind is OperationType.SUBSCRIPTION:

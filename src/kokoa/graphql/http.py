@@ -13,8 +13,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 import orjson
+import structlog
 
 from kokoa.graphql.result import ExecutionResult
+
+log = structlog.get_logger(__name__)
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -187,4 +190,8 @@ def encode(result: ExecutionResult, accept: str = PLAIN_JSON) -> HttpAnswer:
             headers["allow"] = "POST"
         elif accept == RESPONSE_JSON or codes & {"BAD_USER_INPUT", "OPERATION_NOT_FOUND", "LIMIT_EXCEEDED"}:
             status = 400
-    return HttpAnswer(status, headers, orjson.dumps(result.response()))
+    try:
+        return HttpAnswer(status, headers, orjson.dumps(result.response()))
+    except orjson.JSONEncodeError as error:
+        log.error("the response holds what JSON cannot; a scalar needs a `serialize`", exc_info=error)
+        return Refusal(500, "Something went wrong on our side.", "INTERNAL", accept).answer()

@@ -10,6 +10,7 @@ Fragments, @skip and @include are gone after this step (GraphQL §6.3.2, Collect
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from graphql import (
@@ -148,7 +149,7 @@ class Field:
         if any(True for argument in self._node.arguments or () for _ in variables_in(argument.value)):
             return None
         try:
-            return get_argument_values(self._definition, self._node)
+            return MappingProxyType(get_argument_values(self._definition, self._node))
         except GraphQLError:
             return None
 

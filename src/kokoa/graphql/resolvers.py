@@ -20,7 +20,8 @@ _ABSENT = object()
 
 def check_values(values: Any, wanted: int, coordinate: str) -> Values:
     """The values if there is one for each parent. Raises ResolverContractBroken, which names the field."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
+    # Nearly every resolver returns a list, and asking an abstract class is slow.
+    if type(values) is not list and (isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence)):
         raise ResolverContractBroken(
             f"The resolver of {coordinate} returned {type(values).__name__}; it must return a list with one value "
             f"(or one exception) for each of its {wanted} parents."

@@ -92,7 +92,7 @@ class Subgraph:
             operation = compiled.operation(operation_name)
             if read_only:
                 refuse_mutation(operation)
-            coerced = operation.coerce(self._executable.schema, variables or {})
+            coerced = operation.coerce(variables or {})
             program = compiled.program(operation, operation.assignment(coerced.coerced))
         except DocumentRefused as refused:
             return ExecutionResult(errors=refused.entries)

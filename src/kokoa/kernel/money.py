@@ -1,7 +1,5 @@
 """Money: integer minor units and a currency. Never a float inside Kokoa; the rim may show major units."""
 
-from decimal import Decimal
-
 import msgspec
 
 from kokoa.kernel.errors import Invalid
@@ -10,6 +8,7 @@ from kokoa.kernel.errors import Invalid
 _EXPONENTS = {
     "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0,
 }  # fmt: skip
+_MINOR_UNITS = (1, 10, 100, 1000)
 
 
 class InvalidMoney(Invalid):
@@ -37,7 +36,15 @@ class Money(msgspec.Struct, frozen=True, order=False):
 
     def major(self) -> float:
         """Major units for display as a JSON number (89.9), exact to the currency's minor unit."""
-        return float(Decimal(self.amount_minor).scaleb(-exponent_of(self.currency)))
+        return major_units(self.amount_minor, self.currency)
+
+
+def major_units(amount_minor: int, currency: str) -> float:
+    """Major units for display, for amounts that are known to be sound: a listing has hundreds of them.
+
+    Python divides integers with one correct rounding, so this is the float nearest to the exact amount.
+    """
+    return amount_minor / _MINOR_UNITS[exponent_of(currency)]
 
 
 def exponent_of(currency: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+import uvloop
 
 from kokoa.functions.host.process import HostSettings, run_host
 from kokoa.kernel.errors import Invalid
@@ -54,7 +55,7 @@ def serve_role(role: str, settings: Settings) -> None:
     }
     if role not in jobs:
         raise UnknownRole(f"There is no role {role!r}.")
-    asyncio.run(_until_told(lambda stop: jobs[role](settings, stop)))
+    uvloop.run(_until_told(lambda stop: jobs[role](settings, stop)))
 
 
 def _serve_web(role: str, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from kokoa.functions.control.logs import FunctionLogs
+from kokoa.functions.control.logs import APPEND_MAX, FunctionLogs
 from kokoa.functions.host.model import LogRecord
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
@@ -87,6 +87,8 @@ async def keep_logs(bus: Bus, logs: FunctionLogs) -> None:
             for record in msgspec.msgpack.decode(message.data, type=list[LogRecord]):
                 by_environment[record.environment_id].append(record)
         for environment_id, records in by_environment.items():
-            await logs.append(environment_id, records)
+            # A function that floods its log must not make a batch that is refused, again and again, for everybody.
+            for start in range(0, len(records), APPEND_MAX):
+                await logs.append(environment_id, records[start : start + APPEND_MAX])
 
     await bus.consume("LOGS", "function-logs", "logs.>", handle, batch=50)

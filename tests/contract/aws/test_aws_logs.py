@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from clients import refused
 
@@ -117,6 +118,17 @@ async def test_events_are_filtered_by_time_stream_and_terms(endpoint: Any, logs:
     refusal = await refused(logs.filter_log_events(logGroupName=GROUP, filterPattern='{ $.level = "ERROR" }'))
     assert refusal[:2] == ("InvalidParameterException", 400)
     assert "plain terms" in refusal[2]
+
+
+async def test_the_id_of_a_request_finds_all_that_it_wrote(endpoint: Any, logs: Any, key: Any) -> None:
+    mine = [record(key, number, f"line {number}") for number in range(3)]
+    mine = [msgspec.structs.replace(each, request_id="request-1", correlation_id="d" * 32) for each in mine]
+    await append(endpoint, key, *mine, record(key, 3, "another request's"))
+    for pattern in (f'"{"d" * 32}"', "request-1", f"?{'d' * 32} ?nothing"):
+        found = await logs.filter_log_events(logGroupName=GROUP, filterPattern=pattern)
+        assert messages(found) == ["line 0", "line 1", "line 2"]
+    found = await logs.filter_log_events(logGroupName=GROUP, filterPattern=f'"{"d" * 32}" "line 1"')
+    assert messages(found) == ["line 1"]
 
 
 async def test_one_stream_is_read_from_either_end(endpoint: Any, logs: Any, key: Any) -> None:

@@ -97,7 +97,7 @@ async def test_what_a_function_asks_is_asked_by_its_account_one_hop_deeper_and_i
     world = World()
     await world.dispatcher().invoke(shopper(), HELLO, b"{}")
     inner, ttl_s = world.signed[0]
-    assert inner.caller == Caller("account", ACCOUNT.account_id)
+    assert inner.caller == Caller("account", ACCOUNT.account_id, frozenset({"storefront", "management"}))
     assert (inner.depth, inner.path) == (1, ("function hello",))
     assert inner.remaining_ms() <= 5000 + QUEUE_MS
     assert ttl_s <= (5000 + QUEUE_MS) / 1000

@@ -299,6 +299,13 @@ def test_shared_values_are_asked_where_they_can_be_answered_whole() -> None:
     assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [("a", ()), ("b", ())]
 
 
+def test_the_number_of_fetches_is_bounded() -> None:
+    """One client's request must not become a flood of requests to subgraphs."""
+    text = "{" + "".join(f" p{n}: product(id: {n}) {{ rating }}" for n in range(100)) + "}"
+    with pytest.raises(PlanTooComplex, match="needs 101 requests to subgraphs; at most 100"):
+        planned(SHOP, text)
+
+
 def test_planning_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kokoa.gateway.plan.placing.STEPS_MAX", 10)
     with pytest.raises(PlanTooComplex, match="more than 10 steps"):

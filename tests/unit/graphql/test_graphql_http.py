@@ -110,6 +110,12 @@ def test_the_answer_has_the_media_type_that_the_client_prefers(accept: str | Non
     assert encode(ExecutionResult({}), found.accept).headers["content-type"] == f"{chosen}; charset=utf-8"
 
 
+def test_a_value_that_json_cannot_hold_is_our_fault_and_does_not_leak() -> None:
+    answer = encode(ExecutionResult({"a": 1j}))
+    assert answer.status == 500
+    assert orjson.loads(answer.body)["errors"][0]["extensions"]["code"] == "INTERNAL"
+
+
 def entry(code: str) -> dict[str, object]:
     return {"message": "no", "extensions": {"code": code}}
 

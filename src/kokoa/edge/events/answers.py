@@ -116,6 +116,7 @@ def utf8(text: str) -> bytes:
 def bad_answer(reason: str) -> BadFunctionAnswer:
     """reason: for the log."""
     return BadFunctionAnswer(
-        "The extension behind this route gave an answer that is no HTTP response. Its log has the reason.",
+        "The extension behind this route gave an answer that is no HTTP response. Its log has the request, under this "
+        "correlation id.",
         detail=reason,
     )

@@ -259,8 +259,8 @@ SELECT timestamp_ms, position FROM log_events
 
 -- name: filter_log_events
 -- Events of a group in a span of time, between two pairs, that hold all of some terms, one of others, none of the
--- rest; an empty list of streams means any. The page ends where its messages pass so many bytes; `found` says how
--- many there would be without that.
+-- rest; an empty list of streams means any. A term that is a request's id or its correlation id stands for all events
+-- of that request. The page ends where its messages pass so many bytes; `found` says how many there would be without.
 SELECT * FROM (
     SELECT e.*, count(*) OVER () AS found,
            sum(octet_length(message)) OVER (ORDER BY timestamp_ms, position) - octet_length(message) AS bytes_before
@@ -269,9 +269,11 @@ SELECT * FROM (
                AND timestamp_ms >= $4 AND timestamp_ms < $5 AND (timestamp_ms, position) > ($6, $7)
                AND (timestamp_ms, position) <= ($8, $9)
                AND ($10::text[] = '{}' OR log_stream = ANY ($10::text[])) AND starts_with(log_stream, $11)
-               AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS term WHERE strpos(message, term) = 0)
+               AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS term
+                                WHERE strpos(message, term) = 0 AND term NOT IN (request_id, correlation_id))
                AND ($13::text[] = '{}'
-                    OR EXISTS (SELECT FROM unnest($13::text[]) AS term WHERE strpos(message, term) > 0))
+                    OR EXISTS (SELECT FROM unnest($13::text[]) AS term
+                                WHERE strpos(message, term) > 0 OR term IN (request_id, correlation_id)))
                AND NOT EXISTS (SELECT FROM unnest($14::text[]) AS term WHERE strpos(message, term) > 0)
              ORDER BY timestamp_ms, position LIMIT $15) AS e
 ) AS page

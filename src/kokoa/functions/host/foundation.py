@@ -54,7 +54,7 @@ def write_etc(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "ssl" / "certs").mkdir(parents=True)
     files = {
-        "passwd": "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
+        "passwd": "root:x:0:0::/:/sbin/nologin\nsbx_user1051:x:993:990::/nonexistent:/sbin/nologin\n",
         "group": "root:x:0:\nsbx_user1051:x:990:\n",
         "hosts": "127.0.0.1 localhost\n",
         "resolv.conf": "",

@@ -9,7 +9,7 @@ import contextlib
 import os
 import struct
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -28,8 +28,9 @@ _FRAME_MAGIC = 0xA55A0000
 _BURST_BYTES = 4 * 1024 * 1024
 _REFILL_BYTES_PER_S = 512 * 1024
 
-_QUEUE_RECORDS_MAX = 20_000
 _QUEUE_BYTES_MAX = 32 * 1024 * 1024
+_ACCOUNT_BYTES_MAX = _QUEUE_BYTES_MAX // 4  # so that one partner's flood drops nobody else's lines
+_RECORD_BYTES = 1024  # what a record takes beside its message
 _BATCH_RECORDS_MAX = 500
 _BATCH_BYTES_MAX = 1024 * 1024
 _FLUSH_S = 0.1
@@ -45,18 +46,20 @@ class LogShipper:
         self._sink = sink
         self._queue: deque[LogRecord] = deque()
         self._bytes = 0
+        self._bytes_of_account: Counter[str] = Counter()
         self._dropped = 0
         self._filled = asyncio.Event()
 
-    def put(self, record: LogRecord) -> None:
-        """Queue a record, or count it as dropped when the queue is full."""
-        size = len(record.message)
-        if len(self._queue) >= _QUEUE_RECORDS_MAX or self._bytes + size > _QUEUE_BYTES_MAX:
+    def put(self, record: LogRecord, *, share: int = _ACCOUNT_BYTES_MAX) -> bool:
+        """Queue a record; False when it is dropped, because the queue or the account's share of it is full."""
+        size = _size(record)
+        if self._bytes + size > _QUEUE_BYTES_MAX or self._bytes_of_account[record.account_id] + size > share:
             self._dropped += 1
-            return
+            return False
         self._queue.append(record)
-        self._bytes += size
+        self._count(record, size)
         self._filled.set()
+        return True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ship until stop is set, then ship what is left within a few seconds."""
@@ -91,11 +94,17 @@ class LogShipper:
                 return False
             for record in batch:
                 self._queue.popleft()
-                self._bytes -= len(record.message)
+                self._count(record, -_size(record))
         if self._dropped:
             _log.warning("logs.dropped", records=self._dropped)
             self._dropped = 0
         return True
+
+    def _count(self, record: LogRecord, size: int) -> None:
+        self._bytes += size
+        self._bytes_of_account[record.account_id] += size
+        if not self._bytes_of_account[record.account_id]:
+            del self._bytes_of_account[record.account_id]
 
     def _next_batch(self) -> list[LogRecord]:
         batch: list[LogRecord] = []
@@ -106,6 +115,10 @@ class LogShipper:
                 break
             batch.append(record)
         return batch
+
+
+def _size(record: LogRecord) -> int:
+    return len(record.message) + _RECORD_BYTES
 
 
 class LogStream:
@@ -147,38 +160,38 @@ class LogStream:
             return
         self._budget -= len(message)
         self._note_dropped()
-        self._append(message, timestamp_ms)
+        if not self._append(message, timestamp_ms):
+            self._dropped_lines += 1
 
     def write_platform(self, message: str) -> None:
         """A line of the platform's own; never dropped for the function's sake."""
-        self._note_dropped()
-        self._append(message, None)
+        self._note_dropped(share=_QUEUE_BYTES_MAX)
+        self._append(message, None, share=_QUEUE_BYTES_MAX)
 
-    def _note_dropped(self) -> None:
+    def _note_dropped(self, *, share: int = _ACCOUNT_BYTES_MAX) -> None:
         if self._dropped_lines:
             notice = f"[kokoa] {self._dropped_lines} log lines were dropped: the function logs faster than it may.\n"
-            self._dropped_lines = 0
-            self._append(notice, None)
+            if self._append(notice, None, share=share):
+                self._dropped_lines = 0
 
-    def _append(self, message: str, timestamp_ms: int | None) -> None:
+    def _append(self, message: str, timestamp_ms: int | None, *, share: int = _ACCOUNT_BYTES_MAX) -> bool:
         self._sequence += 1
         self._tail += message.encode("utf-8", "replace")
         if len(self._tail) > 4 * LOG_TAIL_BYTES:
             del self._tail[:-LOG_TAIL_BYTES]
         function = self._function
-        self._shipper.put(
-            LogRecord(
-                id=f"{self._identity}-{self._sequence}",
-                environment_id=function.environment_id,
-                account_id=function.account_id,
-                log_group=self.group,
-                log_stream=self.name,
-                timestamp_ms=timestamp_ms or now_ms(),
-                message=message,
-                request_id=self._request_id,
-                correlation_id=self._correlation_id,
-            )
+        record = LogRecord(
+            id=f"{self._identity}-{self._sequence}",
+            environment_id=function.environment_id,
+            account_id=function.account_id,
+            log_group=self.group,
+            log_stream=self.name,
+            timestamp_ms=timestamp_ms or now_ms(),
+            message=message,
+            request_id=self._request_id,
+            correlation_id=self._correlation_id,
         )
+        return self._shipper.put(record, share=share)
 
 
 class LogParser(Protocol):

@@ -19,7 +19,7 @@ from kokoa.graphql.errors import LimitExceeded
 FETCH_COST = 1000
 SELECTION_COST = 1
 IMPOSSIBLE = 10**9
-STEPS_MAX = 100_000
+STEPS_MAX = 50_000
 HOPS_MAX = 5
 
 Banned = frozenset[tuple[int, str]]

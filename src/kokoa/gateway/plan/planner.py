@@ -12,11 +12,13 @@ from kokoa.gateway.plan.documents import write_plan
 from kokoa.gateway.plan.draft import Draft, DraftFetch
 from kokoa.gateway.plan.model import Plan
 from kokoa.gateway.plan.passes import PASSES
-from kokoa.gateway.plan.placing import Placing
+from kokoa.gateway.plan.placing import Placing, PlanTooComplex
 from kokoa.gateway.plan.position import Position
 from kokoa.gateway.plan.walk import Asked, Walk
 from kokoa.gateway.supergraph import Supergraph
 from kokoa.graphql.collect import Assignment, Collector
+
+FETCHES_MAX = 100
 
 
 def make_plan(
@@ -29,7 +31,7 @@ def make_plan(
     """Plan a valid operation.
 
     assignment: the values of the variables in its @skip and @include.  hidden: fields that are not to be fetched.
-    Raises PlanTooComplex when the bound on planning is reached.
+    Raises PlanTooComplex when a bound on planning or on the number of fetches is reached.
     """
     root = supergraph.schema.get_root_type(operation.operation)
     assert root is not None, "validation refuses an operation whose root type is missing"
@@ -45,6 +47,10 @@ def make_plan(
         walk.place(Position(None, "", "", "", root.name, claims), fields)
     for improve in PASSES:
         improve(draft)
+    if len(draft.fetches) > FETCHES_MAX:
+        raise PlanTooComplex(
+            f"The operation needs {len(draft.fetches)} requests to subgraphs; at most {FETCHES_MAX} are allowed."
+        )
     verbatim = len(draft.fetches) == 1 and draft.complete
     return write_plan(draft, operation, verbatim=verbatim)
 

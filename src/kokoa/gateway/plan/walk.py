@@ -60,6 +60,7 @@ class Walk:
         self._collector = collector
         self._placing = placing
         self._hidden = hidden
+        self._known_crossings: dict[tuple[str, str, tuple[int, ...], frozenset[str]], int] = {}
 
     def root_fields(self, root: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> list[Asked]:
         """The root fields that need a fetch."""
@@ -141,25 +142,35 @@ class Walk:
         self, view: SubgraphView, type_name: str, sets: Sequence[SelectionSetNode], provided: frozenset[str]
     ) -> int:
         """How many positions below would need another subgraph as well."""
+        question = (view.name, type_name, tuple(map(id, sets)), provided)
+        known = self._known_crossings.get(question)
+        if known is None:
+            known = sum(
+                self._crossings_of_member(view, member, sets, provided) for member in view.possible(type_name)
+            )
+            self._known_crossings[question] = known
+        return known
+
+    def _crossings_of_member(
+        self, view: SubgraphView, member: str, sets: Sequence[SelectionSetNode], provided: frozenset[str]
+    ) -> int:
         self._placing.step()
-        total = 0
-        for member in view.possible(type_name):
-            concrete = self._schema.get_type(member)
-            if not is_object_type(concrete):
+        concrete = self._schema.get_type(member)
+        if not is_object_type(concrete):
+            return 0
+        total, missing = 0, False
+        for nodes in self._collector.collect(concrete, sets).values():
+            name = nodes[0].name.value
+            if name in INTROSPECTION:
                 continue
-            missing = False
-            for nodes in self._collector.collect(concrete, sets).values():
-                name = nodes[0].name.value
-                if name in INTROSPECTION:
-                    continue
-                if not view.resolves(member, name) and name not in provided:
-                    missing = True
-                    continue
-                below, asked = result_type(view, member, name), Asked("", nodes)
-                if below is not None and asked.sets():
-                    total += self._crossings(view, below, asked.sets(), frozenset())
-            total += missing
-        return total
+            if not view.resolves(member, name) and name not in provided:
+                missing = True
+                continue
+            below = result_type(view, member, name)
+            deeper = [node.selection_set for node in nodes if node.selection_set is not None]
+            if below is not None and deeper:
+                total += self._crossings(view, below, deeper, frozenset())
+        return total + missing
 
     def _put(self, at: Position, node: Node, view: SubgraphView, asked: Asked) -> Position | None:
         """Ask for the field in the node; the position below it if it has one."""

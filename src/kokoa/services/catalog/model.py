@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kokoa.kernel.money import Money
+from kokoa.kernel.money import Money, major_units
 from kokoa.services.catalog.errors import InvalidPage, InvalidProduct
 
 PAGE_MAX = 100
@@ -34,7 +34,7 @@ class Variant(msgspec.Struct, frozen=True):
     @property
     def price(self) -> float:
         """In major units, for display."""
-        return Money(self.price_minor, self.currency).major()
+        return major_units(self.price_minor, self.currency)
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class Product(msgspec.Struct, frozen=True):
         """The cheapest variant's, in major units, for display."""
         if self.price_minor is None or self.currency is None:
             return None
-        return Money(self.price_minor, self.currency).major()
+        return major_units(self.price_minor, self.currency)
 
 
 class Category(msgspec.Struct, frozen=True):

@@ -121,7 +121,11 @@ def require_domain(text: str) -> str:
 
 
 def require_route_pattern(pattern: str) -> str:
-    """`/api/search` for one path, `/api/*` for all below, `/*` for everything. Raises InvalidGrant."""
+    """`/api/search` for one path, `/api/*` for all below, `/*` for everything but the catch-alls, which are granted
+    by their own names (`$default`, `/`, `/{proxy+}`). Raises InvalidGrant.
+    """
+    if pattern == "$default":
+        return pattern
     stars = pattern.count("*")
     if not _PATTERN.match(pattern) or stars > 1 or (stars == 1 and not pattern.endswith("/*")) or "//" in pattern:
         raise InvalidGrant(

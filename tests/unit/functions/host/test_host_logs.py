@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,9 +122,28 @@ async def test_records_are_offered_again_in_order_and_in_bounded_batches() -> No
 async def test_a_sink_that_stays_away_costs_bounded_memory() -> None:
     shipper = LogShipper(Sink(failures=10**6))
     stream = LogStream(shipper, FUNCTION, "2" * 32)
-    for _ in range(logs._QUEUE_RECORDS_MAX + 100):
+    room = logs._QUEUE_BYTES_MAX // (logs._RECORD_BYTES + 1)
+    for _ in range(room + 100):
         stream.write_platform("x")
-    assert len(shipper._queue) == logs._QUEUE_RECORDS_MAX
+    assert len(shipper._queue) == room
+
+
+async def test_one_partners_flood_drops_nobody_elses_lines() -> None:
+    sink = Sink(failures=1)
+    shipper = LogShipper(sink)
+    flooding = [LogStream(shipper, FUNCTION, f"{number:032}") for number in range(4)]
+    other = LogStream(shipper, msgspec.structs.replace(FUNCTION, account_id="999999999999"), "f" * 32)
+    for _ in range(10_000):
+        for stream in flooding:
+            stream.write("x" * 100)
+    other.write("heard\n")
+    flooding[0].write_platform("END\n")
+    await drain(shipper)
+    messages = [record.message for record in sink.records]
+    assert "heard\n" in messages
+    assert messages[-1] == "END\n"
+    assert "log lines were dropped" in messages[-2]
+    assert len(messages) < 10_000
 
 
 def test_the_report_line_is_awss_with_the_correlation_id() -> None:

@@ -8,6 +8,7 @@ the machine does not give is listed in `missing`, with the reason, and its limit
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 CONTROLLERS = ("memory", "pids", "cpu", "freezer")
 _CPU_PERIOD_US = 100_000
 _MB = 1024 * 1024
+_SWEEP_S = 3.0
+_SWEEP_PAUSE_S = 0.01
 
 
 class Hierarchy(msgspec.Struct, frozen=True):
@@ -112,10 +115,10 @@ def open_tree(name: str, hierarchies: list[Hierarchy]) -> CgroupTree:
         except OSError as error:
             missing |= dict.fromkeys(hierarchy.controllers, f"{hierarchy.own}: {error.strerror}")
             continue
-        _sweep(folder)
         folders.append((hierarchy, folder))
         for controller in hierarchy.controllers:
             missing.pop(controller, None)
+    _sweep(folders)
     return CgroupTree(folders, missing)
 
 
@@ -147,11 +150,22 @@ def _delegate(parent: Path, name: str, controllers: frozenset[str]) -> Path:
     return folder
 
 
-def _sweep(folder: Path) -> None:
-    for path in [entry for entry in folder.iterdir() if entry.is_dir()]:
-        group = Group({"": (1, path)})
+def _sweep(folders: list[tuple[Hierarchy, Path]]) -> None:
+    names = {entry.name for _, folder in folders for entry in folder.iterdir() if entry.is_dir()}
+    deadline = time.monotonic() + _SWEEP_S
+    for name in sorted(names):
+        # The groups of one sandbox together: what is frozen by one of them dies only once that is thawed.
+        group = Group(
+            {
+                controller: (hierarchy.version, folder / name)
+                for hierarchy, folder in folders
+                if (folder / name).is_dir()
+                for controller in hierarchy.controllers
+            }
+        )
         group.kill()
-        group.remove()
+        while not group.remove() and time.monotonic() < deadline:
+            time.sleep(_SWEEP_PAUSE_S)
 
 
 class Group:

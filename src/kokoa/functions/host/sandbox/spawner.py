@@ -132,6 +132,8 @@ class Spawner:
         while self._pids and time.monotonic() < deadline:
             self._pids.pop(os.waitpid(-1, 0)[0], None)
         for cgroup in self._cgroups:
+            cgroup.thaw()
+        for cgroup in self._cgroups:
             cgroup.remove(deadline)
 
 
@@ -200,14 +202,25 @@ class CgroupFolder:
         self._parent = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
+    def thaw(self) -> None:
+        """Let what is frozen go on: version 1 delivers not even a kill before that."""
+        for name in self._groups():
+            with contextlib.suppress(FileNotFoundError):
+                state = os.open(f"{name}/freezer.state", os.O_WRONLY, dir_fd=self._folder)
+                os.write(state, b"THAWED")
+                os.close(state)
+
     def remove(self, deadline: float) -> None:
         """Kill what is left in the groups below, then remove them and the folder itself."""
-        for name in [entry.name for entry in os.scandir(self._folder) if entry.is_dir(follow_symlinks=False)]:
+        for name in self._groups():
             group = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._folder)
             _remove(group, name, self._folder, deadline)
             os.close(group)
         with contextlib.suppress(OSError):  # a group that outlived the deadline is swept by the next host
             os.rmdir(self._name, dir_fd=self._parent)
+
+    def _groups(self) -> list[str]:
+        return [entry.name for entry in os.scandir(self._folder) if entry.is_dir(follow_symlinks=False)]
 
 
 def _remove(group: int, name: str, parent: int, deadline: float) -> None:
@@ -222,10 +235,6 @@ def _remove(group: int, name: str, parent: int, deadline: float) -> None:
 
 
 def _kill_members(group: int) -> None:
-    with contextlib.suppress(FileNotFoundError):  # version 1 delivers no signal to what is frozen
-        state = os.open("freezer.state", os.O_WRONLY, dir_fd=group)
-        os.write(state, b"THAWED")
-        os.close(state)
     with os.fdopen(os.open("cgroup.procs", os.O_RDONLY, dir_fd=group)) as members:
         pids = [int(line) for line in members]
     for pid in pids:

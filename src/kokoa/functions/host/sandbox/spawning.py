@@ -159,5 +159,6 @@ class Running:
     async def kill(self) -> None:
         """Kill it and wait until its processes are gone."""
         if not self.end.done():
-            await self._spawner.kill(self._number)
+            with contextlib.suppress(SandboxUnavailable):  # a spawner that is gone took its sandboxes along
+                await self._spawner.kill(self._number)
         await asyncio.shield(self.end)
