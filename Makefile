@@ -13,7 +13,7 @@ up: $(STAMP)-run  ## start PostgreSQL, NATS, two web processes and the function 
 	@exec $(BIN)/kokoa up
 
 test: $(STAMP)-dev lint  ## lint, types, import rules and every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)-dev  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check src tests benchmarks examples

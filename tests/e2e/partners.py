@@ -6,6 +6,7 @@ import io
 import json
 import re
 import secrets
+import socket
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -200,6 +201,11 @@ class Line:
         self._connection.request(method, quote(path, safe="/?=&%"), body, dict(headers or {}))
         response = self._connection.getresponse()
         return Answer(response.status, lowered(response.headers), response.read())
+
+    @property
+    def socket(self) -> socket.socket:
+        """For what no HTTP client would send."""
+        return self._connection.sock
 
     def close(self) -> None:
         self._connection.close()

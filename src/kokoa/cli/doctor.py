@@ -2,15 +2,10 @@
 
 import sys
 
-from cyclopts import App
 from rich.console import Console
 
 from kokoa.roles.doctor import examine
 from kokoa.roles.settings import load_settings
-
-
-def register(app: App) -> None:
-    app.command(doctor)
 
 
 def doctor() -> None:
@@ -22,7 +17,8 @@ def doctor() -> None:
     findings = examine(load_settings())
     for finding in findings:
         mark = "[green]ok[/]  " if finding.ok else "[red]no[/]  "
-        console.print(f"{mark} [bold]{finding.name}[/]: {finding.why}", soft_wrap=True)
+        why = f": {finding.why}" if finding.why else ""
+        console.print(f"{mark} [bold]{finding.name}[/]{why}", soft_wrap=True)
         if not finding.ok and finding.remedy:
             console.print(f"     remedy: {finding.remedy}", soft_wrap=True)
     if any(not finding.ok and finding.required for finding in findings):

@@ -8,10 +8,6 @@ from kokoa.cli.show import show
 grants = App(name="grants", help="Paths that partners may serve at the root of a store's domain (operator).")
 
 
-def register(app: App) -> None:
-    app.command(grants)
-
-
 @grants.command(name="list")
 def list_grants(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """The grants of an environment.

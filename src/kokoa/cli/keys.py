@@ -8,10 +8,6 @@ from kokoa.cli.show import show
 keys = App(name="keys", help="AWS-style access keys of partners (operator).")
 
 
-def register(app: App) -> None:
-    app.command(keys)
-
-
 @keys.command(name="list")
 def list_keys(partner: str, *, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """The keys of a partner, without their secrets.

@@ -8,7 +8,6 @@ from typing import Any
 
 import botocore.exceptions
 import botocore.session
-from cyclopts import App
 
 from kokoa.kernel.errors import Invalid, NotFound
 
@@ -24,10 +23,6 @@ class LogsNotRead(NotFound):
 
 class InvalidSince(Invalid):
     """--since is not a duration."""
-
-
-def register(app: App) -> None:
-    app.command(logs)
 
 
 def logs(

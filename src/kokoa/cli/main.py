@@ -6,7 +6,6 @@ from cyclopts import App
 from rich.console import Console
 
 import kokoa
-from kokoa.cli import doctor, grants, keys, logs, partner, routes, serve, store, tenant
 from kokoa.kernel.errors import KokoaError
 from kokoa.web.logging import configure_logging
 
@@ -15,8 +14,24 @@ app = App(
     help="A self-hosted composable commerce cloud. `kokoa up` starts a store; README.md has a tour.",
     version=kokoa.__version__,
 )
-for group in (store, serve, doctor, tenant, partner, keys, grants, routes, logs):
-    group.register(app)
+# command → (where it is, what it does). By name: a command's modules are imported when it runs, so that `kokoa
+# routes` does not wait for what a web server needs.
+COMMANDS = {
+    "up": ("store:up", "Start everything on this machine; Ctrl-C stops all of it."),
+    "reset": ("store:reset", "Remove the state folder with all data, secrets and logs."),
+    "migrate": ("store:migrate", "Bring the schemas of your own PostgreSQL up to date."),
+    "demo": ("store:demo", "Make the demo tenant and write demo.env."),
+    "doctor": ("doctor:doctor", "What this machine offers, what is missing, and the remedy."),
+    "serve": ("serve:serve", "Run one role in this process."),
+    "tenant": ("tenant:tenant", "Tenants and their environments (operator)."),
+    "partner": ("partner:partner", "Partners and their accounts (operator)."),
+    "keys": ("keys:keys", "AWS-style access keys of partners (operator)."),
+    "grants": ("grants:grants", "Paths that partners may serve at the root of a store's domain (operator)."),
+    "routes": ("routes:routes", "Routes of a store: native, extensions', overridden (operator)."),
+    "logs": ("logs:logs", "What a function printed (partner)."),
+}
+for name, (place, purpose) in COMMANDS.items():
+    app.command(f"kokoa.cli.{place}", name=name, help=purpose)
 
 
 def main() -> None:

@@ -8,10 +8,6 @@ from kokoa.cli.show import show
 partner = App(name="partner", help="Partners and their accounts (operator).")
 
 
-def register(app: App) -> None:
-    app.command(partner)
-
-
 @partner.command(name="list")
 def list_partners(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """The partners of an environment.

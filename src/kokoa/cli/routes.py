@@ -8,10 +8,6 @@ from kokoa.cli.show import show
 routes = App(name="routes", help="Routes of a store: native, extensions', overridden (operator).")
 
 
-def register(app: App) -> None:
-    app.command(routes)
-
-
 @routes.command(name="list")
 def list_routes(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """Every route of an environment: who serves it, and who overrides it.

@@ -2,16 +2,10 @@
 
 from typing import Literal
 
-from cyclopts import App
-
 from kokoa.roles.serve import serve_role
 from kokoa.roles.settings import load_settings
 
 Role = Literal["web", "edge", "gateway", "tenants", "catalog", "search", "functions", "host", "worker", "data"]
-
-
-def register(app: App) -> None:
-    app.command(serve)
 
 
 def serve(role: Role) -> None:

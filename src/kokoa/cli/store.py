@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from cyclopts import App
 from rich.console import Console
 
 from kokoa.kernel.errors import Invalid
@@ -20,13 +19,6 @@ from kokoa.roles.up import run_store
 
 class NotAStateFolder(Invalid):
     """The folder does not look like one that Kokoa made."""
-
-
-def register(app: App) -> None:
-    app.command(up)
-    app.command(reset)
-    app.command(migrate)
-    app.command(demo)
 
 
 def up() -> None:

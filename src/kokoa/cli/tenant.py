@@ -8,10 +8,6 @@ from kokoa.cli.show import show
 tenant = App(name="tenant", help="Tenants and their environments (operator).")
 
 
-def register(app: App) -> None:
-    app.command(tenant)
-
-
 @tenant.command(name="list")
 def list_tenants(*, json: bool = False) -> None:
     """Every tenant with its environments.

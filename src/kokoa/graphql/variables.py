@@ -54,8 +54,8 @@ class Variables:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
         for name, takes, signature in self._plain:
-            value: Any = given.get(name)
-            if type(value) is not takes or (takes is int and abs(value) > _INT_MAX):
+            value = given.get(name)
+            if type(value) is not takes or not _is_int32(value):
                 return None
             sources[name] = VariableValueSource(signature, value)
             coerced[name] = value
@@ -73,3 +73,8 @@ class Variables:
                 return None
             found.append(_PlainVariable(signature.name, takes, signature))
         return tuple(found)
+
+
+def _is_int32(value: object) -> bool:
+    """Whether the value is none that GraphQL's Int refuses."""
+    return not isinstance(value, int) or -_INT_MAX <= value <= _INT_MAX

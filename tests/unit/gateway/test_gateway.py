@@ -78,6 +78,25 @@ async def test_a_search_is_joined_with_the_catalog_each_entity_asked_for_once() 
     assert shop.asked == [["2", "1"]]
 
 
+async def test_objects_of_a_union_are_asked_about_only_where_their_own_type_is_known() -> None:
+    supergraph = composed(
+        a="""type Query { all: [Any] } union Any = A | B
+             type A @key(fields: "id") { id: ID! } type B @key(fields: "id") { id: ID! }""",
+        b='type A @key(fields: "id") { id: ID! name: String }',
+        c='type B @key(fields: "id") { id: ID! name: String }',
+    )
+    found = [{"__typename": "A", "id": "1"}, {"__typename": "B", "id": "1"}]
+    clients = {
+        "a": FakeClient(ExecutionResult({"all": found})),
+        "b": FakeClient(ExecutionResult({"_entities": [{"name": "of b"}]})),
+        "c": FakeClient(ExecutionResult({"_entities": [{"name": "of c"}]})),
+    }
+    response = await ask(Gateway(supergraph, clients), "{ all { ... on A { name } ... on B { name } } }")
+    assert response == {"data": {"all": [{"name": "of b"}, {"name": "of c"}]}}
+    assert clients["b"].asked[0][1] == {"representations": [{"__typename": "A", "id": "1"}]}
+    assert clients["c"].asked[0][1] == {"representations": [{"__typename": "B", "id": "1"}]}
+
+
 async def test_what_a_field_requires_is_brought_to_it() -> None:
     response = await ask(Gateway(SHOP, Shop().clients([])), "{ products(limit: 1) { variants { shipping } } }")
     assert response["data"]["products"] == [{"variants": [{"shipping": 14}]}]
@@ -88,6 +107,11 @@ async def test_internal_keys_and_typenames_do_not_leak_and_typename_is_answered(
         Gateway(SHOP, Shop().clients(["1"])), '{ __typename search(q: "x") { items { t: __typename id: name } } }'
     )
     assert response["data"] == {"__typename": "Query", "search": {"items": [{"t": "Product", "id": "P1"}]}}
+
+
+async def test_an_object_of_which_everything_is_skipped_is_empty() -> None:
+    response = await ask(Gateway(SHOP, Shop().clients([])), "{ product(id: 1) { name @skip(if: true) } }")
+    assert response == {"data": {"product": {}}}
 
 
 async def test_introspection_shows_the_api_and_no_machinery() -> None:

@@ -218,6 +218,33 @@ def test_a_key_may_lead_through_a_third_subgraph() -> None:
     assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [("a", ()), ("b", (0,)), ("c", (1,))]
 
 
+def test_a_subgraph_is_asked_again_where_its_answer_depends_on_anothers_that_depends_on_its_own() -> None:
+    supergraph = composed(
+        a="""type Query { p: P } type P @key(fields: "id") {
+               id: ID! size: Int! weight: Int @external shipping: Int @requires(fields: "weight") label: String }""",
+        b='type P @key(fields: "id") { id: ID! size: Int! @external weight: Int @requires(fields: "size") }',
+        c='type Query { q: Q } type Q { p: P } type P @key(fields: "id", resolvable: false) { id: ID! }',
+    )
+    plan = planned(supergraph, "{ q { p { label shipping } } }")
+    assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [
+        ("c", ()),
+        ("a", (0,)),
+        ("b", (1,)),
+        ("a", (2,)),
+    ]
+
+
+def test_of_several_keys_the_one_that_is_at_hand_is_used() -> None:
+    supergraph = composed(
+        a='type Query { p: P } type P @key(fields: "sku") { sku: ID! }',
+        b='type P @key(fields: "id") @key(fields: "sku") { id: ID! sku: ID! size: Int }',
+        c='type P @key(fields: "id") { id: ID! }',
+    )
+    plan = planned(supergraph, "{ p { size } }")
+    assert [fetch.subgraph for fetch in plan.fetches] == ["a", "b"]
+    assert str(plan.fetches[1].entities[0].needs[0]) == "sku"
+
+
 def test_nested_keys_and_compound_keys() -> None:
     supergraph = composed(
         a="""type Query { p: P } type Brand { id: ID! @shareable }

@@ -80,6 +80,8 @@ class Walk:
 
     def place(self, at: Position, fields: Sequence[Asked]) -> None:
         """Place fields of an object and everything below them."""
+        if not fields:
+            self._placing.draft.complete = False  # `__typename` will stand in for the empty selection
         below: list[tuple[Position, SubgraphView, Asked]] = []
         for asked in sorted(fields, key=lambda one: self._urgency(at, one)):
             view = self._choose(at, asked, fields)
