@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.exceptions
 import pytest
 from partners import Environment, Partner, new_environment, problem
 from running import Answer, RunningStore, until
@@ -123,16 +122,24 @@ def rival(shop: Environment) -> Partner:
     return rival
 
 
-def log_of(partner: Partner, function: str, correlation_id: str, *, until_it_has: str = "REPORT") -> str:
-    """What `kokoa logs <function> --correlation-id <id>` prints, once its last line is there."""
-    keys = f"AWS_ACCESS_KEY_ID={partner.key_id} AWS_SECRET_ACCESS_KEY={partner.secret}"
-    command = f"{keys} kokoa logs {function} --correlation-id {correlation_id}"
+def log_of(partner: Partner, function: str, pattern: str = "") -> str:
+    """The log events of a function that a filter pattern finds; empty when nothing was logged yet."""
+    logs = partner.client("logs")
+    group = f"/aws/lambda/{function}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return ""
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, filterPattern=pattern)
+    return "".join(event["message"] for page in pages for event in page["events"])
 
-    def printed() -> str:
-        text = partner.environment.store.run(command, check=False).stdout
-        return text if until_it_has in text else ""
 
-    return str(until(printed, within_s=30, what="the log"))
+def whole_log_of(partner: Partner, function: str, correlation_id: str) -> str:
+    """What a request wrote, once its last line is there."""
+
+    def written() -> str:
+        text = log_of(partner, function, f'"{correlation_id}"')
+        return text if "REPORT RequestId:" in text else ""
+
+    return str(until(written, within_s=30, what="the log"))
 
 
 # AWS's errorType, a part of its message, the shopper's status and code, a part of the log
@@ -213,11 +220,20 @@ def test_the_shoppers_correlation_id_finds_the_reason_in_the_log(
     shop: Environment, acme: Partner, way: str, reason: str
 ) -> None:
     correlation_id = shop.get(f"/api/failing?way={way}").json["correlation_id"]
-    log = log_of(acme, "failing", correlation_id)
+    log = whole_log_of(acme, "failing", correlation_id)
     assert reason in log
     assert f"asked for {way}" in log
     assert log.count("START RequestId:") == log.count("REPORT RequestId:") == 1
     assert f"CorrelationId: {correlation_id}" in log
+
+
+def test_the_kokoa_command_prints_that_log(store: RunningStore, shop: Environment, acme: Partner) -> None:
+    correlation_id = shop.get("/api/failing?way=raises").json["correlation_id"]
+    whole_log_of(acme, "failing", correlation_id)
+    keys = f"AWS_ACCESS_KEY_ID={acme.key_id} AWS_SECRET_ACCESS_KEY={acme.secret}"
+    printed = store.run(f"{keys} kokoa logs failing --correlation-id {correlation_id}").stdout
+    assert "[ERROR] ValueError: the reason why" in printed
+    assert printed.count("REPORT RequestId:") == 1
 
 
 def test_a_log_flood_is_cut_and_stops_nobody_elses_logs(shop: Environment, acme: Partner) -> None:
@@ -225,23 +241,13 @@ def test_a_log_flood_is_cut_and_stops_nobody_elses_logs(shop: Environment, acme:
     other = new_environment(shop.store).partner("quiet")
     other.deploy("quiet", "def handler(event, context):\n    print('I was heard')\n")
     other.invoke("quiet")
-    until(lambda: "I was heard" in messages_of(other, "quiet"), within_s=30, what="the other tenant's log")
-    assert "log lines were dropped" in log_of(acme, "failing", flooded.headers["x-correlation-id"])
-
-
-def messages_of(partner: Partner, function: str) -> str:
-    logs = partner.client("logs")
-    try:
-        page = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")
-    except botocore.exceptions.ClientError as error:
-        assert error.response["Error"]["Code"] == "ResourceNotFoundException"
-        return ""
-    return "".join(event["message"] for event in page["events"])
+    until(lambda: "I was heard" in log_of(other, "quiet"), within_s=30, what="the other tenant's log")
+    assert "log lines were dropped" in whole_log_of(acme, "failing", flooded.headers["x-correlation-id"])
 
 
 HANDLERS = {
     "elsewhere.handler": ("Runtime.ImportModuleError", "No module named 'elsewhere'"),
-    "handler.elsewhere": ("Runtime.HandlerNotFound", "handler.elsewhere"),
+    "handler.elsewhere": ("Runtime.HandlerNotFound", "Handler 'elsewhere' missing on module 'handler'"),
     "handler": ("Runtime.MalformedHandlerName", "Bad handler 'handler'"),
 }
 
@@ -353,9 +359,10 @@ def test_from_inside_no_name_but_the_accounts_own_is_taken(shop: Environment, ac
         "ask",
         path="/graphql",
         headers={"Content-Type": "application/json", "X-Tenant-ID": "demo", "X-Environment": "dev", **forged()},
-        body=json.dumps({"query": "{ store { tenant environment } }"}),
+        body=json.dumps({"query": "{ store { alias environment } }"}),
     )
-    assert asked == [200, json.dumps({"data": {"store": {"tenant": shop.tenant, "environment": "prod"}}})]
+    assert asked[0] == 200
+    assert json.loads(asked[1]) == {"data": {"store": {"alias": shop.tenant, "environment": "prod"}}}
 
 
 def forged() -> Mapping[str, str]:

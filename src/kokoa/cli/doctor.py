@@ -11,7 +11,7 @@ from kokoa.roles.settings import load_settings
 def doctor() -> None:
     """Check this machine. Exit status 1 when something that a store needs is missing.
 
-    Example: kokoa doctor
+    For example: kokoa doctor
     """
     console = Console(highlight=False)
     findings = examine(load_settings())

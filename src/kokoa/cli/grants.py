@@ -5,14 +5,18 @@ from cyclopts import App
 from kokoa.cli.api import OperatorClient
 from kokoa.cli.show import show
 
-grants = App(name="grants", help="Paths that partners may serve at the root of a store's domain (operator).")
+grants = App(
+    name="grants",
+    help_format="plaintext",
+    help="Paths that partners may serve at the root of a store's domain (operator).",
+)
 
 
 @grants.command(name="list")
 def list_grants(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """The grants of an environment.
 
-    Example: kokoa grants list --tenant demo
+    For example: kokoa grants list --tenant demo
     """
     client = OperatorClient()
     rows = client.request("GET", f"{client.environment(tenant, environment)}/grants")
@@ -25,7 +29,7 @@ def list_grants(*, tenant: str, environment: str = "prod", json: bool = False) -
 def add(partner: str, pattern: str, *, tenant: str, environment: str = "prod") -> None:
     """Let a partner's routes take paths at the root: one path, or a path with /* at its end.
 
-    Example: kokoa grants add acme '/api/*' --tenant boeing
+    For example: kokoa grants add acme '/api/*' --tenant boeing
     """
     client = OperatorClient()
     body = {"partner": partner, "pattern": pattern}
@@ -37,7 +41,7 @@ def add(partner: str, pattern: str, *, tenant: str, environment: str = "prod") -
 def revoke(partner: str, pattern: str, *, tenant: str, environment: str = "prod") -> None:
     """Take a grant back; native answers return within a second.
 
-    Example: kokoa grants revoke acme '/api/*' --tenant boeing
+    For example: kokoa grants revoke acme '/api/*' --tenant boeing
     """
     client = OperatorClient()
     body = {"partner": partner, "pattern": pattern}

@@ -5,14 +5,14 @@ from cyclopts import App
 from kokoa.cli.api import OperatorClient
 from kokoa.cli.show import show
 
-keys = App(name="keys", help="AWS-style access keys of partners (operator).")
+keys = App(name="keys", help_format="plaintext", help="AWS-style access keys of partners (operator).")
 
 
 @keys.command(name="list")
 def list_keys(partner: str, *, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """The keys of a partner, without their secrets.
 
-    Example: kokoa keys list acme --tenant boeing
+    For example: kokoa keys list acme --tenant boeing
     """
     client = OperatorClient()
     rows = client.request("GET", f"{client.environment(tenant, environment)}/partners/{partner}/keys")
@@ -29,7 +29,7 @@ def list_keys(partner: str, *, tenant: str, environment: str = "prod", json: boo
 def create(partner: str, *, tenant: str, environment: str = "prod") -> None:
     """Make a key, as lines for a shell. The secret is shown this once.
 
-    Example: kokoa keys create acme --tenant boeing > acme.env
+    For example: kokoa keys create acme --tenant boeing > acme.env
     """
     client = OperatorClient()
     made = client.request("POST", f"{client.environment(tenant, environment)}/partners/{partner}/keys", {})
@@ -42,7 +42,7 @@ def create(partner: str, *, tenant: str, environment: str = "prod") -> None:
 def revoke(access_key_id: str, *, tenant: str, environment: str = "prod") -> None:
     """End a key, within a second.
 
-    Example: kokoa keys revoke AKIA… --tenant boeing
+    For example: kokoa keys revoke AKIA… --tenant boeing
     """
     client = OperatorClient()
     client.request("DELETE", f"{client.environment(tenant, environment)}/keys/{access_key_id}")

@@ -37,7 +37,7 @@ def logs(
 
     Needs the account's keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the store in AWS_ENDPOINT_URL.
 
-    Examples:
+    For example:
       kokoa logs search-plus --follow
       kokoa logs search-plus --since 15m --filter ERROR
       kokoa logs search-plus --correlation-id 4bf92f3577b34da6a3ce929d0e0e4736

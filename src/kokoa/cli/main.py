@@ -9,11 +9,6 @@ import kokoa
 from kokoa.kernel.errors import KokoaError
 from kokoa.web.logging import configure_logging
 
-app = App(
-    name="kokoa",
-    help="A self-hosted composable commerce cloud. `kokoa up` starts a store; README.md has a tour.",
-    version=kokoa.__version__,
-)
 # command → (where it is, what it does). By name: a command's modules are imported when it runs, so that `kokoa
 # routes` does not wait for what a web server needs.
 COMMANDS = {
@@ -30,15 +25,32 @@ COMMANDS = {
     "routes": ("routes:routes", "Routes of a store: native, extensions', overridden (operator)."),
     "logs": ("logs:logs", "What a function printed (partner)."),
 }
-for name, (place, purpose) in COMMANDS.items():
-    app.command(f"kokoa.cli.{place}", name=name, help=purpose)
+
+
+def command_line(first: str = "") -> App:
+    """The application for a command line that begins with this word.
+
+    A known command is there alone, with all that its docstring says; otherwise all are listed with one line each.
+    """
+    app = App(
+        name="kokoa",
+        help="A self-hosted composable commerce cloud. `kokoa up` starts a store; README.md has a tour.",
+        version=kokoa.__version__,
+        help_format="plaintext",
+    )
+    for name, (place, purpose) in COMMANDS.items():
+        if name == first:
+            app.command(f"kokoa.cli.{place}", name=name)
+        elif first not in COMMANDS:
+            app.command(f"kokoa.cli.{place}", name=name, help=purpose)
+    return app
 
 
 def main() -> None:
     """Run a command. A KokoaError becomes one line and exit status 1; Ctrl-C exits with 130."""
     configure_logging("console", level="WARNING")  # `serve` sets up its own
     try:
-        app()
+        command_line(*sys.argv[1:2])()
     except KokoaError as error:
         console = Console(stderr=True, highlight=False)
         console.print(f"[bold red]error:[/] {error.message}", soft_wrap=True)

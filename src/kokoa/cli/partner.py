@@ -5,14 +5,14 @@ from cyclopts import App
 from kokoa.cli.api import OperatorClient
 from kokoa.cli.show import show
 
-partner = App(name="partner", help="Partners and their accounts (operator).")
+partner = App(name="partner", help_format="plaintext", help="Partners and their accounts (operator).")
 
 
 @partner.command(name="list")
 def list_partners(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """The partners of an environment.
 
-    Example: kokoa partner list --tenant demo
+    For example: kokoa partner list --tenant demo
     """
     client = OperatorClient()
     rows = client.request("GET", f"{client.environment(tenant, environment)}/partners")
@@ -24,7 +24,7 @@ def list_partners(*, tenant: str, environment: str = "prod", json: bool = False)
 def add(name: str, *, tenant: str, environment: str = "prod") -> None:
     """Give a partner an account in an environment.
 
-    Example: kokoa partner add acme --tenant boeing --environment dev
+    For example: kokoa partner add acme --tenant boeing --environment dev
     """
     client = OperatorClient()
     made = client.request("POST", f"{client.environment(tenant, environment)}/partners", {"partner": name})

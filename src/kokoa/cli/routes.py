@@ -5,14 +5,16 @@ from cyclopts import App
 from kokoa.cli.api import OperatorClient
 from kokoa.cli.show import show
 
-routes = App(name="routes", help="Routes of a store: native, extensions', overridden (operator).")
+routes = App(
+    name="routes", help_format="plaintext", help="Routes of a store: native, extensions', overridden (operator)."
+)
 
 
 @routes.command(name="list")
 def list_routes(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
     """Every route of an environment: who serves it, and who overrides it.
 
-    Example: kokoa routes list --tenant demo
+    For example: kokoa routes list --tenant demo
     """
     client = OperatorClient()
     rows = client.request("GET", f"{client.environment(tenant, environment)}/routes")

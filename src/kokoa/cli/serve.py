@@ -14,7 +14,7 @@ def serve(role: Role) -> None:
     `web` is edge, gateway, services and functions in one; the others are those parts alone. `data` is the embedded
     PostgreSQL and NATS, migrated. `host` runs functions in sandboxes; `worker` relays events and indexes.
 
-    Examples:
+    For example:
       kokoa serve data
       KOKOA_PORT=8080 kokoa serve edge
     """

@@ -24,7 +24,7 @@ class NotAStateFolder(Invalid):
 def up() -> None:
     """Start everything on this machine; Ctrl-C stops all of it. What is in .kokoa/ is used again.
 
-    Examples:
+    For example:
       kokoa up
       KOKOA_PORT=9000 kokoa up
     """
@@ -68,7 +68,7 @@ def reset(*, yes: bool = False) -> None:
 def migrate() -> None:
     """Bring the database's schemas up to date. KOKOA_DATABASE_URL must name a role that may create roles.
 
-    Example: KOKOA_DATABASE_URL=postgresql://admin@db/kokoa kokoa migrate
+    For example: KOKOA_DATABASE_URL=postgresql://admin@db/kokoa kokoa migrate
     """
     settings = load_settings()
     if not settings.database_url:
@@ -80,7 +80,7 @@ def migrate() -> None:
 def demo() -> None:
     """Make the demo tenant with its goods, partner, key and grant, and write `demo.env`. Again is no error.
 
-    `kokoa up` does it by itself. Example: kokoa demo && . .kokoa/demo.env
+    `kokoa up` does it by itself. For example: kokoa demo && . .kokoa/demo.env
     """
     settings = load_settings()
     asyncio.run(seed_demo(settings))

@@ -5,14 +5,14 @@ from cyclopts import App
 from kokoa.cli.api import OperatorClient
 from kokoa.cli.show import show
 
-tenant = App(name="tenant", help="Tenants and their environments (operator).")
+tenant = App(name="tenant", help_format="plaintext", help="Tenants and their environments (operator).")
 
 
 @tenant.command(name="list")
 def list_tenants(*, json: bool = False) -> None:
     """Every tenant with its environments.
 
-    Example: kokoa tenant list --json
+    For example: kokoa tenant list --json
     """
     columns = {
         "tenant": "TENANT",
@@ -28,7 +28,7 @@ def list_tenants(*, json: bool = False) -> None:
 def create(name: str, *, environment: str = "prod") -> None:
     """Make a tenant, or another environment of one. Its secrets are shown this once.
 
-    Example: kokoa tenant create boeing --environment dev
+    For example: kokoa tenant create boeing --environment dev
     """
     made = OperatorClient().request("POST", "/tenants", {"tenant": name, "environment": environment})
     _print_secrets(made)
@@ -38,7 +38,7 @@ def create(name: str, *, environment: str = "prod") -> None:
 def rotate_secrets(name: str, *, environment: str = "prod") -> None:
     """New secrets for an environment; the old ones end within a second.
 
-    Example: kokoa tenant rotate-secrets boeing
+    For example: kokoa tenant rotate-secrets boeing
     """
     client = OperatorClient()
     _print_secrets(client.request("POST", f"{client.environment(name, environment)}/secrets", {}))
@@ -48,7 +48,7 @@ def rotate_secrets(name: str, *, environment: str = "prod") -> None:
 def add_domain(name: str, domain: str, *, environment: str = "prod") -> None:
     """Let a domain lead to an environment.
 
-    Example: kokoa tenant add-domain boeing shop.example.com
+    For example: kokoa tenant add-domain boeing shop.example.com
     """
     client = OperatorClient()
     made = client.request("POST", f"{client.environment(name, environment)}/domains", {"domain": domain})
@@ -59,7 +59,7 @@ def add_domain(name: str, domain: str, *, environment: str = "prod") -> None:
 def limit(name: str, requests: int, *, environment: str = "prod") -> None:
     """How many requests an environment may make in each window of 10 seconds.
 
-    Example: kokoa tenant limit boeing 2000
+    For example: kokoa tenant limit boeing 2000
     """
     client = OperatorClient()
     client.request("PUT", f"{client.environment(name, environment)}/rate-limit", {"requests": requests})
