@@ -92,7 +92,7 @@ def _welcome(settings: Settings) -> str:
     lines = [
         "",
         f"[bold]Kokoa is up at {settings.url}[/]",
-        f"  GraphQL and GraphiQL   {settings.url}/graphql",
+        f"  GraphQL, and GraphiQL  {settings.url}/graphql?tenant=demo",
         f"  REST                   {settings.url}/api/products   (described in {settings.url}/openapi.json)",
         f"  AWS endpoint           {settings.url}   (Lambda, API Gateway v2, STS, CloudWatch Logs)",
         f"  Logs                   {_relative(settings.state_dir / 'logs')}/",

@@ -292,6 +292,7 @@ def quiet() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(case())
 def test_the_same_answers_as_a_monolith(generated: tuple[str, dict[str, Any], int, int, int]) -> None:

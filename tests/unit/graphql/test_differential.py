@@ -19,7 +19,7 @@ from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kokoa.graphql import Limits, Subgraph, build_subgraph
+from kokoa.graphql import Limits, build_subgraph
 from kokoa.kernel.errors import Invalid
 
 SDL = """
@@ -124,35 +124,52 @@ def ours_plain(entry: dict[str, Any]) -> tuple[str, str]:
     return entry["message"] if shown else "INTERNAL", f"{entry.get('path')} {entry.get('locations')}"
 
 
-def make_engine(data: Data) -> Subgraph:
-    """Every field has a resolver; some wait, decided by the seed."""
+class Engine:
+    """One subgraph for all cases; every field has a resolver, and some wait, decided by the seed of the case."""
 
-    def resolver(type_name: str, field: str) -> Any:
-        def at_once(parents: Sequence[Any], args: Any, _call: Any) -> list[Any]:
+    def __init__(self) -> None:
+        self.data = Data(0, 0)
+        resolvers: dict[str, Any] = {
+            f"{name}.{field}": self._resolver(name, field)
+            for name in ("Query", "Mutation", "A", "B", "C")
+            for field in SCHEMA.type_map[name].fields
+        }
+        for name in MEMBERS:
+            resolvers[f"{name}.__typename"] = lambda objects, _args, _call: [
+                one.type_name if isinstance(one, Thing) else Boom("no type") for one in objects
+            ]
+        self.subgraph = build_subgraph(name="t", sdl=SDL, resolvers=resolvers, limits=LIMITS)
+
+    def _resolver(self, type_name: str, field: str) -> Any:
+        def at_once(parents: Sequence[Any], args: Any) -> list[Any]:
             values = []
             for parent in parents:
                 try:
-                    values.append(data.value(parent or Thing(type_name, "root"), field, dict(args)))
+                    values.append(self.data.value(parent or Thing(type_name, "root"), field, dict(args)))
                 except Boom as error:
                     values.append(error)
             return values
 
-        async def later(parents: Sequence[Any], args: Any, call: Any) -> list[Any]:
+        async def later(parents: Sequence[Any], args: Any) -> list[Any]:
             await asyncio.sleep(0)
-            return at_once(parents, args, call)
+            return at_once(parents, args)
 
-        return later if dice(data.seed, type_name, field, "async") % 3 == 0 else at_once
+        def resolve(parents: Sequence[Any], args: Any, _call: Any) -> Any:
+            waits = dice(self.data.seed, type_name, field, "async") % 3 == 0
+            return later(parents, args) if waits else at_once(parents, args)
 
-    resolvers: dict[str, Any] = {
-        f"{name}.{field}": resolver(name, field)
-        for name in ("Query", "Mutation", "A", "B", "C")
-        for field in SCHEMA.type_map[name].fields
-    }
-    for name in MEMBERS:
-        resolvers[f"{name}.__typename"] = lambda objects, _args, _call: [
-            one.type_name if isinstance(one, Thing) else Boom("no type") for one in objects
-        ]
-    return build_subgraph(name="t", sdl=SDL, resolvers=resolvers, limits=LIMITS)
+        return resolve
+
+    def response(self, data: Data, text: str, variables: dict[str, Any]) -> dict[str, Any]:
+        self.data = data
+        result = asyncio.run(self.subgraph.execute(text, variables, make_call()))
+        return {
+            "data": None if result.refused else result.data,
+            "errors": [ours_plain(one) for one in result.errors],
+        }
+
+
+ENGINE = Engine()
 
 
 @st.composite
@@ -284,6 +301,7 @@ def quiet() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(case())
 def test_same_response_as_graphql_core(generated: tuple[str, dict[str, Any], int, int]) -> None:
@@ -293,7 +311,6 @@ def test_same_response_as_graphql_core(generated: tuple[str, dict[str, Any], int
         return
     data = Data(seed, faults)
     expected = reference(data, text, variables)
-    result = asyncio.run(make_engine(data).execute(text, variables, make_call()))
-    found = {"data": None if result.refused else result.data, "errors": [ours_plain(one) for one in result.errors]}
+    found = ENGINE.response(data, text, variables)
     assert orjson.dumps(found["data"]) == orjson.dumps(expected["data"])
     assert found["errors"] == expected["errors"]
