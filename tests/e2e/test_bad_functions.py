@@ -11,7 +11,8 @@ from running import Answer, RunningStore, until
 
 FAILING = '''
 """One function with many ways to fail; the event or the query string says which."""
-import json, os, sys, time
+import json, os, sys
+from time import sleep
 
 def handler(event, context):
     way = (event.get("queryStringParameters") or event)["way"]
@@ -19,7 +20,7 @@ def handler(event, context):
     return globals()[way]()
 
 def raises(): raise ValueError("the reason why")
-def sleeps(): time.sleep(30)
+def sleeps(): sleep(30)
 def exits(): sys.exit(7)
 def vanishes(): os._exit(3)
 def crashes(): os.kill(os.getpid(), 11)

@@ -12,7 +12,7 @@ from functions_fixtures.hosting import Hosting, eventually, package, require_san
 from kokoa.functions.host.errors import (
     FunctionCodeInvalid,
     FunctionCodeUnavailable,
-    PayloadTooLarge,
+    InvocationTooLarge,
     RuntimeUnsupported,
 )
 from kokoa.kernel.clock import now_ms
@@ -229,7 +229,7 @@ async def test_an_event_that_is_no_json(host: Hosting) -> None:
 async def test_a_large_event_arrives_whole(host: Hosting) -> None:
     function = host.function("def handler(event, context): return len(event)", memory_mb=256)
     assert await host.answer(function, "x" * (6 * 1024 * 1024 - 2)) == 6 * 1024 * 1024 - 2
-    with pytest.raises(PayloadTooLarge):
+    with pytest.raises(InvocationTooLarge):
         await host.invoke(function, "x" * (6 * 1024 * 1024))
 
 

@@ -277,7 +277,7 @@ async def test_what_a_function_leaves_running_is_frozen(host: Hosting) -> None:
         samples.append(ticks_of_sandboxes(host))
         return len(samples) > 20 and samples[-1] == samples[-20]
 
-    await eventually(at_rest, "the thread stands still between invocations")
+    await eventually(at_rest, "the thread stands still between invocations", 40.0)
     before = await host.answer(busy)
     assert await host.answer(busy) >= before
 

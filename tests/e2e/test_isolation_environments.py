@@ -108,10 +108,7 @@ def test_the_secrets_decide_and_a_domain_that_contradicts_is_refused(
         {**mine.environment.shopper, "Host": theirs.domain},
     ):
         answer = store.request("/api/products", headers=headers)
-        assert (
-            f"/{theirs.name}" in problem(answer, 400, "TENANT_CONTRADICTION")
-            or theirs.domain in answer.json["detail"]
-        )
+        assert theirs.name in problem(answer, 400, "TENANT_CONTRADICTION")
     mixed = {**mine.environment.secrets, "X-GraphQL-Secret": theirs.environment.secrets["X-GraphQL-Secret"]}
     assert problem(store.request("/api/products", headers=mixed), 401, "CREDENTIALS_WRONG")
 

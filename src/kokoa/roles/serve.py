@@ -16,7 +16,7 @@ from kokoa.postgres.vault import Vault
 from kokoa.roles.data import DataServers, migrate_all
 from kokoa.roles.functions import code_store
 from kokoa.roles.platform import SERVICES, operator_token, require_servers
-from kokoa.roles.settings import InvalidSetting, Settings, master_key
+from kokoa.roles.settings import Settings, master_key
 from kokoa.roles.up import write_secret
 from kokoa.roles.worker import BusLogSink
 from kokoa.roles.working import run_worker
@@ -41,9 +41,7 @@ class UnknownRole(Invalid):
 
 def serve_role(role: str, settings: Settings) -> None:
     """Run until SIGINT or SIGTERM. Raises PortBusy, InvalidSetting and what opening the role raises."""
-    if settings.log_format not in ("console", "json"):
-        raise InvalidSetting(f"KOKOA_LOG_FORMAT={settings.log_format!r} must be console or json.")
-    configure_logging("json" if settings.log_format == "json" else "console")
+    configure_logging(settings.log_format)
     if role in _WEB_ROLES:
         require_servers(settings)
         _serve_web(role, settings)

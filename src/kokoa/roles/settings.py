@@ -5,12 +5,15 @@ import binascii
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from kokoa.kernel.errors import Invalid
 
 MASTER_KEY_BYTES = 32
+_Count = Annotated[int, Meta(ge=1)]
 _GATEWAY_URL = "http://127.0.0.1:8081"
 
 
@@ -29,16 +32,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     state_dir: Path = Path(".kokoa")
     host: str = "127.0.0.1"
-    port: int = 8080
-    web_processes: int = 2
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8080
+    web_processes: _Count = 2
     public_url: str = ""
     region: str = "eu-north-1"
     database_url: str = ""
     nats_url: str = ""
     master_key: str = ""
     code_url: str = ""
-    connections: int = 90
-    log_format: str = "console"
+    connections: _Count = 90
+    log_format: Literal["console", "json"] = "console"
     gateway_url: str = ""
     tenants_url: str = "http://127.0.0.1:8082"
     catalog_url: str = "http://127.0.0.1:8083"
@@ -46,9 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     functions_url: str = "http://127.0.0.1:8085"
     edge_url: str = ""
     host_socket: str = ""
-    function_memory_mb: int = 4096
-    function_concurrency: int = 64
-    prewarm: int = 2
+    function_memory_mb: _Count = 4096
+    function_concurrency: _Count = 64
+    prewarm: Annotated[int, Meta(ge=0)] = 2
     demo: bool = True
 
     @property

@@ -55,7 +55,7 @@ def _factory(opener: Opener) -> Callable[[], ASGIApp]:
 
     def create() -> ASGIApp:
         settings = load_settings()
-        configure_logging("json" if settings.log_format == "json" else "console")
+        configure_logging(settings.log_format)
         return LifespanApp(lambda: opener(settings))
 
     return create

@@ -181,7 +181,10 @@ def _raised(failure: _Failure) -> KokoaError:
     """The error that the other side raised: same kind, same code, same message."""
     kinds = {kind.__name__: kind for kind in errors.KINDS}
     kind = kinds.get(failure.kind, Unavailable)
-    if not _CLASS_NAME.match(failure.name) or failure.name == failure.kind:
+    own = getattr(errors, failure.name, None)
+    if isinstance(own, type) and issubclass(own, kind):  # the kernel's, such as DeadlineExceeded, which callers catch
+        return own(failure.message)
+    if not _CLASS_NAME.match(failure.name):
         return kind(failure.message)
     same: type[KokoaError] = type(failure.name, (kind,), {"__doc__": "Raised by another process."})
     return same(failure.message)

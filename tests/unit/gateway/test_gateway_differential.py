@@ -301,7 +301,7 @@ def test_the_same_answers_as_a_monolith(generated: tuple[str, dict[str, Any], in
         return
     data = Data(seed, faults)
     gateway, sdls = make_gateway(seed, count, data)
-    call = Call("e", Caller("server"), "0" * 32, now_ms() + 60_000)
+    call = Call("e", Caller("server"), "0" * 32, now_ms() + 3_600_000)
     result = asyncio.run(gateway.execute(text, variables, call))
     expected, failed = expected_data(data, text, variables)
     context = "\n---\n".join((text, repr(variables), repr(result.errors[:3]), *sdls))

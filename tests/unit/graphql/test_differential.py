@@ -162,7 +162,7 @@ class Engine:
 
     def response(self, data: Data, text: str, variables: dict[str, Any]) -> dict[str, Any]:
         self.data = data
-        result = asyncio.run(self.subgraph.execute(text, variables, make_call()))
+        result = asyncio.run(self.subgraph.execute(text, variables, make_call(deadline_in_ms=3_600_000)))
         return {
             "data": None if result.refused else result.data,
             "errors": [ours_plain(one) for one in result.errors],
@@ -205,7 +205,7 @@ def arguments(draw: st.DrawFn, type_name: str, field: str) -> str:
 
 @st.composite
 def selection_set(draw: st.DrawFn, type_name: str, depth: int) -> str:
-    parts = [draw(selection(type_name, depth)) for _ in range(draw(st.integers(2, 5)))]
+    parts = [draw(selection(type_name, depth)) for _ in range(draw(st.integers(1, 4 if depth < 2 else 3)))]
     return "{ " + " ".join(parts) + " }"
 
 
@@ -213,11 +213,11 @@ def selection_set(draw: st.DrawFn, type_name: str, depth: int) -> str:
 def selection(draw: st.DrawFn, type_name: str, depth: int) -> str:
     kind = draw(st.sampled_from(["field", "field", "field", "field", "typename", "inline", "spread", "bare"]))
     possible = MEMBERS.get(type_name, (type_name,))
-    if kind == "inline" and depth < 6:
+    if kind == "inline" and depth < 4:
         overlapping = [name for name in COMPOSITE if set(MEMBERS.get(name, (name,))) & set(possible)]
         on = draw(st.sampled_from(overlapping))
         return f"... on {on}{draw(condition())} {draw(selection_set(on, depth + 1))}"
-    if kind == "bare" and depth < 6:
+    if kind == "bare" and depth < 4:
         return f"...{draw(condition())} {draw(selection_set(type_name, depth + 1))}"
     if kind == "spread":
         on = draw(
@@ -239,7 +239,7 @@ def selection(draw: st.DrawFn, type_name: str, depth: int) -> str:
     head = f"{alias}{name}{given_arguments}{draw(condition())}"
     if below.name not in COMPOSITE:
         return head
-    return f"{head} {draw(selection_set(below.name, depth + 1))}" if depth < 5 else "__typename"
+    return f"{head} {draw(selection_set(below.name, depth + 1))}" if depth < 4 else "__typename"
 
 
 FRAGMENTS = {

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
-from kokoa.kernel.errors import KokoaError, NotFound
+from kokoa.kernel.errors import DeadlineExceeded, KokoaError, NotFound
 from kokoa.kernel.transaction import CallInsideTransaction, open_transaction
 from kokoa.web.rpc import PREFIX, TOKEN_HEADER, RpcClient, RpcServer
 from kokoa.web.tokens import CallTokens
@@ -41,6 +41,8 @@ class Shelf:
     async def find(self, name: str, *, larger: bool = False) -> Thing | None:
         if name == "missing":
             raise ThingNotFound("There is no such thing.", detail="the shelf is empty")
+        if name == "late":
+            raise DeadlineExceeded("Too late.")
         return None if name == "nothing" else Thing(name, 2 if larger else 1)
 
     async def names(self, things: list[Thing]) -> list[str]:
@@ -90,6 +92,11 @@ async def test_an_error_keeps_its_kind_code_and_message_but_not_its_detail() -> 
         await things().find("missing")
     assert caught.value.code == "THING_NOT_FOUND"
     assert caught.value.detail == ""
+
+
+async def test_an_error_of_the_kernel_is_caught_by_its_own_class() -> None:
+    with pytest.raises(DeadlineExceeded, match="Too late"):
+        await things().find("late")
 
 
 async def test_a_foreign_secret_is_refused() -> None:

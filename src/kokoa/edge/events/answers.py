@@ -116,7 +116,7 @@ def utf8(text: str) -> bytes:
 def bad_answer(reason: str) -> BadFunctionAnswer:
     """reason: for the log."""
     return BadFunctionAnswer(
-        "The extension behind this route gave an answer that is no HTTP response. Its log has the request, under this "
-        "correlation id.",
+        "The extension behind this route gave an answer that is no HTTP response. Its log has the request, under "
+        "this correlation id.",
         detail=reason,
     )

@@ -33,7 +33,7 @@ class HostClient:
 
         A function's own failure is not raised: it is in `Invocation.function_error`. Raises TooManyRequests when no
         sandbox is free within the bounds, DeadlineExceeded, FunctionCodeUnavailable, FunctionCodeInvalid,
-        RuntimeUnsupported, SandboxUnavailable, PayloadTooLarge, and HostUnavailable, at once, when the host is down.
+        RuntimeUnsupported, SandboxUnavailable, InvocationTooLarge, and at once HostUnavailable when the host is down.
         """
         line = self._bulk if len(request.payload) > _BULK_BYTES else self._small
         patience_s = max(0.0, (request.deadline_ms - now_ms()) / 1000) + _GRACE_S

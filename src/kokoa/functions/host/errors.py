@@ -38,5 +38,5 @@ class SandboxUnavailable(Unavailable):
     """A sandbox did not come up."""
 
 
-class PayloadTooLarge(Invalid):
+class InvocationTooLarge(Invalid):
     """The request's payload exceeds AWS Lambda's bound."""

@@ -8,7 +8,7 @@ import orjson
 import structlog
 
 from kokoa.functions.host.admission import Admission
-from kokoa.functions.host.errors import PayloadTooLarge, SandboxUnavailable
+from kokoa.functions.host.errors import InvocationTooLarge, SandboxUnavailable
 from kokoa.functions.host.model import PAYLOAD_BYTES_MAX, FunctionSpec, Invocation, InvokeRequest
 from kokoa.functions.host.staff import Staff
 from kokoa.functions.host.worker import NotDelivered, Worker
@@ -147,7 +147,7 @@ def _version(function: FunctionSpec) -> _Version:
 
 def _check(request: InvokeRequest) -> None:
     if len(request.payload) > PAYLOAD_BYTES_MAX:
-        raise PayloadTooLarge(
+        raise InvocationTooLarge(
             f"Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
         )
     if request.client_context:

@@ -1,0 +1,31 @@
+"""The pages' own commands, run as they stand there against a running store; then a look at what they promise."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from partners import operate
+from running import ROOT, RunningStore, tour_blocks
+
+DOCS = ROOT / "docs"
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if tour_blocks(page, "run")]
+
+
+def a_partner_can_work(store: RunningStore, printed: str) -> None:
+    """With the shell lines that were printed, the partner is who the page says, and may take what it says."""
+    account = next(line for line in printed.splitlines() if line.startswith("# acme in boeing/dev, account "))
+    exports = "\n".join(line for line in printed.splitlines() if line.startswith("export AWS_"))
+    identity = store.run(f"{exports}\naws sts get-caller-identity --query Account --output text").stdout
+    assert identity.strip() == account.rpartition(" ")[2]
+    (grant,) = operate(store, "GET", "/tenants/boeing/dev/grants")
+    assert (grant["partner"], grant["pattern"]) == ("acme", "/api/*")
+
+
+PROMISES: dict[str, Callable[[RunningStore, str], None]] = {"how-to/bring-a-partner-in.md": a_partner_can_work}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_commands_of_a_page_work(store: RunningStore, page: Path) -> None:
+    done = store.run("\n".join(tour_blocks(page, "run")), timeout_s=100)
+    assert "error:" not in done.stderr
+    PROMISES[str(page.relative_to(DOCS))](store, done.stdout)
