@@ -16,8 +16,8 @@ test: $(STAMP)-dev lint  ## lint, types, import rules and every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)-dev  ## ruff, mypy strict, import-linter
-	@$(BIN)/ruff check src tests benchmarks examples
-	@$(BIN)/ruff format --check src tests benchmarks examples
+	@$(BIN)/ruff check src tests benchmarks examples tools
+	@$(BIN)/ruff format --check src tests benchmarks examples tools
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 4
 

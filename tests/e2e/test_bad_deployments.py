@@ -9,6 +9,7 @@ import struct
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.auth
@@ -16,6 +17,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from partners import (
     REGION,
     ROLE,
@@ -313,6 +315,26 @@ def test_a_route_that_another_partner_holds_is_a_conflict_that_names_it(store: R
     assert second.gateway.get_apis()["Items"] == []
     assert shop.get("/api/things/1").body == b"hello"
     assert "Warnings" not in second.route("mine", "GET /api/others", arn)
+
+
+def test_of_two_partners_who_claim_a_route_at_the_same_moment_one_gets_it(store: RunningStore) -> None:
+    shop = new_environment(store)
+    partners = [shop.partner(name, "/api/*") for name in ("first", "second")]
+    arns = [partner.deploy("mine", HELLO) for partner in partners]
+
+    def claim(number: int, path: str) -> str:
+        try:
+            partners[number].gateway.create_api(
+                Name=f"api{path}", ProtocolType="HTTP", RouteKey=f"GET /api/{path}", Target=arns[number]
+            )
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "claimed"
+
+    with ThreadPoolExecutor(2) as pool:
+        for path in ("a", "b", "c", "d", "e", "f"):
+            outcomes = sorted(pool.map(claim, (0, 1), (path, path)))
+            assert outcomes == ["ConflictException", "claimed"], path
 
 
 def test_without_a_grant_a_route_answers_below_ext_only(store: RunningStore) -> None:

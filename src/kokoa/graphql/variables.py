@@ -1,13 +1,14 @@
 """An operation's variables: a request's JSON → coerced values (GraphQL §6.1.2, CoerceVariableValues).
 
-graphql-core works the types of variables out anew for every request. Nearly always all of them are scalars whose JSON
-values are what coercion would give: those are only looked at, here; everything else is left to graphql-core.
+graphql-core works the types of variables out anew for every request. Nearly always all of them are scalars, or a
+gateway's representations, whose JSON values are what coercion would give: those are only looked at, here; everything
+else is left to graphql-core.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, get_variable_values, is_non_null_type
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, get_variable_values
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource
 
@@ -15,15 +16,29 @@ from kokoa.graphql.errors import DocumentRefused, entry_of_graphql_error
 
 ERRORS_MAX = 20
 _INT_MAX = 2**31 - 1
-# Scalars that a JSON value of exactly this type already is (GraphQL §3.5).
-_PLAIN: dict[str, type] = {"String": str, "ID": str, "Boolean": bool, "Int": int}
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int and -_INT_MAX <= value <= _INT_MAX
+
+
+def _is_list_without_null(value: Any) -> bool:
+    return type(value) is list and None not in value
+
+
+# Type, nullable or not → whether a value of it is what coercion would give. `_Any` is federation's: anything at all.
+_PLAIN: dict[str, Callable[[Any], bool]] = {
+    "String": lambda value: type(value) is str,
+    "ID": lambda value: type(value) is str,
+    "Boolean": lambda value: type(value) is bool,
+    "Int": _is_int,
+    "[_Any!]": _is_list_without_null,
+}
 
 
 class _PlainVariable(NamedTuple):
-    """takes: the type of the values that need no coercion."""
-
     name: str
-    takes: type
+    fits: Callable[[Any], bool]
     signature: GraphQLVariableSignature
 
 
@@ -53,9 +68,9 @@ class Variables:
             return None
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for name, takes, signature in self._plain:
+        for name, fits, signature in self._plain:
             value = given.get(name)
-            if type(value) is not takes or not _is_int32(value):
+            if not fits(value):
                 return None
             sources[name] = VariableValueSource(signature, value)
             coerced[name] = value
@@ -67,14 +82,8 @@ class Variables:
             signature = get_variable_signature(self._schema, definition)
             if isinstance(signature, GraphQLError):
                 return None
-            of: Any = signature.type.of_type if is_non_null_type(signature.type) else signature.type
-            takes = _PLAIN.get(getattr(of, "name", ""))
-            if takes is None:
+            fits = _PLAIN.get(str(signature.type).removesuffix("!"))
+            if fits is None:
                 return None
-            found.append(_PlainVariable(signature.name, takes, signature))
+            found.append(_PlainVariable(signature.name, fits, signature))
         return tuple(found)
-
-
-def _is_int32(value: object) -> bool:
-    """Whether the value is none that GraphQL's Int refuses."""
-    return not isinstance(value, int) or -_INT_MAX <= value <= _INT_MAX

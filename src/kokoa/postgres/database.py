@@ -20,6 +20,8 @@ from kokoa.postgres.events import Event, envelope
 
 _PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
 _OUTBOX = "INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload) VALUES ($1, $2, $3, $4, $5)"
+_LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 _ACQUIRE_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 3.0
@@ -176,8 +178,25 @@ class Database:
                 if got and not connection.is_closed():
                     # When the server is gone the lock is too; raising here would hide a cancellation.
                     with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
-                        unlock = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
-                        await connection.execute(unlock, key, timeout=_CLOSE_TIMEOUT_S)
+                        await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
+
+    @asynccontextmanager
+    async def locked(self, lock_name: str) -> AsyncIterator[None]:
+        """Hold a cluster-wide advisory lock for the block. Raises DatabaseUnavailable when it is not free in time.
+
+        It keeps one connection and no transaction, so the block may ask others; let few wait for it at once.
+        """
+        key = f"{self.service}:{lock_name}"
+        async with self._connection(_NOWHERE) as connection:
+            try:
+                await connection.execute(_LOCK, key, timeout=_ACQUIRE_TIMEOUT_S)
+            except TimeoutError as error:
+                raise DatabaseUnavailable("Somebody else changes this right now; try again.", detail=key) from error
+            try:
+                yield
+            finally:
+                with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
+                    await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
 
     @asynccontextmanager
     async def _connection(self, environment_id: str) -> AsyncIterator[PinnedConnection]:

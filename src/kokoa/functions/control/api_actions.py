@@ -3,7 +3,9 @@
 Where an API is served is asked before the transaction begins, because nothing leaves the process while one is open.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import msgspec
 import orjson
@@ -59,9 +61,23 @@ class ApiActions:
     def __init__(self, database: Database, placement: RoutePlacement) -> None:
         self._database = database
         self._placement = placement
+        self._deploying = asyncio.Lock()
 
     async def create(self, account: Account, new: NewApi, quick: QuickCreate | None, *, correlation_id: str) -> Api:
         """An API, with quick create also its route. Raises InvalidApi, TooManyApis, what the placement refuses."""
+        async with self._placing(account):
+            return await self._create(account, new, quick, correlation_id=correlation_id)
+
+    @asynccontextmanager
+    async def _placing(self, account: Account) -> AsyncIterator[None]:
+        """One deployment of routes at a time in an environment, so that two cannot both be the first to claim one.
+
+        In this process first: a deployment that waits for the cluster's lock holds a connection.
+        """
+        async with self._deploying, self._database.locked(f"routes/{account.environment_id}"):
+            yield
+
+    async def _create(self, account: Account, new: NewApi, quick: QuickCreate | None, *, correlation_id: str) -> Api:
         api_id = new_api_id()
         route_keys = [require_route_key(quick.route_key)] if quick else []
         placement = await self._placement.place(account, api_id, new.name, route_keys)
@@ -103,6 +119,12 @@ class ApiActions:
     ) -> Route:
         """A route more. Raises InvalidApi, RouteExists, ApiNotFound, TooManyApis, what the placement refuses."""
         require_route_key(route_key)
+        async with self._placing(account):
+            return await self._add_route(account, api, route_key, integration_id, correlation_id=correlation_id)
+
+    async def _add_route(
+        self, account: Account, api: Api, route_key: str, integration_id: str, *, correlation_id: str
+    ) -> Route:
         rows = await self._database.fetch(account.environment_id, q.route_keys_of, api.account_id, api.api_id)
         route_keys = [*(row["route_key"] for row in rows), route_key]
         placement = await self._placement.place(account, api.api_id, api.name, route_keys)
