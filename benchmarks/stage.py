@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import asyncpg
 import boto3
 import msgspec
 from botocore.auth import SigV4Auth
@@ -22,7 +23,7 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.kernel.money import Money
 from kokoa.postgres import Database, service_dsn
-from kokoa.postgres.connections import PinnedConnection
+from kokoa.postgres.database import PinnedConnection
 from kokoa.postgres.vault import Vault
 from kokoa.roles.parts import compose_core
 from kokoa.roles.platform import require_servers, schema_password
@@ -41,7 +42,6 @@ EACH = PRODUCTS // len(THINGS)
 _CATEGORIES = ("kitchen", "seating", "tables", "garden")
 _SIZES = ("small", "medium", "large")
 _BATCH = 100
-_POOL_SIZE = 2
 _INDEX_TIMEOUT_S = 60.0
 _DEADLINE_MS = 3_600_000
 
@@ -68,6 +68,10 @@ class CountingConnection(PinnedConnection):
     async def execute(self, *arguments: Any, **named: Any) -> Any:
         CountingConnection.statements += 1
         return await super().execute(*arguments, **named)
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """As Kokoa's own pool: no reset query."""
 
 
 class Inside(msgspec.Struct, frozen=True):
@@ -144,6 +148,18 @@ def _dsn(settings: Settings, service: str) -> str:
     return service_dsn(dsn, service, schema_password(Vault(master_key(settings)), service))
 
 
+async def _open_database(settings: Settings, service: str) -> Database:
+    pool = await asyncpg.create_pool(
+        _dsn(settings, service),
+        min_size=1,
+        max_size=2,
+        reset=_keep,
+        connection_class=CountingConnection,
+        server_settings={"search_path": service},
+    )
+    return Database(pool, service)
+
+
 @contextlib.asynccontextmanager
 async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
     """Fill the demo environment with goods and wait until search knows them."""
@@ -151,9 +167,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
     async with contextlib.AsyncExitStack() as stack:
         databases = {}
         for name in ("tenants", "catalog", "search"):
-            databases[name] = await Database.connect(
-                _dsn(settings, name), service=name, pool_size=_POOL_SIZE, connection_class=CountingConnection
-            )
+            databases[name] = await _open_database(settings, name)
             stack.push_async_callback(databases[name].close)
         tenants = TenantsService(databases["tenants"], Vault(master_key(settings)))
         environment = await tenants.store.by_alias("demo", "prod")

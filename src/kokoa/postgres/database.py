@@ -1,8 +1,8 @@
-"""A service's door to its schema: a few connections, one login role, one environment pinned on each connection.
+"""A service's door to its schema: one pool, one login role, one environment pinned on each connection.
 
 The environment is bound as `$1` of every statement and is pinned on the connection for row-level security. It is
-set only when it differs from what the connection has: a transaction with set_config around each read would cost three
-times the read itself.
+set only when it differs from what the connection has, and the pool's reset query is off: a transaction with
+set_config around each read would cost three times the read itself.
 """
 
 import asyncio
@@ -16,14 +16,13 @@ import asyncpg
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import open_transaction
-from kokoa.postgres.connections import AllTaken, Connections, PinnedConnection
 from kokoa.postgres.events import Event, envelope
 
+_PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
 _OUTBOX = "INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload) VALUES ($1, $2, $3, $4, $5)"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
-_CONNECT_TIMEOUT_S = 10.0
-_LOCK_TIMEOUT_S = 10.0
+_ACQUIRE_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 3.0
 _NOWHERE = ""
@@ -42,6 +41,18 @@ Row = asyncpg.Record
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or all connections are taken."""
+
+
+class PinnedConnection(asyncpg.Connection):
+    """A connection that remembers which environment it is pinned to."""
+
+    pinned: str = _NOWHERE
+
+    async def pin(self, environment_id: str) -> None:
+        """Let row-level security show this environment's rows, and no others."""
+        if self.pinned != environment_id:
+            await self.execute(_PIN, environment_id)
+            self.pinned = environment_id
 
 
 class Transaction:
@@ -87,35 +98,34 @@ class Transaction:
 class Database:
     """One service's schema. Made by `connect`; every call names its environment."""
 
-    def __init__(self, connections: Connections, service: str) -> None:
-        self._connections = connections
+    def __init__(self, pool: "asyncpg.Pool[Row]", service: str) -> None:
+        self._pool = pool
         self.service = service
 
     @classmethod
-    async def connect(
-        cls, dsn: str, *, service: str, pool_size: int, connection_class: type[PinnedConnection] = PinnedConnection
-    ) -> "Database":
+    async def connect(cls, dsn: str, *, service: str, pool_size: int) -> "Database":
         """dsn: of the service's own role.  pool_size: connections at most. Raises DatabaseUnavailable."""
-
-        async def open_one() -> PinnedConnection:
-            connection: PinnedConnection = await asyncpg.connect(
+        try:
+            pool = await asyncpg.create_pool(
                 dsn,
-                connection_class=connection_class,
-                timeout=_CONNECT_TIMEOUT_S,
+                min_size=1,
+                max_size=pool_size,
+                connection_class=PinnedConnection,
+                reset=_keep,
                 command_timeout=_COMMAND_TIMEOUT_S,
                 server_settings={"search_path": service, "application_name": f"kokoa-{service}"},
             )
-            return connection
-
-        database = cls(Connections(open_one, pool_size), service)
-        try:
-            await database.fetch_anywhere("SELECT 1")
-        except asyncpg.PostgresError as error:
+        except (OSError, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable(f"The database of {service} does not answer.", detail=str(error)) from error
-        return database
+        return cls(pool, service)
 
     async def close(self) -> None:
-        await self._connections.close()
+        """Close the connections: politely, or at once when the server does not answer any more."""
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
 
     async def fetch(self, environment_id: str, statement: str, *arguments: Any) -> list[Row]:
         """All rows of one statement. The environment is bound as `$1`, the arguments from `$2` on."""
@@ -179,7 +189,7 @@ class Database:
         key = f"{self.service}:{lock_name}"
         async with self._connection(_NOWHERE) as connection:
             try:
-                await connection.execute(_LOCK, key, timeout=_LOCK_TIMEOUT_S)
+                await connection.execute(_LOCK, key, timeout=_ACQUIRE_TIMEOUT_S)
             except TimeoutError as error:
                 raise DatabaseUnavailable("Somebody else changes this right now; try again.", detail=key) from error
             try:
@@ -188,48 +198,27 @@ class Database:
                 with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
                     await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
 
-    def _connection(self, environment_id: str) -> "_Loan":
-        return _Loan(self._connections, environment_id, self.service)
-
-
-class _Loan:
-    """A connection for the length of a block. A class, because a generator costs every read some microseconds."""
-
-    __slots__ = ("_connection", "_connections", "_environment_id", "_service")
-
-    def __init__(self, connections: Connections, environment_id: str, service: str) -> None:
-        self._connections = connections
-        self._environment_id = environment_id
-        self._service = service
-        self._connection: PinnedConnection
-
-    async def __aenter__(self) -> PinnedConnection:
-        """Raises DatabaseUnavailable."""
+    @asynccontextmanager
+    async def _connection(self, environment_id: str) -> AsyncIterator[PinnedConnection]:
         try:
-            connection = await self._connections.take(self._environment_id)
-        except (AllTaken, OSError, TimeoutError, asyncpg.TooManyConnectionsError, *_GONE) as error:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+        except (OSError, asyncpg.TooManyConnectionsError, *_GONE) as error:
             raise DatabaseUnavailable(
-                f"The database of {self._service} does not answer.", detail=repr(error)
+                f"The database of {self.service} does not answer.", detail=repr(error)
             ) from error
-        self._connection = connection
-        if connection.pinned != self._environment_id:
-            try:
-                await connection.pin(self._environment_id)
-            except BaseException as error:
-                self._give_back(error)
-                raise
-        return connection
+        try:
+            await connection.pin(environment_id)  # type: ignore[attr-defined]  # the proxy forwards to PinnedConnection
+            yield connection  # type: ignore[misc]  # as above
+        except _GONE as error:
+            raise DatabaseUnavailable(f"The database of {self.service} went away.", detail=repr(error)) from error
+        finally:
+            # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
+            with contextlib.suppress(asyncpg.InterfaceError, *_GONE):
+                await self._pool.release(connection)
 
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Raises DatabaseUnavailable in place of what asyncpg says about a server that went away."""
-        self._give_back(error)
 
-    def _give_back(self, error: BaseException | None) -> None:
-        # Whoever is cancelled or late leaves a statement behind that may still run.
-        unsure = isinstance(error, asyncio.CancelledError | TimeoutError | asyncpg.InterfaceError)
-        self._connections.give_back(self._connection, sound=not unsure)
-        if isinstance(error, _GONE):
-            raise DatabaseUnavailable(f"The database of {self._service} went away.", detail=repr(error)) from error
+async def _keep(_: asyncpg.Connection) -> None:
+    """Instead of the pool's reset query: we set nothing on a connection but the environment, and remember that."""
 
 
 def service_dsn(admin_dsn: str, service: str, password: str) -> str:
