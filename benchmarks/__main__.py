@@ -1,5 +1,6 @@
 """`python -m benchmarks [NAME …]`: starts a store of its own, measures, prints a table of ratios."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal, get_args
@@ -43,13 +44,17 @@ def bench(
       python -m benchmarks invoke --json
     """
     progress = Console(stderr=True, highlight=False)
+    busy = os.getloadavg()[0]
     with progress.status("starting a store") as status, store_up() as store:
         measurements = uvloop.run(_measure(store, names or get_args(Name), max(1, rounds), status.update))
     if json:
         document = [one.as_json() for one in measurements]
         sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     else:
-        Console(highlight=False).print(table_of(measurements))
+        caption = (
+            f"{os.cpu_count()} processors, {busy:.1f} busy with other work before: that slows latencies, not ratios."
+        )
+        Console(highlight=False).print(table_of(measurements, caption))
 
 
 async def _measure(store: RunningStore, names: Sequence[str], rounds: int, tell: Tell) -> list[Measurement]:

@@ -75,9 +75,9 @@ class Measurement(msgspec.Struct, frozen=True):
         }
 
 
-def table_of(measurements: Iterable[Measurement]) -> Table:
+def table_of(measurements: Iterable[Measurement], caption: str = "") -> Table:
     """All measurements for people to read."""
-    table = Table(title="Kokoa against its floors (medians of rounds)", title_justify="left")
+    table = Table(title="Kokoa against its floors (medians of rounds)", title_justify="left", caption=caption)
     for heading in ("benchmark", "Kokoa", "floor", "figure", "target", "met"):
         table.add_column(heading, justify="left" if heading in ("benchmark", "target") else "right")
     for one in measurements:
