@@ -77,6 +77,26 @@ async def test_event_and_change_commit_together_or_not_at_all(sample: Database) 
     assert len(await sample.fetch_anywhere("SELECT * FROM outbox_pending(10)")) == 1
 
 
+async def test_a_commit_with_events_is_announced_and_a_rollback_is_not(sample: Database) -> None:
+    environment, told = new_id(), []
+
+    async def announce(service: str, environment_id: str) -> None:
+        refuse_in_transaction("announcing")
+        told.append((service, environment_id))
+
+    sample.announce = announce
+    async with sample.transaction(environment) as tx:
+        await tx.execute(INSERT, new_id(), "quiet")
+    with pytest.raises(ZeroDivisionError):
+        async with sample.transaction(environment) as tx:
+            await tx.emit(ThingMade(thing_id="x"), correlation_id="0" * 32)
+            raise ZeroDivisionError
+    assert told == []
+    async with sample.transaction(environment) as tx:
+        await tx.emit(ThingMade(thing_id="x"), correlation_id="0" * 32)
+    assert told == [("sample", environment)]
+
+
 async def test_nothing_leaves_the_process_while_a_transaction_is_open(sample: Database) -> None:
     async with sample.transaction(new_id()):
         with pytest.raises(CallInsideTransaction, match="NATS publish"):

@@ -313,7 +313,7 @@ def test_a_route_that_another_partner_holds_is_a_conflict_that_names_it(store: R
         assert "first/hello" in message
         assert "'GET /api/things/{id}'" in message
     assert second.gateway.get_apis()["Items"] == []
-    assert shop.get("/api/things/1").body == b"hello"
+    until(lambda: shop.get("/api/things/1").body == b"hello", within_s=3)
     assert "Warnings" not in second.route("mine", "GET /api/others", arn)
 
 
@@ -346,7 +346,7 @@ def test_without_a_grant_a_route_answers_below_ext_only(store: RunningStore) -> 
     (warning,) = answer["Warnings"]
     assert warning.startswith(f"Served below {endpoint} only. GET /api/search: Not granted")
     assert "/api/*" in warning
-    assert shop.get("/ext/takeover/api/search").body == b"hello"
+    until(lambda: shop.get("/ext/takeover/api/search").body == b"hello", within_s=3)
     assert shop.get("/api/search?q=lamp").json["total"] == 0, "native search answers"
     listed = store.run(f"kokoa routes list --tenant {shop.tenant}").stdout
     (row,) = (line for line in listed.splitlines() if "stranger/takeover" in line)
@@ -378,7 +378,7 @@ def test_reserved_paths_and_catch_alls_are_not_taken_by_a_wide_grant(store: Runn
         path = route_key.rpartition(" ")[2]
         assert f"Catch-all: the owner must grant exactly {path}" in warning
     assert create("words", "ANY /{word}") == []
-    assert shop.get("/anything").body == b"hello"
+    until(lambda: shop.get("/anything").body == b"hello", within_s=3)
     for path in reserved:
         assert shop.get(f"/{path}").body != b"hello"
     assert problem(shop.get("/"), 404, "ROUTE_NOT_FOUND")
@@ -386,7 +386,7 @@ def test_reserved_paths_and_catch_alls_are_not_taken_by_a_wide_grant(store: Runn
     for pattern in ("$default", "/"):
         store.run(f"kokoa grants add greedy '{pattern}' --tenant {shop.tenant}")
     until(lambda: shop.get("/some/where").body == b"hello", within_s=3)
-    assert shop.get("/").body == b"hello"
+    until(lambda: shop.get("/").body == b"hello", within_s=3)
     assert shop.get("/healthz").json == {"status": "alive"}
     assert problem(shop.get("/console"), 404, "ROUTE_NOT_FOUND")
 
@@ -405,7 +405,8 @@ def test_a_route_whose_function_permits_nobody_is_not_ready(store: RunningStore)
     until(lambda: shop.get("/api/shy").status == 502, within_s=3)
     partner.permit("hello")
     partner.lambda_.delete_function(FunctionName="hello")
-    until(lambda: shop.get("/api/shy").status == 502, within_s=3)
+    # Each process knows within a second, and who answers next may be either.
+    until(lambda: all(shop.get("/api/shy").status == 502 for _ in range(10)), within_s=5)
     assert problem(shop.get("/api/shy"), 502, "EXTENSION_NOT_READY")
 
 

@@ -7,7 +7,7 @@ set_config around each read would cost three times the read itself.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,6 +38,9 @@ _GONE = (
 
 Row = asyncpg.Record
 
+Announce = Callable[[str, str], Awaitable[None]]
+"""Told (service, environment_id) of a commit with events. It must not raise: the commit stands."""
+
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or all connections are taken."""
@@ -62,6 +65,7 @@ class Transaction:
         self._connection = connection
         self._environment_id = environment_id
         self._service = service
+        self.emitted = False
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
         """All rows. The environment is bound as `$1`, the arguments from `$2` on."""
@@ -92,6 +96,7 @@ class Transaction:
             event_id = new_id()
             payload = envelope(event, event_id, self._environment_id, self._service, correlation_id)
             rows.append((self._environment_id, event_id, event.event_type(), event.key(), payload))
+        self.emitted = True
         await self._connection.executemany(_OUTBOX, rows)
 
 
@@ -101,6 +106,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[Row]", service: str) -> None:
         self._pool = pool
         self.service = service
+        self.announce: Announce | None = None
 
     @classmethod
     async def connect(cls, dsn: str, *, service: str, pool_size: int) -> "Database":
@@ -157,14 +163,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, environment_id: str) -> AsyncIterator[Transaction]:
-        """Commits at the end, rolls back on any exception. No call leaves the process meanwhile."""
+        """Commits at the end, rolls back on any exception. No call leaves the process meanwhile.
+
+        After a commit with events `announce` is told, before the block's caller goes on: whoever listens may look
+        again at once. The events themselves go by the outbox.
+        """
         async with self._connection(environment_id) as connection:
             token = open_transaction.set(self.service)
             try:
                 async with connection.transaction():
-                    yield Transaction(connection, environment_id, self.service)
+                    transaction = Transaction(connection, environment_id, self.service)
+                    yield transaction
             finally:
                 open_transaction.reset(token)
+        if transaction.emitted and self.announce is not None:
+            await self.announce(self.service, environment_id)
 
     @asynccontextmanager
     async def exclusive(self, lock_name: str) -> AsyncIterator[bool]:

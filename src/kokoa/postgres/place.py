@@ -45,7 +45,7 @@ class Place(msgspec.Struct, frozen=True):
 def find_place(state_dir: Path) -> Place:
     """Decide where everything goes, and make the folders with their modes. Idempotent."""
     packaged = _packaged()
-    digest = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+    digest = _digest(state_dir)
     user = find_user()
     home = state_dir / "postgres"
     if user is None:
@@ -65,6 +65,7 @@ def find_place(state_dir: Path) -> Place:
 
 def remove_place(state_dir: Path) -> None:
     """Remove what find_place put outside the state folder."""
+    shutil.rmtree(_socket_dir(_digest(state_dir)), ignore_errors=True)
     home = state_dir / "postgres"
     if home.is_symlink():
         shutil.rmtree(home.resolve(), ignore_errors=True)
@@ -72,8 +73,7 @@ def remove_place(state_dir: Path) -> None:
 
 
 def _place(home: Path, install: Path, digest: str, user: tuple[int, int] | None) -> Place:
-    # Not below the state folder: a socket's path holds at most 107 bytes (unix(7)).
-    socket_dir = Path(f"/tmp/kokoa-{os.geteuid()}-{digest}")  # noqa: S108 (0700, and owner checked below)
+    socket_dir = _socket_dir(digest)
     log_dir = home / "log"
     for folder in (socket_dir, log_dir):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -83,6 +83,15 @@ def _place(home: Path, install: Path, digest: str, user: tuple[int, int] | None)
     if user is not None:
         os.chown(home, *user)
     return Place(home / "data", socket_dir, install, log_dir / "postgres.log", user)
+
+
+def _digest(state_dir: Path) -> str:
+    return hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+
+
+def _socket_dir(digest: str) -> Path:
+    # Not below the state folder: a socket's path holds at most 107 bytes (unix(7)).
+    return Path(f"/tmp/kokoa-{os.geteuid()}-{digest}")  # noqa: S108 (0700, and its owner is set with it)
 
 
 def _packaged() -> Path:

@@ -90,7 +90,12 @@ class FunctionsPart:
         return True
 
     async def heard(self, _: str, payload: bytes) -> None:
-        """A notice that something of this control plane changed, in this process or another."""
+        """A notice that something of this control plane changed, in this process or another.
+
+        The first notice of a change comes at once and is empty; the one with the event follows.
+        """
+        if not payload:
+            return
         envelope = msgspec.json.decode(payload, type=Envelope)
         if "function_name" in envelope.data:
             changed = msgspec.convert(envelope.data, FunctionChanged)

@@ -1,6 +1,7 @@
 """What every process opens: databases within one connection budget, the bus, the vault, call tokens, HTTP client."""
 
 import base64
+import contextlib
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ import kokoa.functions.control
 import kokoa.services.catalog
 import kokoa.services.search
 import kokoa.services.tenants
+from kokoa.kernel.errors import Unavailable
 from kokoa.messaging import Bus
 from kokoa.postgres import Database, ServiceSchema, service_dsn
 from kokoa.postgres.vault import Vault
@@ -56,6 +58,8 @@ class Platform:
             self.databases[schema] = database
         self._bus = await Bus.connect(nats_url, name=name)
         self.stack.push_async_callback(self._bus.close)
+        for database in self.databases.values():
+            database.announce = self._announce
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60), auto_decompress=False
         )
@@ -73,6 +77,11 @@ class Platform:
 
     async def close(self) -> None:
         await self.stack.aclose()
+
+    async def _announce(self, service: str, environment_id: str) -> None:
+        """Let all processes look again now; without this they do when the event comes, or within a second."""
+        with contextlib.suppress(Unavailable):
+            await self.bus.notify(f"changed.{service}.{environment_id}")
 
     def _pool_size(self) -> int:
         """One budget for all pools of all processes."""
