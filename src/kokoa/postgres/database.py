@@ -47,13 +47,15 @@ class DatabaseUnavailable(Unavailable):
 
 
 class PinnedConnection(asyncpg.Connection):
-    """A connection that remembers which environment it is pinned to."""
+    """A connection that remembers which environment it is pinned to; None when that is not sure."""
 
-    pinned: str = _NOWHERE
+    pinned: str | None = _NOWHERE
 
     async def pin(self, environment_id: str) -> None:
         """Let row-level security show this environment's rows, and no others."""
         if self.pinned != environment_id:
+            # Whoever is cancelled here does not know whether the server has done it.
+            self.pinned = None
             await self.execute(_PIN, environment_id)
             self.pinned = environment_id
 
