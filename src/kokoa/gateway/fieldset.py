@@ -1,9 +1,20 @@
 """Field sets: the selections in `@key(fields:)`, `@requires(fields:)` and `@provides(fields:)`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from graphql import FieldNode, GraphQLSyntaxError, InlineFragmentNode, OperationDefinitionNode, parse, print_ast
+from graphql import (
+    FieldNode,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    get_named_type,
+    is_interface_type,
+    is_object_type,
+    parse,
+    print_ast,
+)
 from graphql.language import SelectionSetNode
 
 
@@ -71,3 +82,16 @@ def fields_of(parts: Sequence[Part]) -> Iterator[Part]:
             yield from fields_of(part.children)
         else:
             yield part
+
+
+def walk_fields(schema: GraphQLSchema, type_name: str, parts: Iterable[Part]) -> Iterator[tuple[str, str]]:
+    """(type, field) for each field of a field set that the schema knows."""
+    named = schema.get_type(type_name)
+    for part in parts:
+        if part.on:
+            yield from walk_fields(schema, part.on, part.children)
+        elif (is_object_type(named) or is_interface_type(named)) and part.name in named.fields:
+            yield type_name, part.name
+            if part.children:
+                below = get_named_type(named.fields[part.name].type)
+                yield from walk_fields(schema, below.name, part.children)

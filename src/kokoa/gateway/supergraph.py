@@ -40,8 +40,10 @@ class Key(msgspec.Struct, frozen=True):
 class FieldJoin(msgspec.Struct, frozen=True):
     """What one subgraph says of one field.
 
-    external: it only mentions the field.  overridden: another subgraph has taken the field over.
-    is_key: the field is part of a key here, which makes it known even where it is external.
+    external: it only mentions the field.  is_key: the field is part of a key here.
+    overridden: another subgraph has taken the field over for good.
+    override_label: it answers only while this label is on (`@override(label:)`); empty for always.
+    overridden_label: it answers only while this label of another subgraph's override is off; empty for always.
     """
 
     external: bool = False
@@ -52,19 +54,27 @@ class FieldJoin(msgspec.Struct, frozen=True):
     override_label: str = ""
     inaccessible: bool = False
     overridden: bool = False
+    overridden_label: str = ""
     is_key: bool = False
 
     @property
     def resolvable(self) -> bool:
         """Whether the subgraph answers this field when asked for it in the ordinary way."""
-        return not self.overridden and (not self.external or self.is_key)
+        return not self.overridden and not self.external
 
 
 CompositeType = GraphQLObjectType | GraphQLInterfaceType
 
 
 class SubgraphView(msgspec.Struct, frozen=True):
-    """One subgraph, read. keys: type → its keys.  joins: (type, field) → what is said of it."""
+    """One subgraph, read.
+
+    keys: type → its keys, interfaces included.  joins: (type, field) → what is said of it.
+    extended: types that it extends without defining them.
+    interface_objects: types that are objects in this schema (`@interfaceObject`) and interfaces in the graph: the
+    subgraph answers their fields for every object of the interface, and does not know which object it is.
+    composes: what it names in `@composeDirective`, as written.
+    """
 
     name: str
     schema: GraphQLSchema
@@ -72,19 +82,19 @@ class SubgraphView(msgspec.Struct, frozen=True):
     extended: frozenset[str]
     keys: Mapping[str, tuple[Key, ...]]
     joins: Mapping[tuple[str, str], FieldJoin]
+    interface_objects: frozenset[str] = frozenset()
+    composes: tuple[str, ...] = ()
 
     def resolves(self, type_name: str, field_name: str) -> bool:
         """Whether this subgraph answers the field, as far as it depends on this subgraph."""
         join = self.joins.get((type_name, field_name))
         return join is not None and join.resolvable
 
-    def gives(self, type_name: str, field_name: str) -> bool:
-        """Whether this subgraph can be asked for the field as part of a key or a requirement."""
-        join = self.joins.get((type_name, field_name))
-        return join is not None and (join.resolvable or join.is_key)
-
     def possible(self, type_name: str) -> frozenset[str]:
-        """The object types that a value of this type may have in this subgraph."""
+        """The object types that a value of this type may have in this subgraph.
+
+        An interface object is an object here: its name is the interface's.
+        """
         named = self.schema.get_type(type_name)
         if is_object_type(named):
             return frozenset((type_name,))
@@ -97,13 +107,21 @@ class SubgraphView(msgspec.Struct, frozen=True):
 
 
 class Supergraph(msgspec.Struct, frozen=True):
-    """schema: what clients see.  hash: equal for equal content."""
+    """schema: what clients see.  full: the same with what is `@inaccessible`.  hash: equal for equal content.
+
+    interface_object_fields: (object type, field) → (subgraph, interface) of each interface object that answers the
+    field for objects of this type; the subgraph has the field under the interface's name.
+    override_labels: all labels of progressive overrides, sorted.
+    """
 
     schema: GraphQLSchema
+    full: GraphQLSchema
     subgraphs: Mapping[str, SubgraphView]
     definitions: tuple[SubgraphDefinition, ...]
     hash: str
+    interface_object_fields: Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
+    override_labels: tuple[str, ...] = ()
 
     def resolvers_of(self, type_name: str, field_name: str) -> Iterable[SubgraphView]:
-        """The subgraphs that answer a field, in the order they were given."""
+        """The subgraphs that answer a field under its own type's name, in the order they were given."""
         return (view for view in self.subgraphs.values() if view.resolves(type_name, field_name))

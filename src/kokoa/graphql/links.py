@@ -12,6 +12,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     ListValueNode,
+    Node,
     ObjectValueNode,
     SchemaDefinitionNode,
     SchemaExtensionNode,
@@ -48,21 +49,49 @@ DIRECTIVES: dict[str, str] = {
     "listSize": "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!],"
     " requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION",
 }
+# The version of federation that brought a name; the others are as old as v2.0.
+SINCE: dict[str, tuple[int, int]] = {
+    "composeDirective": (2, 1),
+    "interfaceObject": (2, 3),
+    "authenticated": (2, 5),
+    "requiresScopes": (2, 5),
+    "Scope": (2, 5),
+    "policy": (2, 6),
+    "Policy": (2, 6),
+    "context": (2, 8),
+    "fromContext": (2, 8),
+    "ContextFieldValue": (2, 8),
+    "cost": (2, 9),
+    "listSize": (2, 9),
+}
+NEWEST = (2, 14)
 SCALARS = ("FieldSet", "Scope", "Policy", "ContextFieldValue")
 FEDERATION_1 = ("key", "external", "requires", "provides", "extends", "tag", "inaccessible", "requiresScopes")
+
+
+class SdlRefused(GraphQLError):
+    """SDL that is against a rule of federation. code: the rule's standard one."""
+
+    def __init__(self, code: str, message: str, nodes: Node | None = None) -> None:
+        super().__init__(message, nodes)
+        self.code = code
 
 
 class Links(msgspec.Struct, frozen=True):
     """What one SDL imports.
 
     version: (2, 3) for federation v2.3, (1, 0) without a link.  directives: name in this SDL → federation's
-    name.  scalars: likewise.  foreign: name in this SDL → its specification, for links to anything else.
+    name.  scalars: likewise.  imported: the directives among them that were imported by name.
+    foreign: name in this SDL → its specification, for links to anything else.
+    foreign_names: of these, name in this SDL → name in the specification, for imported directives.
     """
 
     version: tuple[int, int]
     directives: dict[str, str]
     scalars: dict[str, str]
     foreign: dict[str, str]
+    imported: frozenset[str] = frozenset()
+    foreign_names: dict[str, str] = {}
 
     @property
     def is_federation_2(self) -> bool:
@@ -90,7 +119,8 @@ def _imports(value: ValueNode | None, at: ConstDirectiveNode) -> Iterator[tuple[
     if value is None:
         return
     if not isinstance(value, ListValueNode):
-        raise GraphQLError('@link(import:) takes a list of names, for example import: ["@key"].', at)
+        message = '@link(import:) takes a list of names, for example import: ["@key"].'
+        raise SdlRefused("INVALID_LINK_DIRECTIVE_USAGE", message, at)
     for one in value.values:
         if isinstance(one, StringValueNode):
             yield one.value, one.value
@@ -98,53 +128,66 @@ def _imports(value: ValueNode | None, at: ConstDirectiveNode) -> Iterator[tuple[
             fields = {field.name.value: _text(field.value) for field in one.fields}
             name, here = fields.get("name", ""), fields.get("as") or fields.get("name", "")
             if name.startswith("@") != here.startswith("@"):
-                raise GraphQLError(f"@link imports {name!r} as {here!r}: both need an @, or neither.", at)
+                message = f"@link imports {name!r} as {here!r}: both need an @, or neither."
+                raise SdlRefused("INVALID_LINK_DIRECTIVE_USAGE", message, at)
             yield name, here
         else:
-            raise GraphQLError("@link(import:) takes names, or objects { name:, as: }.", at)
+            message = "@link(import:) takes names, or objects { name:, as: }."
+            raise SdlRefused("INVALID_LINK_DIRECTIVE_USAGE", message, at)
 
 
 def _federation_2(directive: ConstDirectiveNode, version: tuple[int, int]) -> Links:
     arguments = {one.name.value: one.value for one in directive.arguments or ()}
     prefix = _text(arguments.get("as")) or "federation"
-    directives = {f"{prefix}__{name}": name for name in DIRECTIVES}
+    new = {name for name, since in SINCE.items() if since > version}
+    directives = {f"{prefix}__{name}": name for name in DIRECTIVES if name not in new}
     scalars = {f"{prefix}__{name}": name for name in SCALARS}
+    imported: set[str] = set()
     for name, here in _imports(arguments.get("import"), directive):
         bare = name.removeprefix("@")
-        known = DIRECTIVES if name.startswith("@") else SCALARS
-        if bare not in known:
-            raise GraphQLError(
-                f"Federation v{version[0]}.{version[1]} has nothing called {name!r} to import.", directive
-            )
-        (directives if name.startswith("@") else scalars)[here.removeprefix("@")] = bare
+        if bare not in (DIRECTIVES if name.startswith("@") else SCALARS) or bare in new:
+            since = f" It came with v{SINCE[bare][0]}.{SINCE[bare][1]}." if bare in new else ""
+            message = f"Federation v{version[0]}.{version[1]} has nothing called {name!r} to import.{since}"
+            raise SdlRefused("INVALID_LINK_DIRECTIVE_USAGE", message, directive)
+        if name.startswith("@"):
+            directives[here.removeprefix("@")] = bare
+            imported.add(here.removeprefix("@"))
+        else:
+            scalars[here] = bare
     local_scalars = {known: here for here, known in scalars.items()}
-    return Links(version, directives, {here: known for known, here in local_scalars.items()}, {})
+    return Links(version, directives, {here: known for known, here in local_scalars.items()}, {}, frozenset(imported))
 
 
 def read_links(document: DocumentNode) -> Links:
     """The links of an SDL. Raises GraphQLError for a link that cannot be understood."""
     federation: Links | None = None
     foreign: dict[str, str] = {}
+    foreign_names: dict[str, str] = {}
     for directive in _link_directives(document):
         arguments = {one.name.value: one.value for one in directive.arguments or ()}
         url = _text(arguments.get("url"))
         match = FEDERATION_URL.match(url)
         if match:
             version = (int(match[1]), int(match[2]))
-            if version[0] != 2:
-                raise GraphQLError(f"{url} is not supported: link to federation v2, for example v2.9.", directive)
+            if version[0] != 2 or version > NEWEST:
+                message = f"{url} is not supported: link to federation v2.0 to v2.{NEWEST[1]}."
+                raise SdlRefused("UNKNOWN_FEDERATION_LINK_VERSION", message, directive)
             federation = _federation_2(directive, version)
         elif not LINK_URL.match(url):
             named = _SPEC_NAME.search(url)
             spec = _text(arguments.get("as")) or (named[1] if named else "")
-            foreign |= {here.removeprefix("@"): url for _, here in _imports(arguments.get("import"), directive)}
+            for name, here in _imports(arguments.get("import"), directive):
+                foreign[here.removeprefix("@")] = url
+                if name.startswith("@"):
+                    foreign_names[here.removeprefix("@")] = name.removeprefix("@")
             if spec:
                 foreign[spec] = url
     if federation is not None:
-        return msgspec.structs.replace(federation, foreign=foreign)
+        return msgspec.structs.replace(federation, foreign=foreign, foreign_names=foreign_names)
     return Links(
         version=(1, 0),
         directives={name: name for name in FEDERATION_1},
         scalars={"_FieldSet": "FieldSet", "_Scope": "Scope"},
         foreign=foreign,
+        foreign_names=foreign_names,
     )

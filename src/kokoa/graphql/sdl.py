@@ -5,14 +5,12 @@ definition, and the directives that federation brings are defined. Everybody beh
 knows one spelling only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 from graphql import (
-    REMOVE,
     DirectiveDefinitionNode,
-    DirectiveNode,
     DocumentNode,
     GraphQLError,
     InputObjectTypeExtensionNode,
@@ -23,6 +21,7 @@ from graphql import (
     ScalarTypeDefinitionNode,
     SchemaDefinitionNode,
     SchemaExtensionNode,
+    StringValueNode,
     TypeDefinitionNode,
     TypeExtensionNode,
     Visitor,
@@ -30,6 +29,7 @@ from graphql import (
     visit,
 )
 from graphql.language import (
+    ConstDirectiveNode,
     DefinitionNode,
     EnumTypeDefinitionNode,
     EnumTypeExtensionNode,
@@ -40,7 +40,7 @@ from graphql.language import (
     UnionTypeExtensionNode,
 )
 
-from kokoa.graphql.links import DIRECTIVES, SCALARS, Links, read_links
+from kokoa.graphql.links import DIRECTIVES, SCALARS, Links, SdlRefused, read_links
 
 SDL_TOKENS_MAX = 200_000
 
@@ -62,40 +62,88 @@ class SubgraphDocument(msgspec.Struct, frozen=True):
     """ast: only definitions GraphQL itself knows.  links: what the SDL imported.
 
     extended: types that this SDL extends without defining them (federation 1 style, or `@extends`).
+    schema_directives: what stands on its schema definition, `@link` excepted.
+    spelled_out: definitions of federation's own names that the SDL repeats; they are not in `ast`.
     """
 
     ast: DocumentNode
     links: Links
     extended: frozenset[str]
+    schema_directives: tuple[ConstDirectiveNode, ...] = ()
+    spelled_out: tuple[DefinitionNode, ...] = ()
 
 
-class _Canonical(Visitor):
+_PARTS = ("fields", "values", "arguments")  # of an element: what has directives of its own
+
+
+class _Canonical:
     """Renames federation's directives to their own names and drops what `@link` brought."""
 
-    def __init__(self, links: Links, own: frozenset[str]) -> None:
-        super().__init__()
+    def __init__(self, links: Links, own: frozenset[str], composed: frozenset[str]) -> None:
         self._links = links
         self._own = own
+        self._composed = composed
 
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
+    def definition(self, node: Any) -> Any:
+        """An element with all that is in it; the same node if nothing changes, as almost always."""
+        changes: dict[str, Any] = {}
+        given = getattr(node, "directives", None) or ()
+        applied = tuple(map(self._directive, given))
+        if any(one is not other for one, other in zip(given, applied, strict=True)):
+            changes["directives"] = tuple(one for one in applied if one is not None)
+        for part in _PARTS:
+            before = getattr(node, part, None)
+            after = tuple(map(self.definition, before)) if before else ()
+            if before and any(one is not other for one, other in zip(before, after, strict=True)):
+                changes[part] = after
+        return _replace(node, type(node), **changes) if changes else node
+
+    def _directive(self, node: ConstDirectiveNode) -> ConstDirectiveNode | None:
         name = node.name.value
         known = self._links.directives.get(name)
+        if known == name:
+            return node
         if known is not None:
-            return None if known == name else _replace(node, type(node), name=NameNode(value=known))
+            renamed: ConstDirectiveNode = _replace(node, type(node), name=NameNode(value=known))
+            return renamed
+        if name in self._composed:
+            return node
         if name == "link" or name.split("__")[0] in self._links.foreign:
-            return REMOVE
+            return None
         if name in DIRECTIVES and name not in self._own:
             raise GraphQLError(
                 f'@{name} is used but not imported. Add "@{name}" to the import list of '
                 '@link(url: "https://specs.apollo.dev/federation/v2.9").',
                 node,
             )
-        return None
+        return node
 
 
-def _is_machinery(definition: DefinitionNode, links: Links) -> bool:
+def _composed(directives: Iterable[ConstDirectiveNode]) -> Iterator[str]:
+    """Names, without @, of the directives that the SDL wants to keep in the graph (`@composeDirective`)."""
+    for one in directives:
+        if one.name.value == "composeDirective":
+            for argument in one.arguments or ():
+                if argument.name.value == "name" and isinstance(argument.value, StringValueNode):
+                    yield argument.value.value.removeprefix("@")
+
+
+def _schema_directives(definitions: Iterable[DefinitionNode], links: Links) -> tuple[ConstDirectiveNode, ...]:
+    """The directives on the schema, by federation's own names."""
+    return tuple(
+        _replace(one, type(one), name=NameNode(value=links.directives.get(one.name.value, one.name.value)))
+        for node in definitions
+        if isinstance(node, SchemaDefinitionNode | SchemaExtensionNode)
+        for one in node.directives or ()
+        if one.name.value != "link"
+    )
+
+
+def _is_machinery(definition: DefinitionNode, links: Links, composed: frozenset[str]) -> bool:
     if isinstance(definition, DirectiveDefinitionNode):
         name = definition.name.value
+        if name in composed:
+            return False
         return name in links.directives or name in {"link", "core"} or name in links.foreign
     if isinstance(definition, TypeDefinitionNode):
         name = definition.name.value
@@ -156,10 +204,17 @@ def _roots_by_standard_name(definitions: list[DefinitionNode]) -> tuple[list[Def
     """Drop schema definitions; say which type plays which root (`schema { query: MyQuery }`)."""
     roots: dict[str, str] = {}
     kept: list[DefinitionNode] = []
+    names = {one.name.value: one for one in definitions if isinstance(one, TypeDefinitionNode)}
     for one in definitions:
         if isinstance(one, SchemaDefinitionNode | SchemaExtensionNode):
             for operation in one.operation_types or ():
-                roots[operation.type.name.value] = ROOTS[operation.operation.value]
+                here, standard = operation.type.name.value, ROOTS[operation.operation.value]
+                roots[here] = standard
+                if here != standard and standard in names:
+                    message = (
+                        f"{here} is the root type, so no other type can be called {standard}. Rename one of them."
+                    )
+                    raise SdlRefused(f"ROOT_{standard.upper()}_USED", message, names[standard])
         else:
             kept.append(one)
     return kept, {old: new for old, new in roots.items() if old != new}
@@ -185,19 +240,22 @@ def read_subgraph(sdl: str) -> SubgraphDocument:
     """Parse one subgraph's SDL. Raises GraphQLError (syntax, unknown imports) with a location in the text."""
     parsed = parse(sdl, max_tokens=SDL_TOKENS_MAX)
     links = read_links(parsed)
+    on_schema = _schema_directives(parsed.definitions, links)
+    composed = frozenset(_composed(on_schema)) - set(links.directives)
     own = frozenset(
         one.name.value
         for one in parsed.definitions
-        if isinstance(one, DirectiveDefinitionNode) and not _is_machinery(one, links)
+        if isinstance(one, DirectiveDefinitionNode) and not _is_machinery(one, links, composed)
     )
-    canonical: DocumentNode = visit(parsed, _Canonical(links, own))
-    definitions, renames = _roots_by_standard_name(list(canonical.definitions))
+    canonical = _Canonical(links, own, composed)
+    definitions, renames = _roots_by_standard_name([canonical.definition(one) for one in parsed.definitions])
     if renames:
         renamed: DocumentNode = visit(DocumentNode(definitions=tuple(definitions)), _Renamed(renames))
         definitions = list(renamed.definitions)
-    spoken = [one for one in definitions if not _is_machinery(one, links)]
+    spoken = [one for one in definitions if not _is_machinery(one, links, composed)]
+    spelled_out = tuple(one for one in parsed.definitions if _is_machinery(one, links, composed))
     kept = [one for one in (_without_machinery_fields(one, "Query") for one in spoken) if one is not None]
     defined, bare = _define_bare_extensions(kept)
     marked = {one.name.value for one in defined if isinstance(one, TypeDefinitionNode) and _has_extends(one)}
     ast = DocumentNode(definitions=(*_prelude(links, own), *defined))
-    return SubgraphDocument(ast, links, frozenset(bare | marked))
+    return SubgraphDocument(ast, links, frozenset(bare | marked), on_schema, spelled_out)

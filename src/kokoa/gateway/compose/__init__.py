@@ -2,5 +2,6 @@
 
 from kokoa.gateway.compose.composer import compose, content_hash
 from kokoa.gateway.compose.errors import CompositionFailed, Problem
+from kokoa.gateway.compose.supergraph_sdl import print_supergraph
 
-__all__ = ["CompositionFailed", "Problem", "compose", "content_hash"]
+__all__ = ["CompositionFailed", "Problem", "compose", "content_hash", "print_supergraph"]

@@ -1,31 +1,23 @@
 """INTERFACE_FIELD_NO_IMPLEM: every object of an interface has the interface's fields, over all subgraphs."""
 
-from collections.abc import Iterator, Sequence
-
-from graphql import is_interface_type, is_object_type
+from collections.abc import Iterator
 
 from kokoa.gateway.compose.errors import Problem
-from kokoa.gateway.compose.merge import type_names, views_of
-from kokoa.gateway.supergraph import SubgraphView
+from kokoa.gateway.compose.subgraphs import Subgraphs
 
 
-def check(views: Sequence[SubgraphView]) -> Iterator[Problem]:
-    fields: dict[str, set[str]] = {}
-    for name in type_names(views):
-        for _, named in views_of(views, name):
-            if is_object_type(named) or is_interface_type(named):
-                fields.setdefault(name, set()).update(named.fields)
-    for name in type_names(views):
-        interfaces = {
-            one.name: view.name
-            for view, named in views_of(views, name)
-            if is_object_type(named)
-            for one in named.interfaces
-        }
-        for interface, who in interfaces.items():
-            for field in sorted(fields.get(interface, set()) - fields[name]):
+def check(subgraphs: Subgraphs) -> Iterator[Problem]:
+    fields: dict[str, set[str]] = {name: set(found) for name, found in subgraphs.composite()}
+    for interface, members in subgraphs.members.items():
+        for member in members:
+            for field in sorted(fields.get(interface, set()) - fields[member]):
+                who = next(
+                    view.name
+                    for view, named in subgraphs.versions(member, "object")
+                    if any(one.name == interface for one in named.interfaces)
+                )
                 message = (
-                    f"{name} implements {interface} in {who}, and {interface}.{field} exists, but no subgraph has "
-                    f"{name}.{field}. Add it where {name} is answered."
+                    f"{member} implements {interface} in {who}, and {interface}.{field} exists, but no subgraph has "
+                    f"{member}.{field}. Add it where {member} is answered."
                 )
                 yield Problem("INTERFACE_FIELD_NO_IMPLEM", message, (who,))

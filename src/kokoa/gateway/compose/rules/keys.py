@@ -1,63 +1,40 @@
-"""KEY_INVALID_FIELDS, KEY_FIELDS_HAS_ARGS, KEY_FIELDS_SELECT_INVALID_TYPE: a key is made of plain own fields."""
+"""KEY_INVALID_FIELDS, KEY_INVALID_FIELDS_TYPE, KEY_FIELDS_HAS_ARGS, KEY_FIELDS_SELECT_INVALID_TYPE,
+KEY_DIRECTIVE_IN_FIELDS_ARG, KEY_UNSUPPORTED_ON_INTERFACE: a key is made of plain fields of its type.
+"""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from graphql import get_named_type, is_interface_type, is_list_type, is_object_type, is_union_type
-from graphql.type import get_nullable_type
+from graphql import get_named_type, is_interface_type, is_object_type, is_union_type
 
 from kokoa.gateway.compose.errors import Problem
-from kokoa.gateway.compose.read import argument, type_directives
-from kokoa.gateway.fieldset import InvalidFieldSet, Part, parse_field_set
-from kokoa.gateway.supergraph import SubgraphView
+from kokoa.gateway.compose.read import type_directives
+from kokoa.gateway.compose.selections import Applied, applied, check_form, fields_in
+from kokoa.gateway.compose.subgraphs import Subgraphs
+from kokoa.graphql.links import SINCE
 
 
-def check(views: Sequence[SubgraphView]) -> Iterator[Problem]:
-    for view in views:
+def check(subgraphs: Subgraphs) -> Iterator[Problem]:
+    for view in subgraphs.views:
         for name, named in view.schema.type_map.items():
             for directive in type_directives(named, "key"):
-                text = argument(directive, "fields")
-                where = f'[{view.name}] On {name}, @key(fields: "{text}")'
-                yield from _check_key(view, name, text, where)
+                one = applied(view, directive, name, name)
+                if not is_interface_type(named) or view.links.version >= SINCE["interfaceObject"]:
+                    yield from _check_key(one)
+                elif view.links.is_federation_2:
+                    message = "is on an interface, which federation has since v2.3. Link to v2.3, or remove it."
+                    yield one.problem("UNSUPPORTED_ON_INTERFACE", message)
 
 
-def _check_key(view: SubgraphView, name: str, text: Any, where: str) -> Iterator[Problem]:
-    if not isinstance(text, str):
-        yield Problem("KEY_INVALID_FIELDS_TYPE", f"{where}: `fields` must be text.", (view.name,))
-        return
-    try:
-        parts = parse_field_set(text)
-    except InvalidFieldSet as error:
-        message = f'{where} cannot be read: {error}. Write field names, such as "id" or "sku brand {{ id }}".'
-        yield Problem("KEY_INVALID_FIELDS", message.replace("{{", "{").replace("}}", "}"), (view.name,))
-        return
-    yield from _check_parts(view, name, parts, where)
-
-
-def _check_parts(view: SubgraphView, type_name: str, parts: Sequence[Part], where: str) -> Iterator[Problem]:
-    named = view.schema.get_type(type_name)
-    for part in parts:
-        if part.on or not (is_object_type(named) or is_interface_type(named)):
-            continue
-        field = named.fields.get(part.name)
-        if field is None:
-            message = (
-                f"{where} names {part.name}, which {type_name} does not have here. Add the field, or fix the key."
-            )
-            yield Problem("KEY_INVALID_FIELDS", message, (view.name,))
-            continue
+def _check_key(one: Applied) -> Iterator[Problem]:
+    yield from check_form(one)
+    for type_name, part in fields_in(one.view, one.selects_from, one.parts or ()):
+        holder = one.view.schema.get_type(type_name)
+        assert is_object_type(holder) or is_interface_type(holder)
+        field = holder.fields[part.name]
         if field.args:
-            message = f"{where} names {part.name}, which takes arguments. A key's fields take none."
-            yield Problem("KEY_FIELDS_HAS_ARGS", message, (view.name,))
-        if part.directives:
-            message = f"{where} has a directive on {part.name}. Remove it."
-            yield Problem("KEY_DIRECTIVE_IN_FIELDS_ARG", message, (view.name,))
+            message = f"names {part.name}, which takes arguments. A key's fields take none: choose another field."
+            yield one.problem("FIELDS_HAS_ARGS", message)
         below = get_named_type(field.type)
-        if is_list_type(get_nullable_type(field.type)) or is_interface_type(below) or is_union_type(below):
-            message = f"{where} names {part.name}, which is {field.type}: lists, interfaces and unions make no key."
-            yield Problem("KEY_FIELDS_SELECT_INVALID_TYPE", message, (view.name,))
-        elif is_object_type(below) and not part.children:
-            message = f"{where} names {part.name}, which is an object. Say which of its fields: {part.name} {{ id }}."
-            yield Problem("KEY_INVALID_FIELDS", message, (view.name,))
-        else:
-            yield from _check_parts(view, below.name, part.children, where)
+        if is_interface_type(below) or is_union_type(below):
+            message = f"names {part.name}, which is {field.type}: interfaces and unions make no key. Use others."
+            yield one.problem("FIELDS_SELECT_INVALID_TYPE", message)

@@ -1,11 +1,11 @@
 """NO_QUERIES: a graph without a query cannot be asked anything."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from kokoa.gateway.compose.errors import Problem
-from kokoa.gateway.supergraph import SubgraphView
+from kokoa.gateway.compose.subgraphs import Subgraphs
 
 
-def check(views: Sequence[SubgraphView]) -> Iterator[Problem]:
-    if not any(type_name == "Query" for view in views for type_name, _ in view.joins):
+def check(subgraphs: Subgraphs) -> Iterator[Problem]:
+    if not any(type_name == "Query" for type_name, _ in subgraphs.fields):
         yield Problem("NO_QUERIES", "No subgraph has a field on Query. Add one to at least one subgraph.")

@@ -1,39 +1,40 @@
-"""PROVIDES_INVALID_FIELDS, PROVIDES_FIELDS_MISSING_EXTERNAL, PROVIDES_ON_NON_OBJECT_FIELD."""
+"""PROVIDES_INVALID_FIELDS, PROVIDES_INVALID_FIELDS_TYPE, PROVIDES_DIRECTIVE_IN_FIELDS_ARG, PROVIDES_FIELDS_HAS_ARGS,
+PROVIDES_FIELDS_MISSING_EXTERNAL, PROVIDES_ON_NON_OBJECT_FIELD, PROVIDES_UNSUPPORTED_ON_INTERFACE: a path on which a
+subgraph answers what others own.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from graphql import get_named_type, is_interface_type, is_leaf_type, is_object_type
+from graphql import is_interface_type, is_leaf_type
 
 from kokoa.gateway.compose.errors import Problem
-from kokoa.gateway.compose.selections import applied_field_sets, missing_fields
-from kokoa.gateway.fieldset import Part, fields_of
-from kokoa.gateway.supergraph import SubgraphView
+from kokoa.gateway.compose.selections import Applied, applied_to_fields, check_form, fields_in, own_leaves
+from kokoa.gateway.compose.subgraphs import Subgraphs
 
 
-def check(views: Sequence[SubgraphView]) -> Iterator[Problem]:
-    for view in views:
-        for one in applied_field_sets(view, "provides"):
-            where = f'[{view.name}] On {one.type_name}.{one.field_name}, @provides(fields: "{one.text}")'
-            holder = view.schema.get_type(one.type_name)
-            assert is_object_type(holder) or is_interface_type(holder)
-            below = get_named_type(holder.fields[one.field_name].type)
-            if is_leaf_type(below):
-                message = f"{where} needs a field that returns objects, not {below.name}. Remove @provides."
-                yield Problem("PROVIDES_ON_NON_OBJECT_FIELD", message, (view.name,))
-                continue
-            if one.unreadable:
-                yield Problem("PROVIDES_INVALID_FIELDS", f"{where} cannot be read: {one.unreadable}.", (view.name,))
-                continue
-            for type_name, name in missing_fields(view.schema, below.name, one.parts):
-                message = f"{where} names {name}, which {type_name} does not have here. Add it as @external."
-                yield Problem("PROVIDES_INVALID_FIELDS", message, (view.name,))
-            if is_object_type(below) and not any(_external(view, below.name, part) for part in fields_of(one.parts)):
-                message = (
-                    f"{where} names only fields that this subgraph answers anyway. Remove it, or mark them @external."
-                )
-                yield Problem("PROVIDES_FIELDS_MISSING_EXTERNAL", message, (view.name,))
+def check(subgraphs: Subgraphs) -> Iterator[Problem]:
+    for view in subgraphs.views:
+        for one, below in applied_to_fields(view, "provides"):
+            if is_leaf_type(view.schema.get_type(below)):
+                if view.links.is_federation_2:
+                    message = f"needs a field that returns objects, not {below}. Remove @provides."
+                    yield one.problem("ON_NON_OBJECT_FIELD", message)
+            elif is_interface_type(view.schema.get_type(one.coordinate.partition(".")[0])):
+                if view.links.is_federation_2:
+                    message = "is on a field of an interface. Move it to the fields of the object types."
+                    yield one.problem("UNSUPPORTED_ON_INTERFACE", message)
+            else:
+                yield from _check_fields(one)
 
 
-def _external(view: SubgraphView, type_name: str, part: Part) -> bool:
-    join = view.joins.get((type_name, part.name))
-    return join is None or join.external or join.is_key or bool(part.children)
+def _check_fields(one: Applied) -> Iterator[Problem]:
+    yield from check_form(one)
+    parts = one.parts or ()
+    for type_name, part in fields_in(one.view, one.selects_from, parts):
+        holder = one.view.schema.get_type(type_name)
+        if getattr(holder, "fields", {})[part.name].args:
+            message = f"names {part.name}, which takes arguments. Nobody can know which: remove it."
+            yield one.problem("FIELDS_HAS_ARGS", message)
+    for coordinate in own_leaves(one.view, one.selects_from, parts) if one.view.links.is_federation_2 else ():
+        message = f"names {coordinate}, which this subgraph answers anyway. Remove it, or mark it @external."
+        yield one.problem("FIELDS_MISSING_EXTERNAL", message)

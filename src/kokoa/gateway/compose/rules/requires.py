@@ -1,25 +1,27 @@
-"""REQUIRES_INVALID_FIELDS, REQUIRES_FIELDS_MISSING_EXTERNAL: a field requires what other subgraphs know."""
+"""REQUIRES_INVALID_FIELDS, REQUIRES_INVALID_FIELDS_TYPE, REQUIRES_DIRECTIVE_IN_FIELDS_ARG,
+REQUIRES_FIELDS_MISSING_EXTERNAL, REQUIRES_UNSUPPORTED_ON_INTERFACE: a field requires what other subgraphs know.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+
+from graphql import is_interface_type
 
 from kokoa.gateway.compose.errors import Problem
-from kokoa.gateway.compose.selections import applied_field_sets, missing_fields
-from kokoa.gateway.fieldset import fields_of
-from kokoa.gateway.supergraph import SubgraphView
+from kokoa.gateway.compose.selections import applied_to_fields, check_form, own_leaves
+from kokoa.gateway.compose.subgraphs import Subgraphs
 
 
-def check(views: Sequence[SubgraphView]) -> Iterator[Problem]:
-    for view in views:
-        for one in applied_field_sets(view, "requires"):
-            where = f'[{view.name}] On {one.type_name}.{one.field_name}, @requires(fields: "{one.text}")'
-            if one.unreadable:
-                yield Problem("REQUIRES_INVALID_FIELDS", f"{where} cannot be read: {one.unreadable}.", (view.name,))
+def check(subgraphs: Subgraphs) -> Iterator[Problem]:
+    for view in subgraphs.views:
+        for one, _ in applied_to_fields(view, "requires"):
+            if is_interface_type(view.schema.get_type(one.selects_from)):
+                if view.links.is_federation_2:
+                    message = "is on a field of an interface. Move it to the fields of the object types."
+                    yield one.problem("UNSUPPORTED_ON_INTERFACE", message)
                 continue
-            for type_name, name in missing_fields(view.schema, one.type_name, one.parts):
-                message = f"{where} names {name}, which {type_name} does not have here. Add it as @external."
-                yield Problem("REQUIRES_INVALID_FIELDS", message, (view.name,))
-            for part in fields_of(one.parts):
-                join = view.joins.get((one.type_name, part.name))
-                if join is not None and not join.external and not part.children:
-                    message = f"{where} names {part.name}, which this subgraph answers itself. Mark it @external."
-                    yield Problem("REQUIRES_FIELDS_MISSING_EXTERNAL", message, (view.name,))
+            yield from check_form(one)
+            for coordinate in (
+                own_leaves(view, one.selects_from, one.parts or ()) if view.links.is_federation_2 else ()
+            ):
+                message = f"names {coordinate}, which this subgraph answers itself. Mark it @external, or remove it."
+                yield one.problem("FIELDS_MISSING_EXTERNAL", message)

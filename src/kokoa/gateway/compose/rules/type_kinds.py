@@ -1,20 +1,18 @@
-"""TYPE_KIND_MISMATCH: a name means the same kind of type everywhere."""
+"""TYPE_KIND_MISMATCH: a name means the same kind of type everywhere. An interface object counts as an interface."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from kokoa.gateway.compose.errors import Problem
-from kokoa.gateway.compose.merge import type_names, views_of
-from kokoa.gateway.supergraph import SubgraphView
+from kokoa.gateway.compose.subgraphs import Subgraphs, kind_of
 
 
-def check(views: Sequence[SubgraphView]) -> Iterator[Problem]:
-    for name in type_names(views):
+def check(subgraphs: Subgraphs) -> Iterator[Problem]:
+    for name, versions in subgraphs.types.items():
         kinds: dict[str, list[str]] = {}
-        for view, named in views_of(views, name):
-            node = named.ast_node
-            kinds.setdefault(node.kind.removesuffix("_type_definition") if node else "type", []).append(view.name)
+        for view, named in versions:
+            kinds.setdefault(kind_of(view, named), []).append(view.name)
         if len(kinds) > 1:
-            found = ", ".join(f"{kind.replace('_', ' ')} in {' and '.join(who)}" for kind, who in kinds.items())
+            found = ", ".join(f"{kind} in {' and '.join(who)}" for kind, who in kinds.items())
             who = tuple(one for names in kinds.values() for one in names)
             message = f"{name} is not the same kind of type everywhere: {found}. Rename it, or make the kinds equal."
             yield Problem("TYPE_KIND_MISMATCH", message, who)
