@@ -22,7 +22,9 @@ COMMANDS = {
     "partner": ("partner:partner", "Partners and their accounts (operator)."),
     "keys": ("keys:keys", "AWS-style access keys of partners (operator)."),
     "grants": ("grants:grants", "Paths that partners may serve at the root of a store's domain (operator)."),
+    "operations": ("operations:operations", "GraphQL documents that clients may ask for by id (operator)."),
     "routes": ("routes:routes", "Routes of a store: native, extensions', overridden (operator)."),
+    "graph": ("graph:graph", "Compose subgraphs into one graph, on this machine alone."),
     "logs": ("logs:logs", "What a function printed (partner)."),
 }
 

@@ -7,26 +7,32 @@
 Environments whose graphs have equal content share one `Graph`, with its documents and plans.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
+from graphql import OperationType
 
 from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.execute.executor import Clients, run_plan
 from kokoa.gateway.execute.projection import project, projecting
-from kokoa.gateway.plan import NotPlannable, Plan, PlanTooComplex, make_plan
+from kokoa.gateway.execute.subscription import stream_plan
+from kokoa.gateway.plan import NotPlannable, Plan, make_plan
+from kokoa.gateway.rollout import labels_on
 from kokoa.gateway.supergraph import Supergraph
-from kokoa.graphql.document import Document, DocumentCache, Operation, read_document
-from kokoa.graphql.errors import DocumentRefused, MutationNeedsPost, OperationNotFound, Reporter
-from kokoa.graphql.introspection import Introspection
+from kokoa.graphql.document import Document, Operation
+from kokoa.graphql.errors import DocumentRefused, ErrorEntry, Reporter
+from kokoa.graphql.lane import Lane
 from kokoa.graphql.limits import DEFAULT_LIMITS, Limits
 from kokoa.graphql.lru import Lru
+from kokoa.graphql.preparing import Preparation, Prepared
+from kokoa.graphql.reading import DocumentReader
 from kokoa.graphql.result import ExecutionResult, refusal
 from kokoa.graphql.scopes import hidden_from
-from kokoa.graphql.subgraph import refuse_mutation
+from kokoa.graphql.streaming import NEEDS_STREAM
 from kokoa.kernel.call import Call, DepthExceeded
-from kokoa.kernel.errors import DeadlineExceeded, Invalid
+from kokoa.kernel.errors import DeadlineExceeded, Invalid, KokoaError
 
 PLANS_MAX = 2_000
 
@@ -49,7 +55,14 @@ class Graph:
     """
 
     def __init__(
-        self, supergraph: Supergraph, clients: Clients, limits: Limits = DEFAULT_LIMITS, *, shared: bool = True
+        self,
+        supergraph: Supergraph,
+        clients: Clients,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        lane: Lane | None = None,
+        reader: DocumentReader | None = None,
+        shared: bool = True,
     ) -> None:
         missing = [name for name in supergraph.subgraphs if name not in clients]
         if missing:
@@ -59,68 +72,106 @@ class Graph:
         self._clients = dict(clients)
         self._limits = limits
         self._api = projecting(supergraph.schema)
-        self._introspection = Introspection(self._api)
-        self._documents = DocumentCache(lambda text: read_document(self._api, text, limits))
-        self._plans: Lru[tuple[str, str, tuple[bool, ...], frozenset[str]], Plan] = Lru(PLANS_MAX)
+        self._preparation = Preparation(self._api, limits, lane or Lane(), reader)
+        self._plans: Lru[tuple[str, str, tuple[bool, ...], frozenset[str], frozenset[str]], Plan] = Lru(PLANS_MAX)
 
     def document(self, text: str) -> Document:
         """Parse, validate and keep. Raises DocumentRefused."""
-        return self._documents.get(text)
+        return self._preparation.document(text)
 
     def plan(
-        self, document: Document, operation: Operation, assignment: tuple[bool, ...], hidden: frozenset[str]
+        self,
+        document: Document,
+        operation: Operation,
+        assignment: tuple[bool, ...],
+        hidden: frozenset[str],
+        labels: frozenset[str] = frozenset(),
     ) -> Plan:
-        """The plan for these conditions and this caller's view. Raises PlanTooComplex."""
-        return self._plans.get_or_make(
-            (document.text, operation.name, assignment, hidden),
-            lambda: make_plan(
-                self.supergraph,
-                operation.definition,
-                document.fragments,
-                dict(zip(operation.conditions, assignment, strict=True)),
-                hidden,
-            ),
-        )
+        """The plan for these conditions and this caller's view. labels: of overrides that are on for it.
+
+        Raises PlanTooComplex.
+        """
+        conditions = dict(zip(operation.conditions, assignment, strict=True))
+        return make_plan(self.supergraph, operation.definition, document.fragments, conditions, hidden, labels)
 
     async def execute(
         self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None, *, read_only: bool
     ) -> ExecutionResult:
         """Execute one operation. Raises nothing for a bad request."""
         try:
-            document = self.document(text)
-            operation = document.operation(operation_name)
-            if read_only:
-                refuse_mutation(operation)
-            coerced = operation.coerce(variables)
-            assignment = operation.assignment(coerced.coerced)
-            hidden = hidden_from(call.caller, self._api.requirements)
-            plan = self.plan(document, operation, assignment, hidden)
-        except DocumentRefused as refused:
-            return ExecutionResult(errors=refused.entries)
-        except (OperationNotFound, MutationNeedsPost, PlanTooComplex) as error:
+            ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=read_only)
+            plan = await self._plan_in_turn(ready, call)
+        except KokoaError as error:
             return refusal(error)
-        except NotPlannable as error:
-            reporter = Reporter(call.correlation_id)
-            return ExecutionResult(errors=[reporter.entry(error, path=None, locations=(), coordinate="plan")])
-        program = document.program(operation, assignment)
+        if ready.operation.kind is OperationType.SUBSCRIPTION:
+            return refusal(NEEDS_STREAM)
+        return await self._run(ready, plan, variables, call)
+
+    async def stream(
+        self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None, *, read_only: bool
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Execute one operation of any kind: one result, or one for each event of a subscription."""
+        try:
+            ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=read_only)
+            plan = await self._plan_in_turn(ready, call)
+        except KokoaError as error:
+            yield refusal(error)
+            return
+        if ready.operation.kind is not OperationType.SUBSCRIPTION:
+            yield await self._run(ready, plan, variables, call)
+            return
+        async with aclosing(stream_plan(plan, self._clients, variables, call)) as events:
+            async for gathered in events:
+                yield project(ready.program, gathered, ready.variables, call, self._limits)
+
+    async def _run(self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
         gathered = await run_plan(plan, self._clients, variables, call)
         if plan.verbatim and not gathered.errors and self._clients[plan.fetches[0].subgraph].trusted:
             return ExecutionResult(gathered.data)
-        result = project(program, gathered, call, self._limits.errors)
-        if program.introspection and isinstance(result.data, dict):
-            result.data.update(self._introspection.answer(program, document.fragments, variables, call.caller))
-        return result
+        return project(ready.program, gathered, ready.variables, call, self._limits)
+
+    def _try_plan(self, ready: Prepared, hidden: frozenset[str], labels: frozenset[str], call: Call) -> Plan:
+        """Raises PlanTooComplex, and DocumentRefused for a bug of the planner, which is logged."""
+        try:
+            return self.plan(ready.document, ready.operation, ready.assignment, hidden, labels)
+        except NotPlannable as error:
+            reporter = Reporter(call.correlation_id)
+            raise DocumentRefused([reporter.entry(error, path=None, locations=(), coordinate="plan")]) from None
+
+    async def _plan_in_turn(self, ready: Prepared, call: Call) -> Plan:
+        hidden = hidden_from(call.caller, self._api.requirements)
+        labels = labels_on(self.supergraph.override_labels, call)
+        key = (ready.document.text, ready.operation.name, ready.assignment, hidden, labels)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = await self._preparation.in_turn(
+                ready.document.text,
+                call,
+                lambda: self._try_plan(ready, hidden, labels, call),
+            )
+            self._plans.put(key, plan)
+        return plan
 
 
 class Gateway:
-    """Graphs by environment. An environment without one of its own uses the default."""
+    """Graphs by environment. An environment without one of its own uses the default.
+
+    reader: reads long documents; a thread of this process, unless it is given.
+    """
 
     def __init__(
-        self, supergraph: Supergraph, clients: Mapping[str, SubgraphClient], limits: Limits = DEFAULT_LIMITS
+        self,
+        supergraph: Supergraph,
+        clients: Mapping[str, SubgraphClient],
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        reader: DocumentReader | None = None,
     ) -> None:
         self._clients = dict(clients)
         self._limits = limits
-        self._default = Graph(supergraph, self._clients, limits)
+        self._lane = Lane()
+        self._reader = reader
+        self._default = Graph(supergraph, self._clients, limits, lane=self._lane, reader=reader)
         self._own: dict[str, Graph] = {}
 
     def publish(
@@ -134,7 +185,12 @@ class Gateway:
         clients: for the subgraphs that the gateway does not know yet. Raises MissingClient.
         """
         graph = self._shared(supergraph, clients) or Graph(
-            supergraph, {**self._clients, **(clients or {})}, self._limits, shared=not clients
+            supergraph,
+            {**self._clients, **(clients or {})},
+            self._limits,
+            lane=self._lane,
+            reader=self._reader,
+            shared=not clients,
         )
         if environment_id is None:
             self._default = graph
@@ -162,6 +218,35 @@ class Gateway:
         """Check an operation against the default graph, once. Raises DocumentRefused, OperationNotFound."""
         self._default.document(document).operation(operation_name)
         return PreparedOperation(document, operation_name)
+
+    async def stream(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Execute one operation of any kind; a subscription has a result for each event."""
+        try:
+            entered = call.enter(f"graph:{operation_name}" if operation_name else "graph")
+        except DepthExceeded as error:
+            yield refusal(error)
+            return
+        graph = self.graph(call.environment_id)
+        found = graph.stream(document, variables or {}, entered, operation_name, read_only=read_only)
+        async with aclosing(found):
+            async for result in found:
+                yield result
+
+    def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
+        """Why an environment's graph would refuse the document; nothing if it would not. Runs nothing."""
+        try:
+            self.graph(environment_id).document(document)
+        except DocumentRefused as refused:
+            return refused.entries
+        return []
 
     async def execute(
         self,

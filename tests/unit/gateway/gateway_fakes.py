@@ -53,11 +53,17 @@ def problems(**sdls: str) -> dict[str, str]:
     return {}
 
 
-def planned(supergraph: Supergraph, text: str, hidden: frozenset[str] = frozenset(), **assignment: bool) -> Plan:
+def planned(
+    supergraph: Supergraph,
+    text: str,
+    hidden: frozenset[str] = frozenset(),
+    labels: frozenset[str] = frozenset(),
+    **assignment: bool,
+) -> Plan:
     found = parse(text).definitions
     fragments = {one.name.value: one for one in found if isinstance(one, FragmentDefinitionNode)}
     operation = next(one for one in found if isinstance(one, OperationDefinitionNode))
-    return make_plan(supergraph, operation, fragments, assignment, hidden)
+    return make_plan(supergraph, operation, fragments, assignment, hidden, labels)
 
 
 def make_call(

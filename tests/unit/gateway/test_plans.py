@@ -1,5 +1,6 @@
 """Plans, as text: what each operation fetches, from whom, and what waits for what."""
 
+import time
 from textwrap import dedent
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_key_gets_another_name_where_the_client_uses_it_for_something_else() -
 
 def test_a_client_may_call_its_own_variable_representations() -> None:
     plan = planned(SHOP, "query ($representations: ID!) { product(id: $representations) { rating } }")
-    assert plan.fetches[1].representations == "_representations"
+    assert plan.fetches[1].groups[0].variable == "_representations"
     assert "$_representations: [_Any!]!" in plan.fetches[1].document
 
 
@@ -184,6 +185,100 @@ def test_mutations_wait_for_each_other_but_neighbours_of_one_subgraph_share_a_fe
     )
 
 
+def test_fetches_of_one_subgraph_and_stage_are_one_request_and_equal_ones_one_list() -> None:
+    check(
+        """{ product(id: 1) { rating } products { rating reviews { body } }
+             search(q: "x") { items { rating } } }""",
+        """
+        0 catalog
+          query {
+            product(id: 1) {
+              id
+            }
+            products {
+              id
+            }
+          }
+        1 search
+          query {
+            search(q: "x") {
+              items {
+                id
+              }
+            }
+          }
+        2 reviews after 0, 1
+          _entities_0 at product, search.items
+            Product by { id }
+          _entities_1 at products
+            Product by { id }
+          query($representations_0: [_Any!]!, $representations_1: [_Any!]!) {
+            _entities_0: _entities(representations: $representations_0) {
+              ... on Product {
+                rating
+              }
+            }
+            _entities_1: _entities(representations: $representations_1) {
+              ... on Product {
+                rating
+                reviews {
+                  body
+                }
+              }
+            }
+          }
+        """,
+    )
+
+
+def test_a_progressive_override_has_a_plan_for_each_side() -> None:
+    new = """type Product @key(fields: "id") {
+               id: ID! name: String! @override(from: "catalog", label: "percent(10)") }"""
+    supergraph = composed(catalog=CATALOG, new=new)
+    assert supergraph.override_labels == ("percent(10)",)
+    on = planned(supergraph, "{ products { name } }", labels=frozenset({"percent(10)"}))
+    assert [fetch.subgraph for fetch in on.fetches] == ["catalog", "new"]
+    assert [fetch.subgraph for fetch in planned(supergraph, "{ products { name } }").fetches] == ["catalog"]
+
+
+def test_a_choice_that_looks_worse_is_taken_if_the_whole_plan_is_better_for_it() -> None:
+    """`p` alone is as cheap in `a` as in `b`; what is below it decides."""
+    supergraph = composed(
+        a='type Query { p: P @shareable } type P @key(fields: "id") { id: ID! }',
+        b='type Query { p: P @shareable q: Int } type P @key(fields: "id") { id: ID! link: L } type L { deep: M }'
+        ' type M @key(fields: "id") { id: ID! x: Int }',
+    )
+    assert [fetch.subgraph for fetch in planned(supergraph, "{ p { link { deep { x } } } q }").fetches] == ["b"]
+
+
+def test_a_requirement_may_come_back_to_the_subgraph_that_requires_it() -> None:
+    supergraph = composed(
+        a="""type Query { feed: [Post] } type Post @key(fields: "id") {
+               id: ID! isNew: Boolean @external isOld: Boolean @requires(fields: "isNew") }
+             type Author @key(fields: "id") { id: ID! years: Int }""",
+        b="""type Post @key(fields: "id") {
+               id: ID! author: Author isNew: Boolean @requires(fields: "author { years }") }
+             type Author @key(fields: "id") { id: ID! years: Int @external }""",
+    )
+    plan = planned(supergraph, "{ feed { isOld } }")
+    assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [
+        ("a", ()),
+        ("b", (0,)),
+        ("a", (1,)),
+        ("b", (2,)),
+        ("a", (3,)),
+    ]
+
+
+def test_a_subscription_is_a_root_fetch_and_what_each_event_needs() -> None:
+    live = """type Subscription { changed: Product }
+              type Product @key(fields: "id", resolvable: false) { id: ID! }"""
+    supergraph = composed(catalog=CATALOG, reviews=REVIEWS, live=live)
+    plan = planned(supergraph, "subscription { changed { id rating } }")
+    assert [(fetch.subgraph, fetch.after) for fetch in plan.fetches] == [("live", ()), ("reviews", (0,))]
+    assert plan.fetches[0].document.startswith("subscription {")
+
+
 def test_hidden_fields_are_not_fetched() -> None:
     plan = planned(SHOP, "{ products { name rating } }", hidden=frozenset({"Product.rating"}))
     assert [fetch.subgraph for fetch in plan.fetches] == ["catalog"]
@@ -202,7 +297,7 @@ def test_what_is_provided_on_the_way_is_not_fetched_again() -> None:
     supergraph = composed(
         a="""type Query { best: P @provides(fields: "name") }
              type P @key(fields: "id") { id: ID! name: String @external }""",
-        b='type Query { all: [P] } type P @key(fields: "id") { id: ID! name: String size: Int }',
+        b='type Query { all: [P] } type P @key(fields: "id") { id: ID! name: String @shareable size: Int }',
     )
     assert [fetch.subgraph for fetch in planned(supergraph, "{ best { name } }").fetches] == ["a"]
     assert [fetch.subgraph for fetch in planned(supergraph, "{ best { name size } }").fetches] == ["a", "b"]
@@ -242,7 +337,7 @@ def test_of_several_keys_the_one_that_is_at_hand_is_used() -> None:
     )
     plan = planned(supergraph, "{ p { size } }")
     assert [fetch.subgraph for fetch in plan.fetches] == ["a", "b"]
-    assert str(plan.fetches[1].entities[0].needs[0]) == "sku"
+    assert str(plan.fetches[1].groups[0].entities[0].needs[0]) == "sku"
 
 
 def test_nested_keys_and_compound_keys() -> None:
@@ -328,12 +423,29 @@ def test_shared_values_are_asked_where_they_can_be_answered_whole() -> None:
 
 def test_the_number_of_fetches_is_bounded() -> None:
     """One client's request must not become a flood of requests to subgraphs."""
-    text = "{" + "".join(f" p{n}: product(id: {n}) {{ rating }}" for n in range(100)) + "}"
-    with pytest.raises(PlanTooComplex, match="needs 101 requests to subgraphs; at most 100"):
+    text = "mutation {" + "".join(f' a{n}: rename(id: 1, name: "x") {{ id }} b{n}: reindex' for n in range(60)) + "}"
+    with pytest.raises(PlanTooComplex, match="needs 120 requests to subgraphs; at most 100"):
         planned(SHOP, text)
 
 
 def test_planning_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kokoa.gateway.plan.placing.STEPS_MAX", 10)
+    monkeypatch.setattr("kokoa.gateway.plan.bounds.STEPS_MAX", 10)
     with pytest.raises(PlanTooComplex, match="more than 10 steps"):
         planned(SHOP, "{ products { name rating variants { shipping sku } } }")
+
+
+def test_a_hostile_operation_is_refused_in_bounded_time() -> None:
+    """Three levels of fragments on twenty types stand for 64,000 places to ask about."""
+    names = [f"T{number}" for number in range(20)]
+    own = [f'type {name} implements N @key(fields: "id") {{ id: ID! next: N }}' for name in names]
+    more = [f'type {name} implements N @key(fields: "id") {{ id: ID! b{name}: N }}' for name in names]
+    interface = "interface N { id: ID! }"
+    supergraph = composed(a=" ".join(("type Query { n: N }", interface, *own)), b=" ".join((interface, *more)))
+    fragments = ["fragment F0 on N { id }"]
+    for level in range(3):
+        branches = (f"... on {name} {{ next {{ ...F{level} }} b{name} {{ ...F{level} }} }}" for name in names)
+        fragments.append(f"fragment F{level + 1} on N {{ {' '.join(branches)} }}")
+    began = time.monotonic()
+    with pytest.raises(PlanTooComplex, match="Ask for less at once"):
+        planned(supergraph, f"{{ n {{ ...F3 }} }} {' '.join(fragments)}")
+    assert time.monotonic() - began < 30

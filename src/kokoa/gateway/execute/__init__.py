@@ -6,4 +6,11 @@ Start reading at `executor`.
 from kokoa.gateway.execute.clients import HttpClient, InProcessClient, SubgraphClient, SubgraphUnavailable
 from kokoa.gateway.execute.executor import Gathered, run_plan
 
-__all__ = ["Gathered", "HttpClient", "InProcessClient", "SubgraphClient", "SubgraphUnavailable", "run_plan"]
+__all__ = [
+    "Gathered",
+    "HttpClient",
+    "InProcessClient",
+    "SubgraphClient",
+    "SubgraphUnavailable",
+    "run_plan",
+]

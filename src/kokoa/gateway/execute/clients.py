@@ -1,20 +1,25 @@
 """Asking a subgraph: in this process, or over HTTP. One seam, `SubgraphClient`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import aiohttp
 import orjson
 from msgspec import UNSET
+from yarl import URL
 
-from kokoa.graphql.http import PLAIN_JSON, RESPONSE_JSON
+from kokoa.graphql.http import EVENT_STREAM, PLAIN_JSON, RESPONSE_JSON
 from kokoa.graphql.result import ExecutionResult
+from kokoa.graphql.sse import HEARTBEAT_S, read_events
 from kokoa.graphql.subgraph import Subgraph
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import DeadlineExceeded, Unavailable
 
 RESPONSE_BYTES_MAX = 32_000_000
 CALL_HEADER = "X-Kokoa-Call"
+CONNECT_S = 5.0
+SILENCE_S_MAX = 4 * HEARTBEAT_S
 
 Sign = Callable[[Call], str]
 
@@ -35,19 +40,36 @@ class SubgraphClient(Protocol):
     ) -> ExecutionResult:
         """Execute one operation. Raises SubgraphUnavailable, DeadlineExceeded."""
 
+    def stream(
+        self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Execute one operation of any kind; a subscription has a result for each event.
+
+        Raises SubgraphUnavailable, EventTooLong.
+        """
+
 
 class InProcessClient:
-    """A subgraph of our own in this process; it keeps compiled operations by their text."""
+    """A subgraph of our own in this process; it keeps compiled operations by their text.
+
+    validate: let it validate what the planner wrote, for tests of the planner.
+    """
 
     trusted = True
 
-    def __init__(self, subgraph: Subgraph) -> None:
+    def __init__(self, subgraph: Subgraph, *, validate: bool = False) -> None:
         self._subgraph = subgraph
+        self._validate = validate
 
     async def execute(
         self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None
     ) -> ExecutionResult:
-        return await self._subgraph.execute(document, variables, call, operation_name)
+        return await self._subgraph.execute(document, variables, call, operation_name, trusted=not self._validate)
+
+    def stream(
+        self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        return self._subgraph.stream(document, variables, call, operation_name)
 
 
 class HttpClient:
@@ -73,25 +95,67 @@ class HttpClient:
     async def execute(
         self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None
     ) -> ExecutionResult:
-        body: dict[str, Any] = {"query": document, "variables": variables}
-        if operation_name:
-            body["operationName"] = operation_name
-        headers = {
-            "content-type": PLAIN_JSON,
-            "accept": f"{RESPONSE_JSON}, {PLAIN_JSON};q=0.9",
-            "x-correlation-id": call.correlation_id,
-            CALL_HEADER: self._sign(call),
-        }
         timeout = aiohttp.ClientTimeout(total=call.remaining_ms() / 1000)
+        headers = self._headers(call, f"{RESPONSE_JSON}, {PLAIN_JSON};q=0.9")
+        body = _body(document, variables, operation_name)
         try:
             async with self._session.post(
-                self._url, data=orjson.dumps(body), headers=headers, timeout=timeout, allow_redirects=False
+                self._url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 return self._read(response.status, await self._body_of(response))
         except TimeoutError:
             raise DeadlineExceeded(f"The subgraph {self._name} did not answer before the deadline.") from None
         except aiohttp.ClientError as error:
-            raise SubgraphUnavailable(f"The subgraph {self._name} cannot be reached.", detail=str(error)) from error
+            raise self._unreachable(error) from error
+
+    async def stream(
+        self,
+        document: str,
+        variables: Mapping[str, Any],
+        call: Call,
+        operation_name: str | None,
+        *,
+        read_only: bool = False,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """read_only: ask by GET, so that the other side refuses a mutation."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S_MAX)
+        headers = self._headers(call, EVENT_STREAM)
+        url, data = URL(self._url), _body(document, variables, operation_name)
+        if read_only:
+            asked = {"query": document, "variables": orjson.dumps(variables).decode()}
+            url, data = url.with_query(asked | {"operationName": operation_name or ""}), b""
+        try:
+            async with self._session.request(
+                "GET" if read_only else "POST",
+                url,
+                data=data or None,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                if response.content_type != EVENT_STREAM:
+                    yield self._read(response.status, await self._body_of(response))
+                    return
+                found = read_events(response.content.iter_any(), event_bytes_max=self._response_bytes_max)
+                async with aclosing(found):
+                    async for event, data in found:
+                        if event == "complete":
+                            return
+                        if event == "next":
+                            yield self._read(response.status, data)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise self._unreachable(error) from error
+
+    def _headers(self, call: Call, accept: str) -> dict[str, str]:
+        return {
+            "content-type": PLAIN_JSON,
+            "accept": accept,
+            "x-correlation-id": call.correlation_id,
+            CALL_HEADER: self._sign(call),
+        }
+
+    def _unreachable(self, error: Exception) -> SubgraphUnavailable:
+        return SubgraphUnavailable(f"The subgraph {self._name} cannot be reached.", detail=repr(error))
 
     async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, as long as it is within the bound."""
@@ -117,3 +181,10 @@ class HttpClient:
         if not (data is UNSET or data is None or isinstance(data, dict)) or not isinstance(errors, list):
             raise SubgraphUnavailable(f"The subgraph {self._name} answered a malformed GraphQL response.")
         return ExecutionResult(data, [one for one in errors if isinstance(one, dict)])
+
+
+def _body(document: str, variables: Mapping[str, Any], operation_name: str | None) -> bytes:
+    body: dict[str, Any] = {"query": document, "variables": variables}
+    if operation_name:
+        body["operationName"] = operation_name
+    return orjson.dumps(body)

@@ -15,10 +15,11 @@ from kokoa.gateway.execute.gathering import (
     Tree,
     make_batch,
     merge_into,
-    paths_at,
+    objects_at,
     put_error,
+    rename,
 )
-from kokoa.gateway.plan.model import Fetch, Plan
+from kokoa.gateway.plan.model import Fetch, Plan, Rename
 from kokoa.graphql.errors import PathKey, UpstreamError
 from kokoa.graphql.result import ExecutionResult
 from kokoa.kernel.call import Call
@@ -64,6 +65,9 @@ class _Running:
         finally:
             for task in self._tasks:
                 task.cancel()
+        for one in self._plan.assumed:
+            for found in objects_at(self.gathered.data, one.path):
+                found.setdefault("__typename", one.type_name)
 
     async def _several(self, ready: Sequence[int]) -> list[int]:
         for index in ready:
@@ -88,13 +92,15 @@ class _Running:
 
     async def _fetch(self, fetch: Fetch) -> None:
         try:
-            await (self._fetch_entities(fetch) if fetch.entities else self._fetch_root(fetch))
+            await (self._fetch_entities(fetch) if fetch.groups else self._fetch_root(fetch))
         except RecursionError:
             self._error({"message": f"The subgraph {fetch.subgraph} answered data nested too deeply."}, fetch, None)
 
     async def _fetch_root(self, fetch: Fetch) -> None:
         result = await self._ask(fetch, {})
         if isinstance(result.data, dict):
+            if fetch.renames:
+                rename(result.data, fetch.renames)
             if self.gathered.data:
                 merge_into(self.gathered.data, result.data)
             else:
@@ -103,7 +109,7 @@ class _Running:
             for key in fetch.keys:
                 self.gathered.data.setdefault(key, None)
         for entry in result.errors:
-            path = _path_of(entry)
+            path = _renamed(_path_of(entry), fetch.renames)
             error = self._error(entry, fetch, path or None)
             if path and put_error(self.gathered.data, path, error):
                 continue
@@ -116,35 +122,37 @@ class _Running:
                 self.gathered.data[key] = error
 
     async def _fetch_entities(self, fetch: Fetch) -> None:
-        batch = make_batch(self.gathered.data, fetch)
-        if not batch.representations:
+        batches = [make_batch(self.gathered.data, group) for group in fetch.groups]
+        if not any(batch.representations for batch in batches):
             return
-        result = await self._ask(fetch, {fetch.representations: batch.representations})
-        found = result.data.get("_entities") if isinstance(result.data, dict) else None
-        entities: Sequence[Any] = found if isinstance(found, list) else ()
-        for entity, members in zip(entities, batch.members, strict=False):
-            if type(entity) is dict:
-                for index in members:
-                    merge_into(batch.targets[index], entity)
+        own = {batch.group.variable: batch.representations for batch in batches}
+        result = await self._ask(fetch, own)
+        brought = result.data if isinstance(result.data, dict) else {}
+        for batch in batches:
+            _merge_batch(batch, brought.get(batch.group.alias))
         if result.errors:
-            self._place_entity_errors(fetch, batch, result)
+            self._place_entity_errors(fetch, batches, result)
 
-    def _place_entity_errors(self, fetch: Fetch, batch: Batch, result: ExecutionResult) -> None:
-        paths = paths_at(self.gathered.data, fetch.path)
+    def _place_entity_errors(self, fetch: Fetch, batches: Sequence[Batch], result: ExecutionResult) -> None:
+        by_alias = {batch.group.alias: batch for batch in batches}
+        paths = {batch.group.alias: batch.paths(self.gathered.data) for batch in batches}
         for entry in result.errors:
             reported = _path_of(entry)
-            index = reported[1] if len(reported) > 1 and reported[0] == "_entities" else None
-            if isinstance(index, int) and 0 <= index < len(batch.members):
+            batch = by_alias.get(str(reported[0])) if reported else None
+            index = reported[1] if len(reported) > 1 else None
+            if batch is None:
+                self._fail_batches(fetch, entry, batches, paths)
+            elif isinstance(index, int) and 0 <= index < len(batch.members):
+                below = _renamed(reported[2:], batch.group.renames)
                 for member in batch.members[index]:
-                    self._place_below(fetch, entry, batch, index, member, [*paths[member], *reported[2:]])
+                    path = [*paths[batch.group.alias][member], *below]
+                    self._place_below(self._error(entry, fetch, path), batch, index, member, below)
             else:
-                self._fail_batch(fetch, entry, batch, paths)
+                self._fail_batches(fetch, entry, [batch], paths)
 
     def _place_below(
-        self, fetch: Fetch, entry: Mapping[str, Any], batch: Batch, index: int, member: int, path: list[PathKey]
+        self, error: UpstreamError, batch: Batch, index: int, member: int, below: Sequence[PathKey]
     ) -> None:
-        error = self._error(entry, fetch, path)
-        below = _path_of(entry)[2:]
         target = batch.targets[member]
         if below and put_error(target, below, error):
             return
@@ -152,17 +160,26 @@ class _Running:
             if target.get(key) is None:
                 target[key] = error
 
-    def _fail_batch(
-        self, fetch: Fetch, entry: Mapping[str, Any], batch: Batch, paths: Sequence[tuple[PathKey, ...]]
+    def _fail_batches(
+        self,
+        fetch: Fetch,
+        entry: Mapping[str, Any],
+        batches: Sequence[Batch],
+        paths: Mapping[str, Sequence[tuple[PathKey, ...]]],
     ) -> None:
         """One error for all objects of the fetch, reported at the first of them."""
-        first = min((member for members in batch.members for member in members), default=0)
-        error = self._error(entry, fetch, paths[first])
-        for owner, members in zip(batch.owners, batch.members, strict=True):
-            for member in members:
-                for key in owner.keys:
-                    if batch.targets[member].get(key) is None:
-                        batch.targets[member][key] = error
+        places = [
+            paths[batch.group.alias][min(member for members in batch.members for member in members)]
+            for batch in batches
+            if batch.members
+        ]
+        error = self._error(entry, fetch, places[0] if places else None)
+        for batch in batches:
+            for owner, members in zip(batch.owners, batch.members, strict=True):
+                for member in members:
+                    for key in owner.keys:
+                        if batch.targets[member].get(key) is None:
+                            batch.targets[member][key] = error
 
     def _error(self, entry: Mapping[str, Any], fetch: Fetch, path: Sequence[PathKey] | None) -> UpstreamError:
         given = entry.get("extensions")
@@ -196,7 +213,24 @@ class _Running:
             )
 
 
+def _merge_batch(batch: Batch, found: Any) -> None:
+    """Put what a group brought into the objects that it stands for."""
+    entities: Sequence[Any] = found if isinstance(found, list) else ()
+    for entity, members in zip(entities, batch.members, strict=False):
+        if type(entity) is dict:
+            if batch.group.renames:
+                rename(entity, batch.group.renames)
+            for index in members:
+                merge_into(batch.targets[index], entity)
+
+
+def _renamed(path: Sequence[PathKey], renames: Sequence[Rename]) -> list[PathKey]:
+    keys = {one.alias: one.key for one in renames}
+    return [keys.get(key, key) if isinstance(key, str) else key for key in path]
+
+
 def _failed(fetch: Fetch, error: KokoaError) -> ExecutionResult:
+    """The result of a fetch that was not answered."""
     log.warning("subgraph failed", subgraph=fetch.subgraph, code=error.code, detail=error.detail)
     return ExecutionResult(errors=[_entry(fetch, error.message, error.code)])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from kokoa.gateway.plan.model import Entities, Fetch, Need, Step
+from kokoa.gateway.plan.model import Entities, Group, Need, Rename, Step
 from kokoa.graphql.errors import PathKey, UpstreamError
 
 Tree = dict[str, Any]
@@ -55,25 +55,30 @@ def _flatten_paths(value: Any, path: tuple[PathKey, ...]) -> Iterator[tuple[Tree
 
 
 class Batch:
-    """Representations for one fetch, without duplicates, and the objects that each stands for.
+    """Representations for one group of a fetch, without duplicates, and the objects that each stands for.
 
     members: for each representation the indexes into `targets`.
     """
 
-    __slots__ = ("members", "owners", "representations", "targets")
+    __slots__ = ("group", "members", "owners", "representations", "targets")
 
-    def __init__(self, targets: Sequence[Tree]) -> None:
+    def __init__(self, group: Group, targets: Sequence[Tree]) -> None:
+        self.group = group
         self.targets = targets
         self.representations: list[Tree] = []
         self.owners: list[Entities] = []
         self.members: list[list[int]] = []
 
+    def paths(self, data: Tree) -> list[tuple[PathKey, ...]]:
+        """The response paths of the targets. Only needed when something failed."""
+        return [found for path in self.group.paths for found in paths_at(data, path)]
 
-def make_batch(data: Tree, fetch: Fetch) -> Batch:
-    """Read the representations of an entity fetch from the tree."""
-    batch = Batch(objects_at(data, fetch.path))
+
+def make_batch(data: Tree, group: Group) -> Batch:
+    """Read the representations of a group of entities from the tree."""
+    batch = Batch(group, [target for path in group.paths for target in objects_at(data, path)])
     seen: dict[Any, int] = {}
-    for entities in fetch.entities:
+    for entities in group.entities:
         single = entities.needs[0] if len(entities.needs) == 1 and not entities.needs[0].children else None
         for index, target in enumerate(batch.targets):
             if entities.types and target.get("__typename") not in entities.types:
@@ -81,7 +86,7 @@ def make_batch(data: Tree, fetch: Fetch) -> Batch:
             representation = _representation(entities, target)
             if representation is None:
                 continue
-            value = representation[single.name] if single is not None else None
+            value = representation.get(single.name) if single is not None else None
             identity = (entities.type_name, value) if type(value) is str else orjson.dumps(representation)
             known = seen.get(identity)
             if known is None:
@@ -92,6 +97,14 @@ def make_batch(data: Tree, fetch: Fetch) -> Batch:
             else:
                 batch.members[known].append(index)
     return batch
+
+
+def rename(holder: Any, renames: Sequence[Rename]) -> None:
+    """Give the client's keys to what the subgraph had to be asked for under others; the innermost first."""
+    for one in reversed(renames):
+        for target in objects_at(holder, one.path):
+            if one.alias in target:
+                target[one.key] = target.pop(one.alias)
 
 
 def _representation(entities: Entities, target: Tree) -> Tree | None:

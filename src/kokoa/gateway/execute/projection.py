@@ -12,6 +12,7 @@ from graphql.execution.values import VariableValues
 
 from kokoa.gateway.execute.executor import Gathered
 from kokoa.graphql.errors import ErrorEntry, UpstreamError
+from kokoa.graphql.limits import Limits
 from kokoa.graphql.program import Program
 from kokoa.graphql.resolvers import FieldResolver, key_resolver
 from kokoa.graphql.result import ExecutionResult
@@ -42,16 +43,18 @@ def projecting(schema: GraphQLSchema) -> Executable:
     return executable(schema, _Keys())
 
 
-_NO_VARIABLES = VariableValues({}, {})
+def project(
+    program: Program, gathered: Gathered, variables: VariableValues, call: Call, limits: Limits
+) -> ExecutionResult:
+    """The response for the client. An error that fell on no field of the client's is reported all the same.
 
-
-def project(program: Program, gathered: Gathered, call: Call, errors_max: int) -> ExecutionResult:
-    """The response for the client. An error that fell on no field of the client's is reported all the same."""
-    result = Run(program, _NO_VARIABLES, call, errors_max).execute_at_once(gathered.data)
+    variables: for introspection's arguments; all others are the subgraphs' business.
+    """
+    result = Run(program, variables, call, limits).execute_at_once(gathered.data)
     if not gathered.errors:
         return result
     lost = [entry for error in gathered.errors if not error.reported for entry in [_entry(error)]]
-    return ExecutionResult(result.data, [*result.errors, *lost[: max(errors_max - len(result.errors), 0)]])
+    return ExecutionResult(result.data, [*result.errors, *lost[: max(limits.errors - len(result.errors), 0)]])
 
 
 def _entry(error: UpstreamError) -> ErrorEntry:

@@ -45,7 +45,7 @@ class Claims:
         self._collector = collector
         self._sources = sources
         self._keys: dict[str, str] | None = None
-        self._children: dict[str, list[Source]] = {}
+        self._children: dict[str, dict[tuple[str, tuple[int, ...]], Source]] = {}
 
     def keys(self) -> dict[str, str]:
         """Response key → signature; AMBIGUOUS where the client uses it for several."""
@@ -59,7 +59,7 @@ class Claims:
     def below(self, key: str) -> "Claims":
         """The claims below a response key; none if the client does not ask for it."""
         self.keys()
-        return Claims(self._schema, self._collector, self._children.get(key, ()))
+        return Claims(self._schema, self._collector, tuple(self._children.get(key, {}).values()))
 
     def key_for(self, name: str, arguments: str, type_text: str) -> str:
         """The response key for a field of the gateway's own, claimed from now on."""
@@ -93,4 +93,6 @@ class Claims:
             below = get_named_type(field.type)
             if is_composite_type(below):
                 deeper = [node.selection_set for node in nodes if node.selection_set is not None]
-                self._children.setdefault(key, []).append((below.name, deeper))
+                # Members that spread the same fragments ask for the same: once is enough.
+                same = (below.name, tuple(map(id, deeper)))
+                self._children.setdefault(key, {}).setdefault(same, (below.name, deeper))

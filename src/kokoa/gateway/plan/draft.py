@@ -1,13 +1,17 @@
 """A plan in the making: fetches whose selections still grow.
 
-DraftFetch   one operation for one subgraph
-Node         one selection set of it
-Item         one field of a selection set
+DraftFetch      one operation for one subgraph
+DraftGroup      the entities that it asks for at some places of the response
+DraftEntities   what it asks about those of one type
+Node            one selection set of it
+Item            one field of a selection set
 """
 
 from collections.abc import Iterable, Iterator
 
 from kokoa.gateway.fieldset import FieldSet
+from kokoa.gateway.plan.bounds import DRAFT_FETCHES_MAX, PlanTooComplex
+from kokoa.gateway.plan.graph import Source
 from kokoa.gateway.plan.model import Need, Step
 
 
@@ -22,15 +26,23 @@ class Item:
         self.variables = variables
         self.child: Node | None = None
 
+    def same(self, other: "Item") -> bool:
+        """Whether both ask for the same."""
+        if (self.name, self.arguments) != (other.name, other.arguments) or (self.child is None) != (
+            other.child is None
+        ):
+            return False
+        return self.child is None or other.child is None or self.child.same(other.child)
+
 
 class Node:
     """A selection set. provided: what @provides promises here beyond what the subgraph answers anyway."""
 
-    __slots__ = ("fetch", "items", "members", "provided", "type_name")
+    __slots__ = ("fetch", "items", "members", "provided", "source")
 
-    def __init__(self, fetch: "DraftFetch", type_name: str, provided: FieldSet = ()) -> None:
+    def __init__(self, fetch: "DraftFetch", source: Source, provided: FieldSet = ()) -> None:
         self.fetch = fetch
-        self.type_name = type_name
+        self.source = source
         self.provided = provided
         self.items: dict[str, Item] = {}
         self.members: dict[str, Node] = {}
@@ -42,17 +54,17 @@ class Node:
         return self.items[key]
 
     def arrange(self, keys: Iterable[str]) -> None:
-        """Put these response keys first, in this order: the client's."""
-        order = [key for key in keys if key in self.items]
+        """Put these response keys first, in this order: the client's; before them the type, if it is asked for."""
+        order = [key for key in ("__typename", *keys) if key in self.items]
         self.items = {key: self.items[key] for key in dict.fromkeys((*order, *self.items))}
 
-    def on(self, type_name: str) -> "Node":
+    def on(self, source: Source) -> "Node":
         """The selections for one type; the node itself if it is of that type."""
-        if type_name == self.type_name:
+        if source.owner == self.source.owner:
             return self
-        if type_name not in self.members:
-            self.members[type_name] = Node(self.fetch, type_name, self.provided)
-        return self.members[type_name]
+        if source.owner not in self.members:
+            self.members[source.owner] = Node(self.fetch, source, self.provided)
+        return self.members[source.owner]
 
     def absorb(self, other: "Node") -> None:
         """Take over everything that another selection set of the same objects asks for."""
@@ -60,10 +72,20 @@ class Node:
             mine = self.add(key, item.name, item.arguments, item.variables)
             if item.child is not None:
                 if mine.child is None:
-                    mine.child = Node(self.fetch, item.child.type_name)
+                    mine.child = Node(self.fetch, item.child.source)
                 mine.child.absorb(item.child)
-        for type_name, member in other.members.items():
-            self.on(type_name).absorb(member)
+        for member in other.members.values():
+            self.on(member.source).absorb(member)
+
+    def same(self, other: "Node") -> bool:
+        """Whether both ask for the same."""
+        return (
+            self.source.owner == other.source.owner
+            and self.items.keys() == other.items.keys()
+            and self.members.keys() == other.members.keys()
+            and all(item.same(other.items[key]) for key, item in self.items.items())
+            and all(member.same(other.members[name]) for name, member in self.members.items())
+        )
 
     def variables(self) -> Iterator[str]:
         """Names of the variables used here and below."""
@@ -74,47 +96,91 @@ class Node:
         for member in self.members.values():
             yield from member.variables()
 
+    def size(self) -> int:
+        """How many fields are asked for here and below."""
+        below = (1 if item.child is None else 1 + item.child.size() for item in self.items.values())
+        return sum(below) + sum(member.size() for member in self.members.values())
+
 
 class DraftEntities:
-    """What a fetch asks about entities of one type."""
+    """What a fetch asks about entities of one type. types: runtime types of the objects meant; empty for all."""
 
     __slots__ = ("needs", "node", "types")
 
     def __init__(self, node: Node, types: tuple[str, ...]) -> None:
         self.node = node
         self.types = types
-        self.needs: dict[str, Need] = {}
+        self.needs: dict[tuple[str, str, tuple[str, ...]], Need] = {}
 
     def need(self, needs: Iterable[Need]) -> None:
         """Put more fields into the representation."""
         for one in needs:
-            mine = self.needs.get(str(one.name) + "|".join(one.types))
-            self.needs[str(one.name) + "|".join(one.types)] = one if mine is None else _join_needs(mine, one)
+            known = self.needs.get((one.name, one.key, one.types))
+            self.needs[one.name, one.key, one.types] = one if known is None else _join_needs(known, one)
+
+    def fits(self, other: "DraftEntities") -> bool:
+        """Whether the representations of both can carry what both need: one value for each name."""
+        keys = {(name, types): key for name, key, types in self.needs}
+        return all(keys.get((name, types), key) == key for name, key, types in other.needs)
+
+    def same(self, other: "DraftEntities") -> bool:
+        """Whether both ask for the same by the same."""
+        return self.needs == other.needs and self.node.same(other.node)
 
 
 def _join_needs(one: Need, other: Need) -> Need:
-    children: dict[tuple[str, tuple[str, ...]], Need] = {}
+    children: dict[tuple[str, str, tuple[str, ...]], Need] = {}
     for child in (*one.children, *other.children):
-        known = children.get((child.name, child.types))
-        children[child.name, child.types] = child if known is None else _join_needs(known, child)
+        name = (child.name, child.key, child.types)
+        known = children.get(name)
+        children[name] = child if known is None else _join_needs(known, child)
     return Need(one.name, one.key, tuple(children.values()), one.types, one.is_key or other.is_key)
 
 
+class DraftGroup:
+    """paths: the places whose objects are asked about."""
+
+    __slots__ = ("entities", "paths")
+
+    def __init__(self, path: tuple[Step, ...], entities: DraftEntities) -> None:
+        self.paths = [path]
+        self.entities = [entities]
+
+
 class DraftFetch:
-    """entities: type → what is asked; empty for a root fetch, which asks `root`."""
+    """groups: what is asked about entities; empty for a root fetch, which asks `root`."""
 
-    __slots__ = ("after", "entities", "path", "root", "subgraph")
+    __slots__ = ("after", "groups", "root", "subgraph")
 
-    def __init__(self, subgraph: str, path: tuple[Step, ...] = ()) -> None:
+    def __init__(self, subgraph: str) -> None:
         self.subgraph = subgraph
-        self.path = path
         self.after: set[DraftFetch] = set()
-        self.entities: dict[str, DraftEntities] = {}
+        self.groups: list[DraftGroup] = []
         self.root: Node | None = None
 
+    def nodes(self) -> Iterator[Node]:
+        """The outermost selection sets."""
+        if self.root is not None:
+            yield self.root
+        for group in self.groups:
+            for one in group.entities:
+                yield one.node
+
+    def size(self) -> int:
+        """How many fields are asked for, and sent in representations."""
+        needs = sum(len(one.needs) for group in self.groups for one in group.entities)
+        return needs + sum(node.size() for node in self.nodes())
+
     def depth(self) -> int:
-        """How many fetches come before this one at least."""
-        return 1 + max((one.depth() for one in self.after), default=0)
+        """How many fetches come one after another up to this one."""
+        depths: dict[DraftFetch, int] = {}
+
+        def measure(fetch: DraftFetch) -> int:
+            if fetch not in depths:
+                depths[fetch] = 1 + max((measure(one) for one in fetch.after), default=0)
+            return depths[fetch]
+
+        return measure(self)
 
     def depends_on(self, other: "DraftFetch") -> bool:
         """Whether the other must come first, directly or not."""
@@ -130,10 +196,34 @@ class DraftFetch:
 
 
 class Draft:
-    """All fetches so far. complete: whether they bring just what the client asked for, no more and no less."""
+    """All fetches so far.
 
-    __slots__ = ("complete", "fetches")
+    complete: whether they bring just what the client asked for, no more and no less.
+    assumed: places whose objects get no `__typename` from anybody, and a type that will do for the response.
+    """
+
+    __slots__ = ("assumed", "complete", "fetches")
 
     def __init__(self) -> None:
         self.fetches: list[DraftFetch] = []
         self.complete = True
+        self.assumed: list[tuple[tuple[Step, ...], str]] = []
+
+    def add(self, fetch: DraftFetch) -> None:
+        """Raises PlanTooComplex over the bound."""
+        if len(self.fetches) >= DRAFT_FETCHES_MAX:
+            raise PlanTooComplex(
+                f"The operation asks for entities in more than {DRAFT_FETCHES_MAX} ways. Ask for less at once."
+            )
+        self.fetches.append(fetch)
+
+    def replace(self, gone: DraftFetch, kept: DraftFetch) -> None:
+        """Let one fetch stand for another that has become a part of it."""
+        kept.after |= gone.after
+        kept.after.discard(kept)
+        kept.after.discard(gone)
+        self.fetches.remove(gone)
+        for fetch in self.fetches:
+            if gone in fetch.after:
+                fetch.after.discard(gone)
+                fetch.after.add(kept)

@@ -1,9 +1,12 @@
 """A plan: which subgraph is asked what, and what must be there before. Immutable and printable.
 
 Plan         the fetches, in an order in which they may run one after another
-Fetch        one operation for one subgraph; a root fetch, or entities by representation
-Entities     the entities of one type that a fetch asks for
+Fetch        one operation for one subgraph: root fields, or entities by representation
+Group        entities that a fetch asks for in one list of representations, and the places they stand at
+Entities     the entities of one type in it
 Need         one field of a representation, and where the gathered data has it
+Rename       a response key that the subgraph could not use, and the key it stands for
+Assumption   a place whose objects tell no type, because the answer does not depend on it
 Step         one key of the path to the objects that a fetch belongs to
 """
 
@@ -18,6 +21,9 @@ class Step(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{'|'.join(self.types)}:{self.key}" if self.types else self.key
+
+
+Path = tuple[Step, ...]
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -39,7 +45,7 @@ class Need(msgspec.Struct, frozen=True):
 class Entities(msgspec.Struct, frozen=True):
     """types: runtime types of the objects meant; empty where every object there is of `type_name`.
 
-    keys: response keys that the fetch brings for them.
+    type_name: as the subgraph knows them.  keys: response keys that the fetch brings for them.
     """
 
     type_name: str
@@ -47,21 +53,51 @@ class Entities(msgspec.Struct, frozen=True):
     keys: tuple[str, ...]
     types: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        types = f" if {'|'.join(self.types)}" if self.types else ""
+        return f"{self.type_name} by {{ {' '.join(map(str, self.needs))} }}{types}"
+
+
+class Rename(msgspec.Struct, frozen=True):
+    """path: to the objects, from the fetch's root or the entity."""
+
+    path: Path
+    alias: str
+    key: str
+
+
+class Group(msgspec.Struct, frozen=True):
+    """alias: the response key of its `_entities`.  variable: carries its representations."""
+
+    alias: str
+    variable: str
+    paths: tuple[Path, ...]
+    entities: tuple[Entities, ...]
+    renames: tuple[Rename, ...] = ()
+
+    def place(self) -> str:
+        """The paths as text."""
+        return ", ".join(".".join(map(str, path)) for path in self.paths)
+
 
 class Fetch(msgspec.Struct, frozen=True):
     """after: indexes of the fetches whose data it needs.  variables: of the client, that it passes on.
 
-    entities: empty for a root fetch, whose `keys` are the root's.  representations: the variable that carries them.
+    groups: empty for a root fetch, whose `keys` and `renames` are the root's.
     """
 
     subgraph: str
     document: str
     variables: tuple[str, ...]
     after: tuple[int, ...] = ()
-    path: tuple[Step, ...] = ()
-    entities: tuple[Entities, ...] = ()
+    groups: tuple[Group, ...] = ()
     keys: tuple[str, ...] = ()
-    representations: str = "representations"
+    renames: tuple[Rename, ...] = ()
+
+
+class Assumption(msgspec.Struct, frozen=True):
+    path: Path
+    type_name: str
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -69,6 +105,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     fetches: tuple[Fetch, ...]
     verbatim: bool = False
+    assumed: tuple[Assumption, ...] = ()
 
     def depth(self) -> int:
         """How many fetches wait for each other at most."""
@@ -85,10 +122,11 @@ def _show(index: int, fetch: Fetch) -> str:
     lines = [f"{index} {fetch.subgraph}"]
     if fetch.after:
         lines[0] += f" after {', '.join(map(str, fetch.after))}"
-    if fetch.path:
-        lines[0] += f" at {'.'.join(map(str, fetch.path))}"
-    for one in fetch.entities:
-        types = f" if {'|'.join(one.types)}" if one.types else ""
-        lines.append(f"  {one.type_name} by {{ {' '.join(map(str, one.needs))} }}{types}")
+    if len(fetch.groups) == 1:
+        lines[0] += f" at {fetch.groups[0].place()}"
+        lines += [f"  {one}" for one in fetch.groups[0].entities]
+    else:
+        for group in fetch.groups:
+            lines += [f"  {group.alias} at {group.place()}", *(f"    {one}" for one in group.entities)]
     lines += [f"  {line}" for line in fetch.document.splitlines()]
     return "\n".join(lines)

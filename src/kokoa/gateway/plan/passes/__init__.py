@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from kokoa.gateway.plan.draft import Draft
-from kokoa.gateway.plan.passes import merge_siblings, order
+from kokoa.gateway.plan.passes import batch, merge_siblings, order
 
 Pass = Callable[[Draft], None]
 
-PASSES: tuple[Pass, ...] = (merge_siblings.apply, order.apply)
+PASSES: tuple[Pass, ...] = (merge_siblings.apply, batch.apply, order.apply)

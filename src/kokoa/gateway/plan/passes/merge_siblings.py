@@ -1,48 +1,62 @@
 """Two fetches of one subgraph for objects at the same place become one, unless one of them needs the other."""
 
-from kokoa.gateway.plan.draft import Draft, DraftEntities, DraftFetch
+from kokoa.gateway.plan.draft import Draft, DraftEntities, DraftFetch, DraftGroup
+from kokoa.gateway.plan.model import Path
 
 
 def apply(draft: Draft) -> None:
-    """Merge until nothing can be merged."""
-    merged = True
-    while merged:
-        merged = _merge_one(draft)
-
-
-def _merge_one(draft: Draft) -> bool:
-    seen: dict[tuple[str, tuple[str, ...]], list[DraftFetch]] = {}
-    for fetch in draft.fetches:
+    """Merge each fetch into the first before it that it fits."""
+    seen: dict[tuple[str, Path], list[DraftFetch]] = {}
+    for fetch in list(draft.fetches):
         if fetch.root is not None:
             continue
-        place = (fetch.subgraph, tuple(str(step) for step in fetch.path))
-        for other in seen.setdefault(place, []):
-            if not fetch.depends_on(other) and not other.depends_on(fetch) and _fits(other, fetch):
-                _merge(draft, other, fetch)
-                return True
-        seen[place].append(fetch)
-    return False
+        others = seen.setdefault((fetch.subgraph, fetch.groups[0].paths[0]), [])
+        kept = next((one for one in others if _may_merge(one, fetch)), None)
+        if kept is None:
+            others.append(fetch)
+        else:
+            _merge(kept.groups[0], fetch.groups[0])
+            draft.replace(fetch, kept)
+
+
+def _may_merge(one: DraftFetch, other: DraftFetch) -> bool:
+    return _fits(one, other) and not one.depends_on(other) and not other.depends_on(one)
 
 
 def _fits(one: DraftFetch, other: DraftFetch) -> bool:
-    """Whether entities of the same type mean the same objects in both."""
     return all(
-        one.entities[name].types == entities.types
-        for name, entities in other.entities.items()
-        if name in one.entities
+        _is_compatible(_partner(one.groups[0], each), each)
+        and not any(_overlap(each, mine) for mine in one.groups[0].entities)
+        for each in other.groups[0].entities
     )
 
 
-def _merge(draft: Draft, kept: DraftFetch, gone: DraftFetch) -> None:
-    for name, entities in gone.entities.items():
-        mine = kept.entities.setdefault(name, DraftEntities(entities.node, entities.types))
+def _overlap(one: DraftEntities, other: DraftEntities) -> bool:
+    """Whether what is selected for one type would be selected for entities of the other, an interface, as well."""
+    first, second = one.node.source, other.node.source
+    return first.owner != second.owner and bool(first.view.possible(first.owner) & second.view.possible(second.owner))
+
+
+def _partner(group: DraftGroup, entities: DraftEntities) -> DraftEntities | None:
+    """What the group asks about entities of the same type already."""
+    return next((one for one in group.entities if one.node.source.owner == entities.node.source.owner), None)
+
+
+def _is_compatible(mine: DraftEntities | None, entities: DraftEntities) -> bool:
+    """Whether one selection does for both: the same objects may be asked for more, others for just the same."""
+    if mine is None:
+        return True
+    return mine.fits(entities) if mine.types == entities.types else mine.same(entities)
+
+
+def _merge(kept: DraftGroup, gone: DraftGroup) -> None:
+    for entities in gone.entities:
+        mine = _partner(kept, entities)
+        if mine is None:
+            kept.entities.append(entities)
+            continue
         mine.need(entities.needs.values())
-        if mine.node is not entities.node:
+        if mine.types != entities.types:
+            mine.types = tuple(dict.fromkeys((*mine.types, *entities.types))) if mine.types and entities.types else ()
+        elif mine.node is not entities.node:
             mine.node.absorb(entities.node)
-    kept.after |= gone.after
-    kept.after.discard(kept)
-    draft.fetches.remove(gone)
-    for fetch in draft.fetches:
-        if gone in fetch.after:
-            fetch.after.discard(gone)
-            fetch.after.add(kept)
