@@ -1,12 +1,13 @@
 """The engine against graphql-core: the same schema, data and operations, interleaved in one run; ratios are printed.
 
-python -m benchmarks.engine_bench
+python -m benchmarks.engine
 """
 
 import asyncio
 import gc
 import statistics
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
 from kokoa.gateway.execute import InProcessClient
 from kokoa.gateway.supergraph import SubgraphDefinition
-from kokoa.graphql import build_subgraph
+from kokoa.graphql import Limits, build_subgraph
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 
@@ -29,6 +30,7 @@ type Variant { id: ID! sku: String! price: Float stock: Int weight: Int }
 LISTING = "{ products { id name slug price variants { id sku price stock weight } } }"
 ONE = "{ product { id name slug price } }"
 LONG = "{ products(limit: 10000) { id name slug price } }"
+LENGTHS = (1_000, 10_000, 100_000)
 
 Work = Callable[[], Awaitable[object]]
 
@@ -63,10 +65,12 @@ def _data(count: int) -> list[Product]:
 
 
 PRODUCTS = _data(10_000)
+MANY = PRODUCTS * 10
+NO_LIMITS = Limits(page_size=10**6, cost=10**9, objects=10**7)
 
 
 async def _products(_parents: Sequence[Any], args: Any, _call: Call) -> list[Any]:
-    return [PRODUCTS[: args["limit"]]]
+    return [MANY[: args["limit"]]]
 
 
 def _reference(text: str) -> Work:
@@ -75,7 +79,7 @@ def _reference(text: str) -> Work:
     assert not validate(schema, document)
 
     async def products(_info: Any, limit: int = 50) -> list[Product]:
-        return PRODUCTS[:limit]
+        return MANY[:limit]
 
     root = {"products": products, "product": PRODUCTS[0]}
 
@@ -89,9 +93,9 @@ def _reference(text: str) -> Work:
 def _engine(text: str) -> tuple[Work, Work]:
     """The subgraph alone, and behind the gateway with its plan in the cache."""
     resolvers = {"Query.products": _products, "Query.product": lambda *_: [PRODUCTS[0]]}
-    subgraph = build_subgraph(name="catalog", sdl=SDL, resolvers=resolvers)
+    subgraph = build_subgraph(name="catalog", sdl=SDL, resolvers=resolvers, limits=NO_LIMITS)
     supergraph = compose([SubgraphDefinition("catalog", SDL)])
-    gateway = Gateway(supergraph, {"catalog": InProcessClient(subgraph)})
+    gateway = Gateway(supergraph, {"catalog": InProcessClient(subgraph)}, NO_LIMITS)
     call = Call("e", Caller("server"), "0" * 32, now_ms() + 3_600_000)
     return lambda: subgraph.execute(text, {}, call), lambda: gateway.execute(text, {}, call)
 
@@ -117,10 +121,44 @@ async def _compare(name: str, text: str, times: int, rounds: int = 7) -> None:
     )
 
 
+async def _growth() -> None:
+    """Whether time grows as the list does: microseconds for each object of lists of several lengths."""
+    texts = {length: LONG.replace("10000", str(length)) for length in LENGTHS}
+    works = {length: _engine(text)[0] for length, text in texts.items()}
+    found = {}
+    for length, work in works.items():
+        await work()
+        gc.collect()
+        times = max(1, LENGTHS[-1] // length)
+        found[length] = min([await _seconds(work, times) for _ in range(5)]) / length * 1e6
+    shown = ", ".join(f"{found[length]:.2f} µs with {length:,}" for length in LENGTHS)
+    print(f"{'an object of a list':32} {shown}   {found[LENGTHS[-1]] / found[LENGTHS[0]]:.2f} × from first to last")
+
+
+async def _memory() -> None:
+    """The most that running 10,000 objects takes at once, in responses: what is left of it afterwards is one."""
+    work = _engine(LONG)[0]
+    await work()
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    response = await work()
+    after, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    size = after - before
+    print(
+        f"{'memory of 10,000 objects':32} response {size / 1e6:.2f} MB   at most {(peak - before) / 1e6:.2f} MB   "
+        f"{(peak - before) / size:.2f} × the response"
+    )
+    del response
+
+
 async def _run() -> None:
     await _compare("listing of 50 × 3", LISTING, 30)
     await _compare("one object", ONE, 500)
     await _compare("10,000 objects", LONG, 1, rounds=5)
+    await _growth()
+    await _memory()
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.kernel.money import Money
+from kokoa.messaging import Bus
+from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.database import PinnedConnection
 from kokoa.postgres.vault import Vault
@@ -172,7 +174,12 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
         tenants = TenantsService(databases["tenants"], Vault(master_key(settings)))
         environment = await tenants.store.by_alias("demo", "prod")
         assert environment is not None, "`kokoa up` makes it"
-        catalog, search = CatalogService(databases["catalog"]), SearchService(databases["search"])
+        bus = await Bus.connect(require_servers(settings)[1], name="benchmark")
+        stack.push_async_callback(bus.close)
+        catalog, search = (
+            CatalogService(databases["catalog"], Feed(bus, "catalog")),
+            SearchService(databases["search"]),
+        )
         services = {"tenants": tenants, "catalog": catalog, "search": search}
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         stage = Stage(store, settings, environment.id, Inside(catalog, search, Gateway(compose_core(), clients)))

@@ -1,5 +1,7 @@
 """catalog on a real server, asked through its subgraph."""
 
+import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -7,10 +9,13 @@ import pytest
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
+from kokoa.messaging import Bus, relay_once
+from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
+from kokoa.roles.worker import DatabaseOutbox
 from kokoa.services.catalog.model import Category, Country
 from kokoa.services.catalog.service import FOLDER, CatalogService
-from servers import ConnectService
+from servers import ConnectService, until
 
 MANAGEMENT = frozenset({"storefront", "management"})
 
@@ -54,8 +59,8 @@ async def database(connect_service: ConnectService) -> Database:
 
 
 @pytest.fixture
-async def shop(database: Database) -> Shop:
-    shop = Shop(CatalogService(database))
+async def shop(database: Database, bus: Bus) -> Shop:
+    shop = Shop(CatalogService(database, Feed(bus, "catalog")))
     await shop.service.actions.put_categories(shop.environment_id, [Category("lamps", "Lamps")])
     await shop.service.actions.put_countries(shop.environment_id, [Country("FI", "Finland")])
     return shop
@@ -169,3 +174,33 @@ async def statements(shop: Shop, database: Database, document: str, **variables:
     finally:
         database.fetch, database.fetchrow = fetch, fetchrow  # type: ignore[method-assign]
     return len(sent)
+
+
+async def test_a_subscription_tells_each_change_of_the_products_it_asks_for(
+    shop: Shop, database: Database, bus: Bus
+) -> None:
+    one, other = await shop.create("Lamp"), await shop.create("Chair")
+    await relay_once(DatabaseOutbox(database), bus)
+    text = "subscription($ids: [ID!]) { productChanged(ids: $ids) { id product { name } } }"
+    call = Call(shop.environment_id, Caller("storefront"), new_correlation_id(), now_ms() + 10_000)
+    async with aclosing(shop.service.subgraph.stream(text, {"ids": [one["id"]]}, call)) as changes:
+        coming = asyncio.ensure_future(anext(changes))
+        await until(lambda: shop.service.feed.listeners(shop.environment_id) == 1)
+        for changed in (other, one):
+            await shop.data(UPDATE, input={"id": changed["id"], "version": 1, "name": "Better"})
+        await relay_once(DatabaseOutbox(database), bus)
+        first = await asyncio.wait_for(coming, 10)
+        coming = asyncio.ensure_future(anext(changes))
+        await shop.data("mutation($id: ID!) { deleteProduct(id: $id, version: 2) }", id=one["id"])
+        await relay_once(DatabaseOutbox(database), bus)
+        second = await asyncio.wait_for(coming, 10)
+    assert first.response() == {"data": {"productChanged": {"id": one["id"], "product": {"name": "Better"}}}}
+    assert second.response() == {"data": {"productChanged": {"id": one["id"], "product": None}}}
+    assert shop.service.feed.listeners(shop.environment_id) == 0
+
+
+async def test_a_subscription_with_wrong_ids_says_so(shop: Shop) -> None:
+    text = 'subscription { productChanged(ids: ["no-id"]) { id } }'
+    call = Call(shop.environment_id, Caller("storefront"), new_correlation_id(), now_ms() + 10_000)
+    (found,) = [one async for one in shop.service.subgraph.stream(text, {}, call)]
+    assert found.errors[0]["extensions"]["code"] == "INVALID_ID"

@@ -3,8 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import pytest
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction
 from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, relay_once
+from kokoa.messaging.feed import Feed, FeedOverflow
 from kokoa.postgres import Envelope, Event
 from kokoa.roles.worker import DatabaseOutbox
-from servers import ConnectService
+from servers import ConnectService, until
 
 SAMPLE = Path(__file__).parent / "migrations_sample"
 
@@ -55,12 +55,6 @@ async def consuming(bus: Bus, subject: str, collector: Collector) -> Any:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool], *, within_s: float = 15) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_messages_arrive_in_order_and_once_for_each_id(bus: Bus) -> None:
@@ -158,3 +152,41 @@ async def test_notices_reach_listeners_of_other_connections(bus: Bus, nats_serve
             await asyncio.sleep(0.02)
     assert heard[0] == ("changed.routes", b"now")
     await other.close()
+
+
+async def test_a_feed_hands_events_to_all_who_listen_and_closes_after_the_last(bus: Bus) -> None:
+    environment, feed = new_id(), Feed(bus, "sample")
+    heard: list[list[bytes]] = [[], []]
+
+    async def listen(number: int, wanted: int) -> None:
+        async with aclosing(feed.follow(environment)) as events:
+            async for payload in events:
+                heard[number].append(payload)
+                if len(heard[number]) == wanted:
+                    return
+
+    listening = [asyncio.ensure_future(listen(0, 1)), asyncio.ensure_future(listen(1, 2))]
+    await until(lambda: feed.listeners(environment) == 2)
+    await bus.publish(f"events.{new_id()}.sample.ThingSeen", b"elsewhere", message_id=new_id())
+    for text in (b"one", b"two"):
+        await bus.publish(f"events.{environment}.sample.ThingSeen", text, message_id=new_id())
+    await asyncio.wait_for(asyncio.gather(*listening), 10)
+    assert heard == [[b"one"], [b"one", b"two"]]
+    assert feed.listeners(environment) == 0
+
+
+async def test_who_reads_too_slowly_is_told_to_connect_again(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokoa.messaging.feed.WAITING_MAX", 4)
+    environment, feed = new_id(), Feed(bus, "sample")
+    events = feed.follow(environment)
+    first = asyncio.ensure_future(anext(events))
+    await until(lambda: feed.listeners(environment) == 1)
+    last = asyncio.Event()
+    await bus.overhear(f"events.{environment}.>", lambda payload: last.set() if payload == b"9" else None)
+    for number in range(10):
+        await bus.publish(f"events.{environment}.sample.ThingSeen", str(number).encode(), message_id=new_id())
+    await asyncio.wait_for(last.wait(), 10)
+    assert await first == b"0"
+    with pytest.raises(FeedOverflow, match="Connect again"):
+        async for _ in events:
+            pass

@@ -16,10 +16,14 @@ from kokoa.services.tenants.errors import (
     InvalidAlias,
     InvalidDomain,
     InvalidGrant,
+    InvalidOperation,
+    OperationIdTaken,
     PartnerExists,
+    RegisteredOperationNotFound,
     TooManyAccessKeys,
+    TooManyOperations,
 )
-from kokoa.services.tenants.model import Environment, digest_of
+from kokoa.services.tenants.model import Environment, Operation, digest_of
 from kokoa.services.tenants.service import FOLDER, TenantsService
 from servers import ConnectService
 
@@ -161,3 +165,61 @@ async def test_grants_have_a_form(tenants: TenantsService, pattern: str) -> None
     account = await account_in(tenants, environment)
     with pytest.raises(InvalidGrant):
         await tenants.actions.add_grant(environment.id, account, pattern, correlation_id=CORRELATION)
+
+
+LISTING = Operation("product-page", "query ProductPage { products { id } }")
+
+
+async def test_operations_are_registered_once_and_found_by_id_and_by_hash(tenants: TenantsService) -> None:
+    environment = await made(tenants)
+    hashed = Operation(LISTING.digest, LISTING.document)
+    for new in (2, 0):
+        got = await tenants.actions.register_operations(environment.id, [LISTING, hashed], correlation_id=CORRELATION)
+        assert got == new
+    assert await tenants.store.operation(environment.id, "product-page") == LISTING.document
+    assert await tenants.store.operation(environment.id, LISTING.digest) == LISTING.document
+    assert [one.id for one in await tenants.store.operations(environment.id)] == sorted([hashed.id, LISTING.id])
+    assert [one.id for one in await tenants.store.operations(environment.id, after=hashed.id)] == [LISTING.id]
+    other = await made(tenants, "acme")
+    assert await tenants.store.operation(other.id, "product-page") is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (Operation("product-page", "{ another }"), OperationIdTaken),
+        (Operation("no spaces", "{ a }"), InvalidOperation),
+        (Operation("f" * 64, "{ a }"), InvalidOperation),
+        (Operation("long", "{ a " + "#" * 100_000 + "\n}"), InvalidOperation),
+    ],
+)
+async def test_a_wrong_operation_is_refused_and_nothing_of_its_batch_stays(
+    tenants: TenantsService, wrong: Operation, error: type[Exception]
+) -> None:
+    environment = await made(tenants)
+    await tenants.actions.register_operations(environment.id, [LISTING], correlation_id=CORRELATION)
+    batch = [Operation("fine", "{ fine }"), wrong]
+    with pytest.raises(error):
+        await tenants.actions.register_operations(environment.id, batch, correlation_id=CORRELATION)
+    assert [one.id for one in await tenants.store.operations(environment.id)] == ["product-page"]
+
+
+async def test_registered_operations_are_bounded(tenants: TenantsService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kokoa.services.tenants.actions.OPERATIONS_MAX", 2)
+    environment = await made(tenants)
+    batch = [Operation(f"op{number}", f"{{ a{number} }}") for number in range(3)]
+    with pytest.raises(TooManyOperations, match="0 documents are registered, and 3 more"):
+        await tenants.actions.register_operations(environment.id, batch, correlation_id=CORRELATION)
+    assert await tenants.actions.register_operations(environment.id, batch[:2], correlation_id=CORRELATION) == 2
+
+
+async def test_an_operation_is_removed_once_and_the_policy_holds_until_it_is_changed(tenants: TenantsService) -> None:
+    environment = await made(tenants)
+    await tenants.actions.register_operations(environment.id, [LISTING], correlation_id=CORRELATION)
+    await tenants.actions.remove_operation(environment.id, "product-page", correlation_id=CORRELATION)
+    with pytest.raises(RegisteredOperationNotFound):
+        await tenants.actions.remove_operation(environment.id, "product-page", correlation_id=CORRELATION)
+    assert not await tenants.store.registered_only(environment.id)
+    for required in (True, True, False):
+        await tenants.actions.require_registered(environment.id, required, correlation_id=CORRELATION)
+        assert await tenants.store.registered_only(environment.id) is required

@@ -175,3 +175,56 @@ def until(condition: Any, *, within_s: float = 20.0, what: str = "the condition"
 def tour_blocks(page: Path, marker: str) -> list[str]:
     """The shell blocks of a page that stand below `<!-- marker -->`, in order."""
     return re.findall(rf"<!-- {marker} -->\n```sh\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@contextlib.contextmanager
+def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
+    """Every role in a process of its own, as docs/how-to/run-the-roles-separately.md says."""
+    ports = {role: free_port() for role in ("edge", "gateway", "tenants", "catalog", "search", "functions")}
+    urls = {f"KOKOA_{role.upper()}_URL": f"http://127.0.0.1:{port}" for role, port in ports.items()}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KOKOA_"))}
+    environment = {
+        **clean,
+        **urls,
+        "KOKOA_PORT": str(ports["edge"]),
+        "KOKOA_STATE_DIR": str(state_dir),
+        "KOKOA_WEB_PROCESSES": "1",
+    }
+    state_dir.mkdir()
+    with contextlib.ExitStack() as stack:
+        start = lambda *words: stack.enter_context(running(list(words), environment, state_dir))  # noqa: E731
+        start("serve", "data")
+        until((state_dir / "operator.token").exists, what="the data servers")
+        subprocess.run([str(VENV_BIN / "kokoa"), "demo"], env=environment, check=True, timeout=60)
+        for role in ("tenants", "catalog", "search", "functions", "gateway", "edge", "host", "worker"):
+            start("serve", role)
+        store = RunningStore(state_dir, f"http://127.0.0.1:{ports['edge']}")
+        store.variables = demo_variables(state_dir)
+        until(lambda: found_lamps(store), within_s=60, what="search through all roles")
+        until((state_dir / "host" / "host.sock").exists, what="the function host")
+        yield store
+
+
+@contextlib.contextmanager
+def running(words: list[str], environment: dict[str, str], state_dir: Path) -> Iterator[None]:
+    with (state_dir / f"{words[-1]}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(VENV_BIN / "kokoa"), *words],
+            env=environment,
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        stop(process)
+
+
+def found_lamps(store: RunningStore) -> bool:
+    try:
+        answer = store.storefront("/api/search?q=lamp")
+    except OSError:
+        return False
+    return answer.status == 200 and answer.json["total"] > 0

@@ -176,7 +176,7 @@ DOCUMENTS: dict[str, tuple[Body, int, str, str]] = {
     "malformed JSON": ('{"query": ', 400, "BAD_REQUEST", "not JSON"),
     "no object": ('"{ products { id } }"', 400, "BAD_REQUEST", "JSON object"),
     "no query": ({"variables": {}}, 400, "BAD_REQUEST", "`query` is missing"),
-    "a query that is no text": ({"query": 5}, 400, "BAD_REQUEST", "`query` is missing"),
+    "a query that is no text": ({"query": 5}, 400, "BAD_REQUEST", "`query` must be text"),
     "variables that are no object": ({"query": NAMES, "variables": [1]}, 400, "BAD_REQUEST", "`variables`"),
     "a batch": ([{"query": CREATE}, {"query": CREATE}], 400, "BAD_REQUEST", "one operation a request"),
     "no GraphQL": ({"query": "{ products("}, 200, "GRAPHQL_PARSE_FAILED", "Syntax Error"),

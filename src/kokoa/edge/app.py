@@ -16,9 +16,10 @@ from kokoa.edge.native.serve import NativeRoutes
 from kokoa.edge.reserved import Reserved
 from kokoa.edge.store import Store
 from kokoa.edge.tables import RouteTables
+from kokoa.graphql.persisted import RegisteredOperations
 from kokoa.web.correlation import Correlation
 from kokoa.web.health import Check
-from kokoa.web.http import ROUTE_KEY, request_of, send_response
+from kokoa.web.http import ROUTE_KEY, Response, StreamedResponse, request_of, send_answer
 from kokoa.web.metrics import HttpMetrics
 from kokoa.web.observe import Observed
 from kokoa.web.problem import Problems
@@ -37,6 +38,7 @@ class EdgeParts:
     limits: RateLimits
     tables: RouteTables
     graph: Graph
+    registered: RegisteredOperations
     schema: Callable[[], GraphQLSchema]
     operations: Mapping[str, NativeOperation]
     invoker: FunctionInvoker
@@ -60,7 +62,7 @@ def create_edge_app(parts: EdgeParts) -> ASGIApp:
         environments=Environments(parts.directory, parts.tokens),
         limits=parts.limits,
         tables=parts.tables,
-        graphql=GraphqlEndpoint(parts.graph),
+        graphql=GraphqlEndpoint(parts.graph, parts.registered),
         native=NativeRoutes(parts.operations, parts.graph),
         extensions=Extensions(parts.invoker),
     )
@@ -105,8 +107,9 @@ class OwnPathsThenStore:
             raise RuntimeError(f"the edge serves HTTP, not {scope['type']}")
         request = request_of(scope)
         own = await self._reserved.answer(request)
+        response: Response | StreamedResponse
         if own is not None:
             scope[ROUTE_KEY], response = own
         else:
             response = await self._store.answer(request, scope, receive)
-        await send_response(send, response, head_only=request.method == "HEAD")
+        await send_answer(send, receive, response, head_only=request.method == "HEAD")

@@ -1,15 +1,28 @@
 """The seam to the composed graph, and the `/graphql` endpoint in front of it."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from starlette.types import Receive
 
 from kokoa.graphql import ExecutionResult
-from kokoa.graphql.http import BODY_BYTES_MAX, HttpAnswer, Refusal, encode, read_request
+from kokoa.graphql.http import BODY_BYTES_MAX, EVENT_STREAM, GraphQLRequest, HttpAnswer, Refusal, encode, read_request
+from kokoa.graphql.persisted import PersistedOperations, RegisteredOperations
+from kokoa.graphql.result import refusal
+from kokoa.graphql.sse import events
 from kokoa.kernel.call import Call
+from kokoa.kernel.errors import KokoaError, Throttled
 from kokoa.web.body import read_body
-from kokoa.web.http import Request, Response
+from kokoa.web.http import Request, Response, StreamedResponse
+
+STREAMS_MAX = 5_000
+STREAMS_OF_ENVIRONMENT_MAX = 1_000
+
+
+class TooManyStreams(Throttled):
+    """As many event streams are open in this process as it is willing to hold."""
 
 
 class Graph(Protocol):
@@ -25,26 +38,86 @@ class Graph(Protocol):
         read_only: bool = False,
     ) -> ExecutionResult: ...
 
+    def stream(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> AsyncGenerator[ExecutionResult, None]: ...
+
 
 class GraphqlEndpoint:
-    """GraphQL over HTTP: reads the request, asks the graph, encodes the answer."""
+    """GraphQL over HTTP: reads the request, finds its document, asks the graph, encodes the answer or the answers."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, registered: RegisteredOperations) -> None:
         self._graph = graph
+        self._persisted = PersistedOperations(registered)
+        self._streams: Counter[str] = Counter()
 
-    async def serve(self, request: Request, receive: Receive, call: Call) -> Response:
-        """Raises PayloadTooLarge; every other refusal is an answer in GraphQL's own form."""
+    async def serve(self, request: Request, receive: Receive, call: Call) -> Response | StreamedResponse:
+        """Raises PayloadTooLarge, TooManyStreams; every other refusal is an answer in GraphQL's own form."""
         body = await read_body(request, receive, limit_bytes=BODY_BYTES_MAX)
         asked = read_request(request.method, dict(request.headers), request.query, body)
         if isinstance(asked, Refusal):
             return _response(asked.answer())
+        if asked.accept == EVENT_STREAM:
+            return self._stream(asked, call)
+        return _response(encode(await self._execute(asked, call), asked.accept))
+
+    async def _execute(self, asked: GraphQLRequest, call: Call) -> ExecutionResult:
+        try:
+            text = await self._persisted.text_of(asked, call)
+        except KokoaError as error:
+            return refusal(error)
         result = await self._graph.execute(
-            asked.query, asked.variables, call, asked.operation_name, read_only=asked.read_only
+            text, asked.variables, call, asked.operation_name, read_only=asked.read_only
         )
-        return _response(encode(result, asked.accept))
+        if not result.refused:
+            self._persisted.keep(asked, call)
+        return result
+
+    def _stream(self, asked: GraphQLRequest, call: Call) -> StreamedResponse:
+        key = call.environment_id
+        if self._streams[key] >= STREAMS_OF_ENVIRONMENT_MAX or self._streams.total() >= STREAMS_MAX:
+            raise TooManyStreams(
+                f"{self._streams[key]} event streams of this store are open. Close some, or try again in a minute.",
+                retry_after_s=60,
+            )
+        headers = (("content-type", f"{EVENT_STREAM}; charset=utf-8"), *_UNCACHED, ("x-accel-buffering", "no"))
+        return StreamedResponse(200, headers, self._counted(key, events(self._results(asked, call))))
+
+    async def _counted(self, key: str, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        self._streams[key] += 1
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            self._streams[key] -= 1
+            if not self._streams[key]:
+                del self._streams[key]
+
+    async def _results(self, asked: GraphQLRequest, call: Call) -> AsyncGenerator[ExecutionResult, None]:
+        try:
+            text = await self._persisted.text_of(asked, call)
+        except KokoaError as error:
+            yield refusal(error)
+            return
+        found = self._graph.stream(text, asked.variables, call, asked.operation_name, read_only=asked.read_only)
+        async with aclosing(found):
+            async for result in found:
+                if not result.refused:
+                    self._persisted.keep(asked, call)
+                yield result
+
+
+# The answer depends on who asks and in which form.
+_UNCACHED = (("cache-control", "no-cache"), ("vary", "accept"))
 
 
 def _response(answer: HttpAnswer) -> Response:
-    # The answer depends on who asks and in which form.
-    headers = {"cache-control": "no-cache", "vary": "accept", **answer.headers}
+    headers = {**dict(_UNCACHED), **answer.headers}
     return Response(answer.status, tuple(headers.items()), answer.body)

@@ -15,7 +15,7 @@ from kokoa.edge.routes.grants import is_reserved
 from kokoa.edge.routes.table import EXTENSION_PREFIX, RouteTable
 from kokoa.edge.tables import RouteTables
 from kokoa.web.errors import MethodNotAllowed
-from kokoa.web.http import ANSWER_HEADERS, ROUTE_KEY, Request, Response
+from kokoa.web.http import ANSWER_HEADERS, ROUTE_KEY, Request, Response, StreamedResponse
 
 
 class Store:
@@ -38,7 +38,7 @@ class Store:
         self._native = native
         self._extensions = extensions
 
-    async def answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
+    async def answer(self, request: Request, scope: Scope, receive: Receive) -> Response | StreamedResponse:
         """Raises what identifying, limiting and serving raise."""
         asker = await self._environments.identify(request)
         environment = asker.environment
@@ -48,7 +48,10 @@ class Store:
         allowance.require()
         if request.segments == ("graphql",):
             scope[ROUTE_KEY] = "/graphql"
-            return await self._graphql.serve(request, receive, asker.call)
+            answer = await self._graphql.serve(request, receive, asker.call)
+            if isinstance(answer, StreamedResponse):
+                scope[ROUTE_KEY] = "/graphql (events)"  # how long a stream lives says nothing about an answer's time
+            return answer
         if is_reserved(request.segments[0]) and request.segments[0] != EXTENSION_PREFIX:
             raise _not_found(request)
         table = await self._tables.of(environment.id)

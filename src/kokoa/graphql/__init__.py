@@ -5,12 +5,13 @@ Start reading at `subgraph`.
 """
 
 from kokoa.graphql.errors import DocumentRefused, SchemaInvalid
-from kokoa.graphql.limits import DEFAULT_LIMITS, Limits
+from kokoa.graphql.limits import BEHIND_GATEWAY, DEFAULT_LIMITS, Limits
 from kokoa.graphql.result import ExecutionResult
 from kokoa.graphql.scalars import DATE_TIME, JSON, Scalar
 from kokoa.graphql.subgraph import Subgraph, build_subgraph
 
 __all__ = [
+    "BEHIND_GATEWAY",
     "DATE_TIME",
     "DEFAULT_LIMITS",
     "JSON",

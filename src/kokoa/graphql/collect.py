@@ -10,6 +10,7 @@ from graphql import (
     BooleanValueNode,
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -69,7 +70,9 @@ class Collector:
         self._fragments = fragments
         self._assignment = assignment
 
-    def collect(self, concrete: GraphQLObjectType, sets: Iterable[SelectionSetNode]) -> Collected:
+    def collect(
+        self, concrete: GraphQLObjectType | GraphQLInterfaceType, sets: Iterable[SelectionSetNode]
+    ) -> Collected:
         """Response key → the field nodes that ask for it, in the order of the document."""
         found: Collected = {}
         visited: set[str] = set()
@@ -78,7 +81,11 @@ class Collector:
         return found
 
     def _collect(
-        self, concrete: GraphQLObjectType, selections: SelectionSetNode, found: Collected, visited: set[str]
+        self,
+        concrete: GraphQLObjectType | GraphQLInterfaceType,
+        selections: SelectionSetNode,
+        found: Collected,
+        visited: set[str],
     ) -> None:
         for node in selections.selections:
             if not is_included(node, self._assignment):
@@ -99,7 +106,11 @@ class Collector:
             if self._applies(inner, concrete):
                 self._collect(concrete, inner.selection_set, found, visited)
 
-    def _applies(self, fragment: InlineFragmentNode | FragmentDefinitionNode, concrete: GraphQLObjectType) -> bool:
+    def _applies(
+        self,
+        fragment: InlineFragmentNode | FragmentDefinitionNode,
+        concrete: GraphQLObjectType | GraphQLInterfaceType,
+    ) -> bool:
         if fragment.type_condition is None:
             return True
         condition = self._schema.get_type(fragment.type_condition.name.value)

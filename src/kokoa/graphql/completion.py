@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from graphql import GraphQLError
-
 from kokoa.graphql.errors import NullNotAllowed, ResolverContractBroken
 from kokoa.graphql.nulls import Failure
 from kokoa.graphql.program import Children, Field, Selection, Shape
@@ -127,7 +125,10 @@ class Completion:
             return self._failure(
                 ResolverContractBroken(f"{field.coordinate} is a list, but a {type(value).__name__} was returned.")
             )
-        values = list(value)
+        try:
+            values = list(value)
+        except Exception as error:  # a generator is the resolver's own code
+            return self._failure(error)
         items: list[Any] = [None] * len(values)
         for index, one in enumerate(values):
             self._put(field, item, one, items, index, objects)
@@ -137,11 +138,15 @@ class Completion:
         assert shape.leaf is not None
         try:
             completed = shape.leaf.convert(value)
-        except (GraphQLError, ValueError, TypeError, ArithmeticError) as error:
+        except Exception as error:  # a scalar may be the subgraph's own code
             return self._failure(
-                ResolverContractBroken(f"{field.coordinate} is {shape.type_name}, which {value!r} is not: {error}")
+                ResolverContractBroken(f"{field.coordinate} is {shape.type_name}, which {value!r} is not: {error!r}")
             )
-        return self._failure(_null_in(field)) if completed is None else completed
+        if completed is None:
+            return self._failure(
+                ResolverContractBroken(f"{field.coordinate}: the scalar {shape.type_name} made null of {value!r}.")
+            )
+        return completed
 
     def _open(self, selection: Selection, objects: Sequence[tuple[Any, Any, Any]]) -> Sequence[dict[str, Any]]:
         copy = selection.template.copy

@@ -1,40 +1,36 @@
-"""A client's document: limits, parse, validate, once; then a program for each operation and condition.
+"""A client's document: read once; then a program for each operation and condition.
 
 Nothing here depends on who asks or on the values of arguments, so the result is kept and shared.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
+    DocumentNode,
     FragmentDefinitionNode,
-    GraphQLSyntaxError,
     OperationDefinitionNode,
-    OperationType,
-    parse,
-    validate,
 )
 from graphql.execution.values import VariableValues
 
 from kokoa.graphql.collect import condition_variables
 from kokoa.graphql.errors import (
     DocumentRefused,
-    LimitExceeded,
     OperationNotFound,
-    SubscriptionNotSupported,
-    entry_of_graphql_error,
     entry_of_kokoa_error,
 )
-from kokoa.graphql.limits import DEFAULT_LIMITS, Limits, check_document, check_text
+from kokoa.graphql.limits import DEFAULT_LIMITS, Limits
 from kokoa.graphql.lru import Lru
 from kokoa.graphql.program import Program, compile_program
+from kokoa.graphql.reading import read
 from kokoa.graphql.schema import Executable
 from kokoa.graphql.variables import Variables
 
-VALIDATION_ERRORS_MAX = 20
 PROGRAMS_MAX = 64
 DOCUMENTS_MAX = 1_000
 DOCUMENTS_CHARACTERS_MAX = 500_000
+SHORT_CHARACTERS = 300
+SEEN_ONCE_MAX = 10_000
 
 
 class Operation:
@@ -55,13 +51,17 @@ class Operation:
         """The coerced variables. Raises DocumentRefused with one entry for each wrong value."""
         return self._variables.coerce(variables)
 
+    def takes_as_they_are(self, variables: Mapping[str, Any]) -> bool:
+        """Whether coercion only looks at the values, however many they are."""
+        return self._variables.are_plain(variables)
+
     def assignment(self, coerced: Mapping[str, Any]) -> tuple[bool, ...]:
         """The values of the conditions, in their order."""
         return tuple(coerced.get(name) is True for name in self.conditions)
 
 
 class Document:
-    """A valid document of one schema. Thread-bound: used from one event loop."""
+    """A valid document of one schema. `compile` may run in any thread; the rest is for one event loop."""
 
     __slots__ = ("_executable", "_fragments", "_operations", "_programs", "text")
 
@@ -96,32 +96,21 @@ class Document:
             raise OperationNotFound(f"The document has no operation named {name!r}.")
         return found
 
-    def program(self, operation: Operation, assignment: tuple[bool, ...]) -> Program:
-        """The operation compiled for these values of its conditions."""
-        return self._programs.get_or_make(
-            (operation.name, assignment),
-            lambda: compile_program(
-                self._executable,
-                operation.definition,
-                self._fragments,
-                dict(zip(operation.conditions, assignment, strict=True)),
-            ),
-        )
+    def known_program(self, operation: Operation, assignment: tuple[bool, ...]) -> Program | None:
+        """The operation compiled for these values of its conditions, if that was done before."""
+        return self._programs.get((operation.name, assignment))
+
+    def keep_program(self, operation: Operation, assignment: tuple[bool, ...], program: Program) -> None:
+        self._programs.put((operation.name, assignment), program)
+
+    def compile(self, operation: Operation, assignment: tuple[bool, ...]) -> Program:
+        """Compile the operation for these values of its conditions."""
+        conditions = dict(zip(operation.conditions, assignment, strict=True))
+        return compile_program(self._executable, operation.definition, self._fragments, conditions)
 
 
-def read_document(executable: Executable, text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
-    """Parse and validate. Raises DocumentRefused, with an entry for each reason."""
-    try:
-        check_text(text, limits)
-        parsed = parse(text)
-        check_document(parsed, limits)
-    except LimitExceeded as error:
-        raise DocumentRefused([entry_of_kokoa_error(error)]) from None
-    except GraphQLSyntaxError as error:
-        raise DocumentRefused([entry_of_graphql_error(error, "GRAPHQL_PARSE_FAILED")]) from None
-    errors = validate(executable.schema, parsed, max_errors=VALIDATION_ERRORS_MAX)
-    if errors:
-        raise DocumentRefused([entry_of_graphql_error(one, "GRAPHQL_VALIDATION_FAILED") for one in errors])
+def make_document(executable: Executable, text: str, parsed: DocumentNode) -> Document:
+    """The document of a valid AST. Raises DocumentRefused if it holds no operation."""
     fragments = {one.name.value: one for one in parsed.definitions if isinstance(one, FragmentDefinitionNode)}
     found = [one for one in parsed.definitions if isinstance(one, OperationDefinitionNode)]
     if not found:
@@ -133,11 +122,12 @@ def read_document(executable: Executable, text: str, limits: Limits = DEFAULT_LI
         )
         for one in found
     }
-    for operation in operations.values():
-        if operation.kind is OperationType.SUBSCRIPTION:
-            refused = SubscriptionNotSupported("Subscriptions are not served here; send a query or a mutation.")
-            raise DocumentRefused([entry_of_kokoa_error(refused)])
     return Document(executable, text, operations, fragments)
+
+
+def read_document(executable: Executable, text: str, limits: Limits = DEFAULT_LIMITS) -> Document:
+    """Parse and validate. Raises DocumentRefused, with an entry for each reason."""
+    return make_document(executable, text, read(executable.schema, text, limits))
 
 
 def _conditions_of(operation: OperationDefinitionNode, conditions: frozenset[str]) -> tuple[str, ...]:
@@ -148,22 +138,25 @@ def _conditions_of(operation: OperationDefinitionNode, conditions: frozenset[str
 class DocumentCache:
     """Documents by their text. A refusal is kept too, so that repeating it costs nothing.
 
-    Bounded in number and in text together: a parsed document takes some hundred times the room of its text.
+    Bounded in number and in text together: a parsed document takes some hundred times the room of its text. A long
+    one is kept only when it comes for the second time, so that a flood of documents that never come again pushes
+    nothing out, and leaves no heap behind for the garbage collector to walk.
     """
 
-    def __init__(self, read: Callable[[str], Document]) -> None:
-        self._read = read
+    def __init__(self) -> None:
         self._entries: Lru[str, Document | DocumentRefused] = Lru(DOCUMENTS_MAX, DOCUMENTS_CHARACTERS_MAX, len)
+        self._seen_once: Lru[int, bool] = Lru(SEEN_ONCE_MAX)
 
-    def get(self, text: str) -> Document:
-        """The document. Raises DocumentRefused."""
-        found = self._entries.get_or_make(text, lambda: self._attempt(text))
+    def get(self, text: str) -> Document | None:
+        """The document, if it was kept. Raises DocumentRefused if it was refused before."""
+        found = self._entries.get(text)
         if isinstance(found, DocumentRefused):
             raise DocumentRefused(found.entries)
         return found
 
-    def _attempt(self, text: str) -> Document | DocumentRefused:
-        try:
-            return self._read(text)
-        except DocumentRefused as refused:
-            return refused
+    def keep(self, text: str, read: Document | DocumentRefused) -> None:
+        """Keep what was read, unless it is long and came for the first time."""
+        if len(text) > SHORT_CHARACTERS and self._seen_once.get(hash(text)) is None:
+            self._seen_once.put(hash(text), True)
+        else:
+            self._entries.put(text, read)

@@ -6,7 +6,10 @@
     ├── LimitExceeded             the document is larger than we are willing to run
     ├── BadUserInput              a variable or an argument has a value that its type does not allow
     ├── OperationNotFound         operationName names nothing, or is missing where it is needed
-    └── MutationNeedsPost         a mutation was asked for by GET
+    ├── MutationNeedsPost         a mutation was asked for by GET
+    ├── SubscriptionNeedsStream   a subscription was asked for by a client that takes one response only
+    └── PersistedQueryHashMismatch  the document that came with a hash has another one
+    PersistedQueryNotFound (NotFound), OperationNotRegistered (Forbidden)
     DocumentRefused               any of the first three, with all its entries
     SchemaInvalid                 the SDL or its resolvers do not fit together (at start, never per request)
 
@@ -20,7 +23,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from kokoa.kernel.errors import Invalid, KokoaError, Throttled
+from kokoa.kernel.errors import Forbidden, Invalid, KokoaError, NotFound, Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -52,8 +55,20 @@ class MutationNeedsPost(Invalid):
     """A mutation was asked for by GET."""
 
 
-class SubscriptionNotSupported(Invalid):
-    """The transport at hand cannot carry a subscription."""
+class SubscriptionNeedsStream(Invalid):
+    """A subscription was asked for by a client that waits for one response only."""
+
+
+class PersistedQueryNotFound(NotFound):
+    """Nobody registered a document of this id; an automatic one is sent again with its text."""
+
+
+class PersistedQueryHashMismatch(Invalid):
+    """The document that came with a hash has another one."""
+
+
+class OperationNotRegistered(Forbidden):
+    """This environment runs registered operations only, and this is none."""
 
 
 class SchemaInvalid(Invalid):
@@ -94,12 +109,8 @@ class ResolverContractBroken(Exception):
 
 
 def locations_of(nodes: Sequence[Any]) -> list[dict[str, int]]:
-    """Line and column of each AST node, 1-based (GraphQL §7.1.2)."""
-    return [
-        {"line": node.loc.start_token.line, "column": node.loc.start_token.column}
-        for node in nodes
-        if node.loc is not None
-    ]
+    """Line and column of each field's node, as `reading` left it, from 1 (GraphQL §7.1.2)."""
+    return [{"line": node.loc.line, "column": node.loc.column} for node in nodes if node.loc is not None]
 
 
 def entry_of_graphql_error(error: GraphQLError, code: str) -> ErrorEntry:

@@ -7,6 +7,7 @@
 Headers are given with lower-case names.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,8 +22,18 @@ log = structlog.get_logger(__name__)
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 BODY_BYTES_MAX = 2_000_000
 PARAMETERS_MAX = 16
+DOCUMENT_ID = re.compile(r"(?:sha256:[0-9a-f]{64}|[A-Za-z0-9][A-Za-z0-9_.-]{0,127})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_STATUS_OF_CODE = {
+    "MUTATION_NEEDS_POST": 405,
+    "OPERATION_NOT_REGISTERED": 403,
+    "TOO_MANY_NEW_DOCUMENTS": 429,
+    "DEADLINE_EXCEEDED": 504,
+}
+_PLAIN_400 = {"BAD_USER_INPUT", "OPERATION_NOT_FOUND", "LIMIT_EXCEEDED", "SUBSCRIPTION_NEEDS_STREAM"}
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -34,14 +45,18 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True):
-    """accept: the media type of the answer.  read_only: the request came by GET, so a mutation must be refused."""
+    """query: the document's text, unless document_id alone names it (see `persisted`).
 
-    query: str
+    accept: the media type of the answer.  read_only: the request came by GET, so a mutation must be refused.
+    """
+
+    query: str | None
     variables: dict[str, Any] = {}
     operation_name: str | None = None
     extensions: dict[str, Any] = {}
     accept: str = PLAIN_JSON
     read_only: bool = False
+    document_id: str | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -70,7 +85,7 @@ def _preferred(accept: str | None) -> str | None:
     for part in accept.split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = _quality(parameters)
-        found = media if media in {RESPONSE_JSON, PLAIN_JSON} else None
+        found = media if media in {RESPONSE_JSON, PLAIN_JSON, EVENT_STREAM} else None
         if media in {"*/*", "application/*"}:
             found = PLAIN_JSON
         if found is not None and quality > best_quality:
@@ -133,7 +148,7 @@ def _from_parameters(query_string: str, accept: str) -> GraphQLRequest | Refusal
     except ValueError as error:
         return Refusal(400, f"The query string cannot be read: {error}.", accept=accept)
     values: dict[str, Any] = {}
-    for name in ("query", "operationName", "variables", "extensions"):
+    for name in ("query", "documentId", "operationName", "variables", "extensions"):
         given = found.get(name, [])
         if len(given) > 1:
             return Refusal(400, f"The parameter {name} is given {len(given)} times.", accept=accept)
@@ -160,9 +175,6 @@ def _from_body(body: bytes, accept: str) -> GraphQLRequest | Refusal:
 
 
 def _from_values(values: Mapping[str, Any], accept: str, *, read_only: bool) -> GraphQLRequest | Refusal:
-    query = values.get("query")
-    if not isinstance(query, str) or not query.strip():
-        return Refusal(400, "`query` is missing: it holds the GraphQL document, as text.", accept=accept)
     name = values.get("operationName")
     if name is not None and not isinstance(name, str):
         return Refusal(400, "`operationName` must be text.", accept=accept)
@@ -172,7 +184,35 @@ def _from_values(values: Mapping[str, Any], accept: str, *, read_only: bool) -> 
         if given is not None and not isinstance(given, dict):
             return Refusal(400, f"`{key}` must be an object.", accept=accept)
         maps[key] = given or {}
-    return GraphQLRequest(query, maps["variables"], name or None, maps["extensions"], accept, read_only)
+    document_id = _document_id(values.get("documentId"), maps["extensions"])
+    if isinstance(document_id, ValueError):
+        return Refusal(400, str(document_id), accept=accept)
+    query = values.get("query")
+    if query is not None and not isinstance(query, str):
+        return Refusal(400, "`query` must be text.", accept=accept)
+    if not (query and query.strip()) and not document_id:
+        return Refusal(400, "`query` is missing: it holds the GraphQL document, as text.", accept=accept)
+    return GraphQLRequest(
+        query or None, maps["variables"], name or None, maps["extensions"], accept, read_only, document_id
+    )
+
+
+def _document_id(given: object, extensions: Mapping[str, Any]) -> str | ValueError | None:
+    """The id of a persisted document, or what is wrong with it; a hash without its prefix."""
+    persisted = extensions.get("persistedQuery")
+    if persisted is not None:
+        version = persisted.get("version") if isinstance(persisted, dict) else None
+        hashed = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+        if version != 1 or not isinstance(hashed, str) or not _SHA256.fullmatch(hashed):
+            return ValueError(
+                '`extensions.persistedQuery` must be {"version": 1, "sha256Hash": "…"} with 64 hexadecimal digits.'
+            )
+        given = f"sha256:{hashed}"
+    if given is None:
+        return None
+    if not isinstance(given, str) or not DOCUMENT_ID.fullmatch(given):
+        return ValueError("`documentId` must be `sha256:` and 64 hexadecimal digits, or a registered name.")
+    return given.removeprefix("sha256:")
 
 
 def encode(result: ExecutionResult, accept: str = PLAIN_JSON) -> HttpAnswer:
@@ -184,14 +224,28 @@ def encode(result: ExecutionResult, accept: str = PLAIN_JSON) -> HttpAnswer:
     headers = {"content-type": _content_type(accept)}
     status = 200
     if result.refused:
-        codes = {entry.get("extensions", {}).get("code") for entry in result.errors}
-        if "MUTATION_NEEDS_POST" in codes:
-            status = 405
-            headers["allow"] = "POST"
-        elif accept == RESPONSE_JSON or codes & {"BAD_USER_INPUT", "OPERATION_NOT_FOUND", "LIMIT_EXCEEDED"}:
+        codes = [str(entry.get("extensions", {}).get("code")) for entry in result.errors]
+        known = next((_STATUS_OF_CODE[code] for code in codes if code in _STATUS_OF_CODE), None)
+        if known is not None:
+            status = known
+        elif accept == RESPONSE_JSON or not _PLAIN_400.isdisjoint(codes):
             status = 400
+        if status == 405:
+            headers["allow"] = "POST"
     try:
         return HttpAnswer(status, headers, orjson.dumps(result.response()))
     except orjson.JSONEncodeError as error:
-        log.error("the response holds what JSON cannot; a scalar needs a `serialize`", exc_info=error)
-        return Refusal(500, "Something went wrong on our side.", "INTERNAL", accept).answer()
+        return Refusal(500, _not_json(error), "INTERNAL", accept).answer()
+
+
+def encode_body(result: ExecutionResult) -> bytes:
+    """The response alone, for a transport where the status says nothing. One line of JSON."""
+    try:
+        return orjson.dumps(result.response())
+    except orjson.JSONEncodeError as error:
+        return orjson.dumps({"errors": [{"message": _not_json(error), "extensions": {"code": "INTERNAL"}}]})
+
+
+def _not_json(error: orjson.JSONEncodeError) -> str:
+    log.error("the response holds what JSON cannot; a scalar needs a `serialize`", exc_info=error)
+    return "Something went wrong on our side."

@@ -1,73 +1,51 @@
-"""`__schema` and `__type`: graphql-core answers them, from the schema that this caller may see."""
+"""`__schema` and `__type`, of the schema that this caller may see (GraphQL §4).
 
-from collections.abc import Mapping
+The fields are graphql-core's own; they run through this engine like all others, so a list of types costs one call
+for each field and the limits on a response hold here too.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from graphql import (
-    DocumentNode,
-    FragmentDefinitionNode,
-    GraphQLSchema,
-    OperationDefinitionNode,
-    OperationType,
-    execute_sync,
-)
-from graphql.language import SelectionSetNode
+from graphql import GraphQLField, GraphQLSchema, SchemaMetaFieldDef, TypeMetaFieldDef, introspection_types
 
 from kokoa.graphql.lru import Lru
-from kokoa.graphql.program import Program
-from kokoa.graphql.schema import Executable
-from kokoa.graphql.scopes import hidden_from, without
-from kokoa.kernel.call import Caller
+from kokoa.graphql.resolvers import FieldResolver
+from kokoa.graphql.scopes import Requirement, hidden_from, without
+from kokoa.kernel.call import Call, Caller
 
 VIEWS_MAX = 8
-ANSWERS_MAX = 32
+ROOT_FIELDS: Mapping[str, GraphQLField] = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
 class Introspection:
-    """Answers for one schema; views (who may see what) and answers are kept."""
+    """The resolvers of one schema's introspection; views (who may see what) are kept."""
 
-    def __init__(self, executable: Executable) -> None:
-        self._executable = executable
+    def __init__(self, schema: GraphQLSchema, requirements: Mapping[str, Requirement]) -> None:
+        self._schema = schema
+        self._requirements = requirements
         self._views: Lru[frozenset[str], GraphQLSchema] = Lru(VIEWS_MAX)
-        self._answers: Lru[tuple[int, frozenset[str]], tuple[Program, dict[str, Any]]] = Lru(ANSWERS_MAX)
 
-    def answer(
-        self,
-        program: Program,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Mapping[str, Any],
-        caller: Caller,
-    ) -> dict[str, Any]:
-        """Response key → value, for the introspection fields of the program."""
-        hidden = hidden_from(caller, self._executable.requirements)
-        if program.operation.variable_definitions:
-            return self._ask(program, fragments, variables, hidden)
-        # The program is kept beside its answer, so that its id cannot be reused while the answer is here.
-        key = (id(program), hidden)
-        _, answer = self._answers.get_or_make(
-            key, lambda: (program, self._ask(program, fragments, variables, hidden))
-        )
-        return answer
+    def definition(self, type_name: str, field_name: str) -> GraphQLField | None:
+        """The field if it is one of introspection's, at the root or below."""
+        if field_name in ROOT_FIELDS:
+            return ROOT_FIELDS[field_name]
+        named: Any = introspection_types.get(type_name)
+        return named.fields[field_name] if named is not None else None
 
-    def _view(self, hidden: frozenset[str]) -> GraphQLSchema:
+    def resolver(self, definition: GraphQLField) -> FieldResolver:
+        """graphql-core's resolver of the field, for all parents of a level."""
+        resolve: Any = definition.resolve
+
+        def of_level(parents: Sequence[Any], args: Mapping[str, Any], call: Call) -> list[Any]:
+            info = SimpleNamespace(schema=self._view(call.caller))
+            return [resolve(parent, info, **args) for parent in parents]
+
+        return of_level
+
+    def _view(self, caller: Caller) -> GraphQLSchema:
+        hidden = hidden_from(caller, self._requirements)
         if not hidden:
-            return self._executable.schema
-        return self._views.get_or_make(hidden, lambda: without(self._executable.schema, hidden))
-
-    def _ask(
-        self,
-        program: Program,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Mapping[str, Any],
-        hidden: frozenset[str],
-    ) -> dict[str, Any]:
-        operation = OperationDefinitionNode(
-            operation=OperationType.QUERY,
-            variable_definitions=program.operation.variable_definitions,
-            selection_set=SelectionSetNode(selections=tuple(program.introspection)),
-        )
-        document = DocumentNode(definitions=(operation, *fragments.values()))
-        result = execute_sync(self._view(hidden), document, variable_values=dict(variables))
-        if result.errors:
-            raise result.errors[0]
-        return result.data or {}
+            return self._schema
+        return self._views.get_or_make(hidden, lambda: without(self._schema, hidden))

@@ -84,7 +84,8 @@ def _enum_codec(enum: GraphQLEnumType) -> LeafCodec:
 def codec_of(leaf: GraphQLLeafType, custom: Scalar | None) -> LeafCodec:
     """The codec of a leaf type. custom: what the subgraph registered for a scalar of its own."""
     if isinstance(leaf, GraphQLEnumType):
-        return _enum_codec(leaf)
+        # Introspection's own enums have values that are not their names.
+        return LeafCodec(leaf.coerce_output_value) if leaf.name.startswith("__") else _enum_codec(leaf)
     if custom is not None:
         untouched = custom.serialize is Scalar().serialize
         return LeafCodec(custom.serialize, anything=untouched)

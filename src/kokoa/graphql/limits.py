@@ -8,6 +8,7 @@ limit and the value that was found.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 from graphql import DocumentNode, FieldNode, FragmentDefinitionNode, InlineFragmentNode, OperationDefinitionNode
@@ -25,9 +26,13 @@ FRAGMENT_NESTING_MAX = 20
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """document_bytes and tokens bound the text; the others bound the document with its fragments expanded.
+    """document_bytes and tokens (comments among them) bound the text; depth to overlaps the document with its
+    fragments expanded.
 
     overlaps: pairs of selections that answer to the same response path; validation compares each with each.
+    page_size: of one list.  list_size: what is assumed of a list that nobody sized.  cost: see `cost`.
+    variable_values: scalars, lists and objects in a request's variables, counted together.
+    objects: in one response, however it came about.  errors: entries in one response; further ones are left out.
     """
 
     document_bytes: int = 100_000
@@ -37,10 +42,30 @@ class Limits(msgspec.Struct, frozen=True):
     directives: int = 50
     selections: int = 10_000
     overlaps: int = 20_000
+    page_size: int = 250
+    list_size: int = 10
+    cost: int = 20_000
+    variable_values: int = 25_000
+    objects: int = 100_000
     errors: int = 500
 
 
 DEFAULT_LIMITS = Limits()
+# For subgraphs that only a gateway asks. It has checked what the client sent; what it writes itself has every
+# fragment expanded and fetches entities in large batches.
+BEHIND_GATEWAY = Limits(
+    document_bytes=2_000_000,
+    tokens=200_000,
+    depth=40,
+    aliases=10_000,
+    directives=10_000,
+    selections=100_000,
+    overlaps=10_000_000,
+    page_size=10_000,
+    cost=100_000_000,
+    variable_values=1_000_000,
+    objects=1_000_000,
+)
 
 
 def _refuse(what: str, limit: int, found: int | str) -> LimitExceeded:
@@ -54,7 +79,7 @@ def check_text(text: str, limits: Limits) -> None:
         raise _refuse("bytes", limits.document_bytes, size)
     if size <= limits.tokens:
         return
-    tokens = sum(not found[0].startswith("#") for found in _TOKEN.finditer(text))
+    tokens = sum(1 for _ in _TOKEN.finditer(text))
     if tokens > limits.tokens:
         raise _refuse("tokens", limits.tokens, tokens)
 
@@ -102,6 +127,24 @@ class _Walk:
                     self._active.add(name)
                     yield from self._fields(fragment.selection_set, nesting + 1)
                     self._active.discard(name)
+
+
+def count_values(variables: Mapping[str, Any], limits: Limits) -> int:
+    """How many scalars, lists and objects the variables hold. Raises LimitExceeded if there are too many."""
+    if not variables:
+        return 0
+    found = 0
+    waiting: list[Any] = [variables]
+    while waiting:
+        value = waiting.pop()
+        found += len(value)
+        if found > limits.variable_values:
+            raise LimitExceeded(
+                f"The variables hold more than {limits.variable_values} values. Send them in several requests."
+            )
+        inner = value.values() if isinstance(value, Mapping) else value
+        waiting += [one for one in inner if type(one) is dict or type(one) is list]
+    return found
 
 
 def check_document(document: DocumentNode, limits: Limits) -> None:

@@ -23,16 +23,28 @@ class Lru(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The entry of the key, made now if it is not there. What `make` raises is not kept."""
+    def get(self, key: Key) -> Value | None:
+        """The entry of the key, which is then used most recently."""
         found = self._entries.get(key)
         if found is not None:
             self._entries.move_to_end(key)
-            return found
-        made = make()
-        self._entries[key] = made
-        self._weight += self._weigh(key)
+        return found
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keep an entry; an older one of the same key is replaced."""
+        if key not in self._entries:
+            self._weight += self._weigh(key)
+        self._entries[key] = value
+        self._entries.move_to_end(key)
         while len(self._entries) > self._size or (self._weight > self._weight_max and len(self._entries) > 1):
             forgotten, _ = self._entries.popitem(last=False)
             self._weight -= self._weigh(forgotten)
+
+    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The entry of the key, made now if it is not there. What `make` raises is not kept."""
+        found = self.get(key)
+        if found is not None:
+            return found
+        made = make()
+        self.put(key, made)
         return made

@@ -8,7 +8,9 @@ comes after a null in the same object is not looked at, exactly as if it had nev
 from collections.abc import Mapping
 from typing import Any
 
-from kokoa.graphql.errors import ErrorEntry, PathKey, Reporter, UpstreamError
+from graphql import GraphQLError
+
+from kokoa.graphql.errors import BadUserInput, ErrorEntry, PathKey, Reporter, UpstreamError
 from kokoa.graphql.program import Field, Selection, Shape
 
 
@@ -86,6 +88,15 @@ class Settlement:
         if isinstance(error, UpstreamError) and error.reported:
             return
         if len(self.errors) < self._errors_max:
+            locations = _argument_locations(error) or field.locations
             self.errors.append(
-                self._reporter.entry(error, path=path, locations=field.locations, coordinate=field.coordinate)
+                self._reporter.entry(error, path=path, locations=locations, coordinate=field.coordinate)
             )
+
+
+def _argument_locations(error: Exception) -> list[dict[str, int]] | None:
+    """Where the argument stands that was refused, if that is what the error is about."""
+    cause = error.__cause__
+    if not isinstance(error, BadUserInput) or not isinstance(cause, GraphQLError):
+        return None
+    return [{"line": at.line, "column": at.column} for at in cause.locations or ()]

@@ -18,6 +18,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLField,
+    GraphQLInterfaceType,
     GraphQLLeafType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -27,6 +28,7 @@ from graphql import (
     get_argument_values,
     get_named_type,
     is_abstract_type,
+    is_interface_type,
     is_list_type,
     is_non_null_type,
     is_object_type,
@@ -35,13 +37,12 @@ from graphql.execution.values import VariableValues
 from graphql.language import SelectionSetNode
 
 from kokoa.graphql.collect import Assignment, Collector, variables_in
+from kokoa.graphql.cost import Cost, estimate
 from kokoa.graphql.errors import BadUserInput, locations_of
 from kokoa.graphql.leaves import LeafCodec
 from kokoa.graphql.resolvers import FieldResolver
 from kokoa.graphql.schema import Executable
 from kokoa.graphql.scopes import Requirement
-
-INTROSPECTION_FIELDS = frozenset({"__schema", "__type"})
 
 
 class Children:
@@ -68,6 +69,8 @@ class Children:
     def _compile(self, name: str) -> "Selection | None":
         schema = self._compiler.executable.schema
         concrete, abstract = schema.get_type(name), schema.get_type(self.abstract)
+        if is_interface_type(concrete) and concrete is abstract and not schema.get_possible_types(concrete):
+            return self._compiler.selection(concrete, self._sets())  # only a gateway has objects of such an interface
         if not is_object_type(concrete) or not is_abstract_type(abstract):
             return None
         if not schema.is_sub_type(abstract, concrete):
@@ -141,7 +144,7 @@ class Field:
         try:
             return get_argument_values(self._definition, self._node, variables)
         except GraphQLError as error:
-            raise BadUserInput(error.message) from None
+            raise BadUserInput(error.message) from error
 
     def _constant_arguments(self, wanted: bool) -> Mapping[str, Any] | None:
         if not wanted or not self._definition.args:
@@ -166,16 +169,14 @@ class Selection:
 
 
 class Program:
-    """introspection: the root's `__schema` and `__type` fields, which the introspection module answers."""
+    """One operation under one assignment, ready to run."""
 
-    __slots__ = ("introspection", "is_mutation", "operation", "root")
+    __slots__ = ("cost", "is_mutation", "operation", "root")
 
-    def __init__(
-        self, operation: OperationDefinitionNode, root: Selection, introspection: Sequence[FieldNode]
-    ) -> None:
+    def __init__(self, operation: OperationDefinitionNode, root: Selection, cost: Cost) -> None:
         self.operation = operation
         self.root = root
-        self.introspection = introspection
+        self.cost = cost
         self.is_mutation = operation.operation is OperationType.MUTATION
 
 
@@ -191,30 +192,37 @@ class _Compiler:
         self.types_max = len(executable.schema.type_map)
         self._collector = collector
 
-    def selection(self, concrete: GraphQLObjectType, sets: Iterable[SelectionSetNode]) -> Selection:
+    def selection(
+        self, concrete: GraphQLObjectType | GraphQLInterfaceType, sets: Iterable[SelectionSetNode]
+    ) -> Selection:
         """Everything that these selection sets ask of an object of this type."""
         template: dict[str, Any] = {}
         fields: list[Field] = []
         for key, nodes in self._collector.collect(concrete, sets).items():
             name = nodes[0].name.value
             template[key] = concrete.name if name == "__typename" else None
-            if name != "__typename" and name not in INTROSPECTION_FIELDS:
+            if name != "__typename":
                 fields.append(self._field(concrete, key, nodes))
         return Selection(concrete.name, template, fields)
 
-    def _field(self, concrete: GraphQLObjectType, key: str, nodes: Sequence[FieldNode]) -> Field:
+    def _field(
+        self, concrete: GraphQLObjectType | GraphQLInterfaceType, key: str, nodes: Sequence[FieldNode]
+    ) -> Field:
         name = nodes[0].name.value
-        definition = concrete.fields[name]
         coordinate = f"{concrete.name}.{name}"
+        introspection = self.executable.introspection
+        meta = introspection.definition(concrete.name, name)
+        definition = meta or concrete.fields[name]
+        resolvers = self.executable.resolvers
         return Field(
             key,
             coordinate,
             nodes,
             definition,
-            self.executable.resolvers.field(concrete.name, name, key),
+            introspection.resolver(meta) if meta else resolvers.field(concrete.name, name, key),
             self._shape(definition.type, nodes),
             self.executable.requirements.get(coordinate, ()),
-            self.executable.resolvers.wants_arguments(),
+            meta is not None or resolvers.wants_arguments(),
         )
 
     def _shape(self, of: GraphQLOutputType, nodes: Sequence[FieldNode]) -> Shape:
@@ -239,6 +247,5 @@ def compile_program(
         raise BadUserInput(f"This schema has no {operation.operation.value} type.")
     collector = Collector(executable.schema, fragments, assignment)
     compiler = _Compiler(executable, collector)
-    collected = collector.collect(root, [operation.selection_set])
-    asked = [node for nodes in collected.values() for node in nodes if node.name.value in INTROSPECTION_FIELDS]
-    return Program(operation, compiler.selection(root, [operation.selection_set]), asked)
+    cost = estimate(executable.schema, operation, fragments, assignment)
+    return Program(operation, compiler.selection(root, [operation.selection_set]), cost)

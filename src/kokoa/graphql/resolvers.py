@@ -45,7 +45,7 @@ def default_resolver(coordinate: str, field_name: str) -> FieldResolver:
     def of_object(parent: Any) -> Any:
         value = getattr(parent, attribute, _ABSENT)
         if value is _ABSENT:
-            raise ResolverContractBroken(
+            return ResolverContractBroken(
                 f"{coordinate} has no resolver, and {type(parent).__name__} has no attribute {attribute!r}."
             )
         return value

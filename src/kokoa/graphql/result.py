@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from kokoa.graphql.errors import ErrorEntry, entry_of_kokoa_error
+from kokoa.graphql.errors import DocumentRefused, ErrorEntry, entry_of_kokoa_error
 from kokoa.kernel.errors import KokoaError
 
 
@@ -36,4 +36,6 @@ class ExecutionResult(msgspec.Struct, frozen=True):
 
 def refusal(error: KokoaError) -> ExecutionResult:
     """The result of a request that is refused before execution."""
+    if isinstance(error, DocumentRefused):
+        return ExecutionResult(errors=error.entries)
     return ExecutionResult(errors=[entry_of_kokoa_error(error)])

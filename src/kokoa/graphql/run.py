@@ -6,14 +6,15 @@ no waiting runs straight through; one waiting resolver is awaited as it is; only
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from inspect import isawaitable
 from typing import Any
 
 from graphql.execution.values import VariableValues
 
 from kokoa.graphql.completion import Completion
-from kokoa.graphql.errors import Reporter
+from kokoa.graphql.errors import LimitExceeded, Reporter, entry_of_kokoa_error
+from kokoa.graphql.limits import Limits
 from kokoa.graphql.nulls import Settlement
 from kokoa.graphql.program import Field, Program, Selection
 from kokoa.graphql.resolvers import check_values
@@ -29,13 +30,24 @@ Outs = Sequence[dict[str, Any]]
 class Run:
     """One execution of one program."""
 
-    __slots__ = ("_call", "_completion", "_errors_max", "_program", "_ready", "_tasks", "_variables", "_waiting")
+    __slots__ = (
+        "_call",
+        "_completion",
+        "_limits",
+        "_objects",
+        "_program",
+        "_ready",
+        "_tasks",
+        "_variables",
+        "_waiting",
+    )
 
-    def __init__(self, program: Program, variables: VariableValues, call: Call, errors_max: int) -> None:
+    def __init__(self, program: Program, variables: VariableValues, call: Call, limits: Limits) -> None:
         self._program = program
         self._variables = variables
         self._call = call
-        self._errors_max = errors_max
+        self._limits = limits
+        self._objects = 0
         self._ready: deque[tuple[Selection, Sequence[Any], Outs]] = deque()
         self._waiting: list[tuple[Field, Outs, Awaitable[Any]]] = []
         self._tasks: dict[asyncio.Future[Any], tuple[Field, Outs]] = {}
@@ -44,17 +56,23 @@ class Run:
     async def execute(self, root: Any = None) -> ExecutionResult:
         """Run to the end. root: what the root fields get as their one parent."""
         out = self._program.root.template.copy()
-        if self._program.is_mutation:
-            return await self._serially(root, out)
-        self._enter(self._program.root, [root], [out])
-        await self._drain()
+        try:
+            if self._program.is_mutation:
+                return await self._serially(root, out)
+            self._enter(self._program.root, [root], [out])
+            await self._drain()
+        except LimitExceeded as error:
+            return ExecutionResult(None, [entry_of_kokoa_error(error)])
         return self._finish(out)
 
     def execute_at_once(self, root: Any) -> ExecutionResult:
         """Run a program whose resolvers never wait."""
         out = self._program.root.template.copy()
-        self._enter(self._program.root, [root], [out])
-        self._advance()
+        try:
+            self._enter(self._program.root, [root], [out])
+            self._advance()
+        except LimitExceeded as error:
+            return ExecutionResult(None, [entry_of_kokoa_error(error)])
         return self._finish(out)
 
     async def _serially(self, root: Any, out: dict[str, Any]) -> ExecutionResult:
@@ -73,7 +91,7 @@ class Run:
         return ExecutionResult(out, errors)
 
     def _settlement(self) -> Settlement:
-        return Settlement(self._completion.concrete(), Reporter(self._call.correlation_id), self._errors_max)
+        return Settlement(self._completion.concrete(), Reporter(self._call.correlation_id), self._limits.errors)
 
     def _finish(self, out: dict[str, Any]) -> ExecutionResult:
         if not self._completion.failed:
@@ -83,6 +101,11 @@ class Run:
         return ExecutionResult(out if whole else None, settlement.errors)
 
     def _enter(self, selection: Selection, parents: Sequence[Any], outs: Outs) -> None:
+        self._objects += len(outs)
+        if self._objects > self._limits.objects:
+            raise LimitExceeded(
+                f"The response holds more than {self._limits.objects} objects. Ask for shorter pages."
+            )
         if selection.fields:
             self._ready.append((selection, parents, outs))
 
@@ -106,6 +129,9 @@ class Run:
         finally:
             for task in self._tasks:
                 task.cancel()
+            for _, _, waiting in self._waiting:
+                if isinstance(waiting, Coroutine):
+                    waiting.close()
 
     def _resolve(self, field: Field, parents: Sequence[Any], outs: Outs) -> None:
         try:

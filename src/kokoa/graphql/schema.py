@@ -22,6 +22,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from kokoa.graphql.introspection import Introspection
 from kokoa.graphql.leaves import LeafCodec, codec_of
 from kokoa.graphql.names import snake_case
 from kokoa.graphql.resolvers import FieldResolver
@@ -52,6 +53,7 @@ class Executable(msgspec.Struct, frozen=True):
     resolvers: ResolverTable
     codecs: Mapping[str, LeafCodec]
     requirements: Mapping[str, Requirement]
+    introspection: Introspection
 
 
 def executable(
@@ -61,11 +63,12 @@ def executable(
     custom = dict(scalars or {})
     codecs: dict[str, LeafCodec] = {}
     for name, named in schema.type_map.items():
-        if isinstance(named, GraphQLLeafType) and not name.startswith("__"):
+        if isinstance(named, GraphQLLeafType):
             codecs[name] = codec_of(named, custom.get(name))
         if name in custom and is_scalar_type(named):
             _teach(named, custom[name])
-    return Executable(schema, resolvers, codecs, requirements_of(schema))
+    requirements = requirements_of(schema)
+    return Executable(schema, resolvers, codecs, requirements, Introspection(schema, requirements))
 
 
 def _teach(named: GraphQLScalarType, scalar: Scalar) -> None:

@@ -8,18 +8,20 @@ subgraph = build_subgraph(
         "Product.variants": variants,
         "Product": products_by_reference,   # (representations, call) -> one object, None or exception for each
         "Node.__typename": types_of_nodes,  # (objects, {}, call) -> one type name for each; only if needed
+        "Subscription.changed": changes,    # (args, call) -> async iterator of the field's values
     },
 )
 result = await subgraph.execute("{ products { id } }", {}, call)
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, OperationType, is_abstract_type, is_object_type
 
-from kokoa.graphql.document import Document, DocumentCache, Operation, read_document
-from kokoa.graphql.errors import DocumentRefused, MutationNeedsPost, OperationNotFound, SchemaInvalid
+from kokoa.graphql.document import Document
+from kokoa.graphql.errors import SchemaInvalid
 from kokoa.graphql.federation import (
     ENTITY,
     EntitiesResolver,
@@ -28,15 +30,18 @@ from kokoa.graphql.federation import (
     federated_schema,
     service_resolver,
 )
-from kokoa.graphql.introspection import Introspection
+from kokoa.graphql.lane import Lane
 from kokoa.graphql.limits import DEFAULT_LIMITS, Limits
+from kokoa.graphql.preparing import Preparation
 from kokoa.graphql.resolvers import FieldResolver, default_resolver, default_typename
 from kokoa.graphql.result import ExecutionResult, refusal
 from kokoa.graphql.run import Run
 from kokoa.graphql.scalars import Scalar
 from kokoa.graphql.schema import Executable, executable, use_snake_case
 from kokoa.graphql.sdl import read_subgraph
+from kokoa.graphql.streaming import NEEDS_STREAM, Source, resolve_event, responses
 from kokoa.kernel.call import Call
+from kokoa.kernel.errors import KokoaError
 
 
 class _Resolvers:
@@ -61,13 +66,13 @@ class _Resolvers:
 class Subgraph:
     """name: as the supergraph knows it.  sdl: as its author wrote it."""
 
-    def __init__(self, name: str, sdl: str, parts: Executable, limits: Limits) -> None:
+    def __init__(self, name: str, sdl: str, parts: Executable, sources: Mapping[str, Source], limits: Limits) -> None:
         self.name = name
         self.sdl = sdl
         self._executable = parts
+        self._sources = sources
         self._limits = limits
-        self._introspection = Introspection(parts)
-        self._documents = DocumentCache(lambda text: read_document(parts, text, limits))
+        self._preparation = Preparation(parts, limits, Lane())
 
     @property
     def schema(self) -> GraphQLSchema:
@@ -75,39 +80,56 @@ class Subgraph:
 
     def compile(self, text: str) -> Document:
         """Parse, validate and compile a document, once. Raises DocumentRefused, which holds every reason."""
-        return self._documents.get(text)
+        return self._preparation.document(text)
 
     async def execute(
         self,
-        document: Document | str,
+        document: str,
         variables: Mapping[str, Any] | None,
         call: Call,
         operation_name: str | None = None,
         *,
         read_only: bool = False,
+        trusted: bool = False,
     ) -> ExecutionResult:
-        """Execute one operation. read_only: refuse mutations (for GET requests). Raises nothing for a bad request."""
+        """Execute one operation. Raises nothing for a bad request.
+
+        read_only: refuse mutations (for GET requests).  trusted: the document was written by a planner for this very
+        schema, so it is not validated again.
+        """
         try:
-            compiled = self.compile(document) if isinstance(document, str) else document
-            operation = compiled.operation(operation_name)
-            if read_only:
-                refuse_mutation(operation)
-            coerced = operation.coerce(variables or {})
-            program = compiled.program(operation, operation.assignment(coerced.coerced))
-        except DocumentRefused as refused:
-            return ExecutionResult(errors=refused.entries)
-        except (OperationNotFound, MutationNeedsPost) as error:
+            ready = await self._preparation.prepare(
+                document, operation_name, variables or {}, call, read_only=read_only, trusted=trusted
+            )
+        except KokoaError as error:
             return refusal(error)
-        result = await Run(program, coerced, call, self._limits.errors).execute()
-        if program.introspection and isinstance(result.data, dict):
-            result.data.update(self._introspection.answer(program, compiled.fragments, variables or {}, call.caller))
-        return result
+        if ready.operation.kind is OperationType.SUBSCRIPTION:
+            return refusal(NEEDS_STREAM)
+        return await Run(ready.program, ready.variables, call, self._limits).execute()
 
-
-def refuse_mutation(operation: Operation) -> None:
-    """Raises MutationNeedsPost for a mutation (GraphQL over HTTP: GET must not change anything)."""
-    if operation.kind is OperationType.MUTATION:
-        raise MutationNeedsPost("A mutation needs a POST request.")
+    async def stream(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Execute one operation of any kind: one result, or one for each event of a subscription."""
+        try:
+            ready = await self._preparation.prepare(
+                document, operation_name, variables or {}, call, read_only=read_only
+            )
+        except KokoaError as error:
+            yield refusal(error)
+            return
+        if ready.operation.kind is not OperationType.SUBSCRIPTION:
+            yield await Run(ready.program, ready.variables, call, self._limits).execute()
+            return
+        async with aclosing(responses(ready, self._sources, call, self._limits)) as found:
+            async for result in found:
+                yield result
 
 
 def build_subgraph(
@@ -132,9 +154,28 @@ def build_subgraph(
     check_references(document, references, name)
     fields = {key: found for key, found in resolvers.items() if "." in key}
     _check_coordinates(schema, fields, name)
+    sources = _take_sources(schema, fields, name)
     fields["Query._service"] = service_resolver(sdl)
     fields["Query._entities"] = EntitiesResolver(references)
-    return Subgraph(name, sdl, executable(schema, _Resolvers(fields), scalars), limits)
+    return Subgraph(name, sdl, executable(schema, _Resolvers(fields), scalars), sources, limits)
+
+
+def _take_sources(schema: GraphQLSchema, fields: dict[str, Any], name: str) -> dict[str, Source]:
+    """The sources of the subscription's root fields; each gets a resolver that hands its events on."""
+    root = schema.subscription_type
+    if root is None:
+        return {}
+    sources: dict[str, Source] = {}
+    for field_name in root.fields:
+        coordinate = f"{root.name}.{field_name}"
+        if coordinate not in fields:
+            raise SchemaInvalid(
+                f"{name}: {coordinate} has no source. Register resolvers[{coordinate!r}]: an async function of "
+                "(args, call) that yields the values of the field."
+            )
+        sources[coordinate] = fields[coordinate]
+        fields[coordinate] = resolve_event
+    return sources
 
 
 def _check_coordinates(schema: GraphQLSchema, fields: Mapping[str, Any], name: str) -> None:

@@ -62,6 +62,10 @@ class Variables:
             raise DocumentRefused([entry_of_graphql_error(error, "BAD_USER_INPUT") for error in coerced])
         return coerced
 
+    def are_plain(self, given: Mapping[str, Any]) -> bool:
+        """Whether each has a value that needs no coercion."""
+        return self._coerce_plain(given) is not None
+
     def _coerce_plain(self, given: Mapping[str, Any]) -> VariableValues | None:
         """The variables, if each has a value that needs no coercion."""
         if self._plain is None:

@@ -112,6 +112,27 @@ class Bus:
 
         await self._client.subscribe(f"notices.{name}", cb=received)
 
+    async def overhear(self, subject: str, handler: Callable[[bytes], None]) -> Callable[[], Awaitable[None]]:
+        """Call handler(payload) for every message that is published from now on; the answer ends it.
+
+        Nothing is redelivered. Raises BusUnavailable.
+        """
+
+        async def received(message: Msg) -> None:
+            handler(message.data)
+
+        try:
+            subscription = await self._client.subscribe(subject, cb=received)
+            await self._client.flush()  # from here on nothing is missed
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise BusUnavailable("The message bus does not answer.", detail=repr(error)) from error
+
+        async def end() -> None:
+            with contextlib.suppress(OSError, nats.errors.Error):  # a connection that is gone hears nothing anyway
+                await subscription.unsubscribe()
+
+        return end
+
     async def consume(
         self,
         stream: StreamName,

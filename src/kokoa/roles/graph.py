@@ -1,10 +1,15 @@
 """The environment's graph behind one seam, in this process or in a gateway's."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
+from kokoa.edge.graph import Graph
 from kokoa.gateway.app import Gateway
+from kokoa.gateway.execute.clients import HttpClient
 from kokoa.graphql import ExecutionResult
+from kokoa.graphql.errors import ErrorEntry
+from kokoa.graphql.result import refusal
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import KokoaError, Unavailable
 
@@ -25,6 +30,8 @@ class GraphSeam(Protocol):
         read_only: bool = False,
     ) -> ExecutionResult: ...
 
+    async def check(self, document: str, environment_id: str) -> list[ErrorEntry]: ...
+
 
 class LocalGraph:
     """A gateway in this process. Answers both the edge and, as GraphSeam, other processes."""
@@ -42,12 +49,30 @@ class LocalGraph:
     ) -> ExecutionResult:
         return await self._gateway.execute(document, variables, call, operation_name, read_only=read_only)
 
+    def stream(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        return self._gateway.stream(document, variables, call, operation_name, read_only=read_only)
+
+    async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
+        return self._gateway.check(document, environment_id)
+
 
 class RemoteGraph:
-    """A gateway in another process, as the edge wants its graph. The schema is not known here."""
+    """A gateway in another process, as the edge wants its graph. The schema is not known here.
 
-    def __init__(self, seam: GraphSeam) -> None:
+    streams: asks the same gateway as a GraphQL server, for what has more than one answer.
+    """
+
+    def __init__(self, seam: GraphSeam, streams: HttpClient) -> None:
         self._seam = seam
+        self._streams = streams
 
     async def execute(
         self,
@@ -60,11 +85,7 @@ class RemoteGraph:
     ) -> ExecutionResult:
         return await self._seam.execute(document, dict(variables or {}), call, operation_name, read_only)
 
-
-class Executes(Protocol):
-    """A graph as the edge wants it."""
-
-    async def execute(
+    async def stream(
         self,
         document: str,
         variables: Mapping[str, Any] | None,
@@ -72,13 +93,24 @@ class Executes(Protocol):
         operation_name: str | None = None,
         *,
         read_only: bool = False,
-    ) -> ExecutionResult: ...
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        try:
+            async with aclosing(
+                self._streams.stream(document, variables or {}, call, operation_name, read_only=read_only)
+            ) as found:
+                async for result in found:
+                    yield result
+        except KokoaError as error:
+            yield refusal(error)
+
+    async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
+        return await self._seam.check(document, environment_id)
 
 
 class DataOrError:
     """A graph for services: the data, or an error; never half of both."""
 
-    def __init__(self, graph: Executes) -> None:
+    def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
     async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -10,14 +10,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kokoa.edge.tables import RouteTables
+from kokoa.graphql.errors import ErrorEntry
 from kokoa.kernel.errors import Invalid, Unauthenticated
-from kokoa.roles.seams import Administration, Directory
+from kokoa.roles.seams import Administration, Directory, Operations, OperationText
 from kokoa.services.tenants.errors import EnvironmentNotFound
 from kokoa.web.http import CORRELATION_KEY
 
 PREFIX = "/_kokoa/operator"
 _BODY_BYTES_MAX = 64 * 1024
 _PAGE_MAX = 1000
+_REGISTER_BYTES_MAX = 8 * 1024 * 1024
+_REGISTER_MAX = 500
 
 _Body = TypeVar("_Body")
 
@@ -54,14 +57,41 @@ class _RateLimit(msgspec.Struct):
     requests: int
 
 
+class _Register(msgspec.Struct):
+    operations: list[OperationText]
+
+
+class _OperationPolicy(msgspec.Struct):
+    registered_only: bool
+
+
+class OperationRefused(Invalid):
+    """The environment's graph does not take a document; the message says which and why."""
+
+
+class ChecksDocuments(Protocol):
+    """Says why an environment's graph would refuse a document."""
+
+    async def check(self, document: str, environment_id: str) -> list[ErrorEntry]: ...
+
+
 class OperatorApi:
     """Routes for a Starlette application."""
 
     def __init__(
-        self, administration: Administration, directory: Directory, tables: RouteTables, *, token: str
+        self,
+        administration: Administration,
+        directory: Directory,
+        operations: Operations,
+        graph: ChecksDocuments,
+        tables: RouteTables,
+        *,
+        token: str,
     ) -> None:
         self._administration = administration
         self._directory = directory
+        self._operations = operations
+        self._graph = graph
         self._tables = tables
         self._token = token
 
@@ -82,6 +112,10 @@ class OperatorApi:
             self._route("POST", _ENVIRONMENT + "/grants", self.add_grant),
             self._route("DELETE", _ENVIRONMENT + "/grants", self.revoke_grant),
             self._route("GET", _ENVIRONMENT + "/routes", self.list_routes),
+            self._route("GET", _ENVIRONMENT + "/operations", self.list_operations),
+            self._route("POST", _ENVIRONMENT + "/operations", self.register_operations),
+            self._route("PUT", _ENVIRONMENT + "/operations", self.set_operation_policy),
+            self._route("DELETE", _ENVIRONMENT + "/operations/{operation}", self.remove_operation),
         ]
 
     def _route(self, method: str, path: str, answer: Callable[[Request], Awaitable[Any]]) -> Route:
@@ -155,12 +189,40 @@ class OperatorApi:
         await self._administration.revoke_grant(*where, given.partner, given.pattern, _correlation(request))
 
     async def list_routes(self, request: Request) -> Any:
+        environment_id = await self._environment_id(request)
+        self._tables.invalidate(environment_id)
+        return (await self._tables.of(environment_id)).describe()
+
+    async def list_operations(self, request: Request) -> Any:
+        after = request.query_params.get("after", "")
+        return await self._operations.page(await self._environment_id(request), after, _PAGE_MAX)
+
+    async def register_operations(self, request: Request) -> Any:
+        given = await _body(request, _Register, bytes_max=_REGISTER_BYTES_MAX)
+        if not 1 <= len(given.operations) <= _REGISTER_MAX:
+            raise InvalidBody(f"operations must hold 1 to {_REGISTER_MAX} documents.", field="operations")
+        environment_id = await self._environment_id(request)
+        for one in given.operations:
+            for entry in await self._graph.check(one.document, environment_id):
+                raise OperationRefused(f"{one.id}: {entry['message']}", field="document")
+        return {"new": await self._operations.register(environment_id, given.operations, _correlation(request))}
+
+    async def remove_operation(self, request: Request) -> Any:
+        environment_id = await self._environment_id(request)
+        await self._operations.remove(environment_id, request.path_params["operation"], _correlation(request))
+
+    async def set_operation_policy(self, request: Request) -> Any:
+        given = await _body(request, _OperationPolicy)
+        environment_id = await self._environment_id(request)
+        await self._operations.require(environment_id, given.registered_only, _correlation(request))
+
+    async def _environment_id(self, request: Request) -> str:
+        """Raises EnvironmentNotFound."""
         tenant, name = _where(request)
         environment = await self._directory.by_alias(tenant, name)
         if environment is None:
             raise EnvironmentNotFound(f"Tenant {tenant!r} has no environment {name!r}.")
-        self._tables.invalidate(environment.id)
-        return (await self._tables.of(environment.id)).describe()
+        return environment.id
 
 
 def _where(request: Request) -> tuple[str, str]:
@@ -172,10 +234,10 @@ def _correlation(request: Request) -> str:
     return correlation_id
 
 
-async def _body(request: Request, kind: type[_Body]) -> _Body:
+async def _body(request: Request, kind: type[_Body], *, bytes_max: int = _BODY_BYTES_MAX) -> _Body:
     """Raises InvalidBody, which names what does not fit."""
-    if int(request.headers.get("content-length", "0")) > _BODY_BYTES_MAX:
-        raise InvalidBody(f"The body has at most {_BODY_BYTES_MAX} bytes.")
+    if int(request.headers.get("content-length", "0")) > bytes_max:
+        raise InvalidBody(f"The body has at most {bytes_max} bytes.")
     try:
         return msgspec.json.decode(await request.body(), type=kind)
     except msgspec.DecodeError as error:

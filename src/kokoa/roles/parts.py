@@ -7,10 +7,14 @@ from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
 from kokoa.gateway.execute.clients import HttpClient, InProcessClient
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
+from kokoa.graphql.screening import ScreeningProcess
+from kokoa.messaging.feed import Feed
+from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
+from kokoa.web.rpc import RpcClient
 
 Service = TenantsService | CatalogService | SearchService
 
@@ -24,7 +28,7 @@ def open_service(name: str, platform: Platform) -> Service:
         case "tenants":
             return TenantsService(database, platform.vault)
         case "catalog":
-            return CatalogService(database)
+            return CatalogService(database, Feed(platform.bus, name))
         case "search":
             return SearchService(database)
         case _:
@@ -38,20 +42,31 @@ def compose_core() -> Supergraph:
     return compose([SubgraphDefinition(name, text) for name, text in sdl.items()])
 
 
-def local_gateway(services: Mapping[str, Service]) -> Gateway:
+def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gateway:
     """A gateway whose services are in this process."""
-    return Gateway(compose_core(), {name: InProcessClient(service.subgraph) for name, service in services.items()})
+    clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
+    return Gateway(compose_core(), clients, reader=_reader(platform))
 
 
 def remote_gateway(platform: Platform) -> Gateway:
     """A gateway whose services answer over HTTP."""
-    clients = {
-        name: HttpClient(
-            name,
-            f"{platform.settings.address_of(name)}/graphql",
-            platform.http,
-            lambda call: platform.tokens.sign(call, _TOKEN_TTL_S),
-        )
-        for name in SERVICES
-    }
-    return Gateway(compose_core(), clients)
+    clients = {name: _client(platform, name) for name in SERVICES}
+    return Gateway(compose_core(), clients, reader=_reader(platform))
+
+
+def _reader(platform: Platform) -> ScreeningProcess:
+    reader = ScreeningProcess()
+    platform.stack.push_async_callback(reader.close)
+    return reader
+
+
+def remote_graph(platform: Platform, *, caller: str = "kokoa") -> RemoteGraph:
+    """The graph of a gateway in another process."""
+    peer = RpcClient(platform.http, platform.tokens, platform.settings.address_of("gateway"), caller=caller)
+    return RemoteGraph(peer.proxy("graph", GraphSeam), _client(platform, "gateway"))
+
+
+def _client(platform: Platform, role: str) -> HttpClient:
+    """Asks another of our processes as a GraphQL server."""
+    url = f"{platform.settings.address_of(role)}/graphql"
+    return HttpClient(role, url, platform.http, lambda call: platform.tokens.sign(call, _TOKEN_TTL_S))

@@ -54,6 +54,29 @@ class GrantEntry(msgspec.Struct, frozen=True):
     pattern: str
 
 
+class OperationText(msgspec.Struct, frozen=True):
+    """A document to register. id: a name, or the SHA-256 of the text in hexadecimal."""
+
+    id: str
+    document: str
+
+
+class OperationEntry(msgspec.Struct, frozen=True):
+    """A registered document, without its text."""
+
+    id: str
+    digest: str
+    bytes: int
+    registered_at: datetime
+
+
+class OperationPage(msgspec.Struct, frozen=True):
+    """registered_only: whether storefronts may send registered documents only."""
+
+    registered_only: bool
+    operations: list[OperationEntry]
+
+
 class Directory(Protocol):
     """Who is who; answered by tenants."""
 
@@ -90,6 +113,20 @@ class Administration(Protocol):
     async def revoke_grant(
         self, tenant: str, environment: str, partner: str, pattern: str, correlation_id: str
     ) -> None: ...
+
+
+class Operations(Protocol):
+    """Registered GraphQL documents; answered by tenants."""
+
+    async def registered(self, environment_id: str, document_id: str) -> str | None: ...
+    async def registered_only(self, environment_id: str) -> bool: ...
+    async def page(self, environment_id: str, after: str, limit: int) -> OperationPage: ...
+    async def register(self, environment_id: str, operations: list[OperationText], correlation_id: str) -> int:
+        """How many are new."""
+        ...
+
+    async def remove(self, environment_id: str, document_id: str, correlation_id: str) -> None: ...
+    async def require(self, environment_id: str, required: bool, correlation_id: str) -> None: ...
 
 
 class Functions(Protocol):

@@ -1,40 +1,40 @@
-"""A service's subgraph over HTTP, for a gateway in another process (GraphQL over HTTP, with a call token)."""
+"""GraphQL for our own processes: a service's subgraph for the gateway, or the gateway's graph for an edge."""
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from kokoa.graphql import Subgraph
-from kokoa.graphql.http import BODY_BYTES_MAX, Refusal, encode, read_request
+from kokoa.edge.graph import Graph, GraphqlEndpoint
 from kokoa.kernel.errors import Forbidden
-from kokoa.web.errors import PayloadTooLarge
+from kokoa.web.http import request_of, send_answer
 from kokoa.web.rpc import TOKEN_HEADER
 from kokoa.web.tokens import CallTokens
 
 
 class CallTokenMissing(Forbidden):
-    """A subgraph answers Kokoa's own gateway only."""
+    """This address answers Kokoa's own processes only."""
 
 
-class SubgraphEndpoint:
-    """POST /graphql of a service."""
+class NothingRegistered:
+    """Persisted operations are the edge's business."""
 
-    def __init__(self, subgraph: Subgraph, tokens: CallTokens) -> None:
-        self._subgraph = subgraph
+    async def find(self, environment_id: str, document_id: str) -> str | None:
+        return None
+
+    async def are_required(self, environment_id: str) -> bool:
+        return False
+
+
+class InnerGraphql:
+    """An ASGI application for `/graphql`. Each request carries a signed call."""
+
+    def __init__(self, graph: Graph, tokens: CallTokens) -> None:
+        self._endpoint = GraphqlEndpoint(graph, NothingRegistered())
         self._tokens = tokens
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises CallTokenMissing, CallTokenInvalid, CallTokenExpired, PayloadTooLarge."""
-        token = request.headers.get(TOKEN_HEADER)
+        request = request_of(scope)
+        token = request.only(TOKEN_HEADER.lower())
         if not token:
-            raise CallTokenMissing("This address answers Kokoa's own gateway only; ask the store's /graphql.")
-        call = self._tokens.verify(token)
-        if int(request.headers.get("content-length", "0")) > BODY_BYTES_MAX:
-            raise PayloadTooLarge(f"A request has at most {BODY_BYTES_MAX} bytes.")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = read_request(request.method, headers, request.url.query, await request.body())
-        if isinstance(asked, Refusal):
-            answer = asked.answer()
-        else:
-            result = await self._subgraph.execute(asked.query, asked.variables, call, asked.operation_name)
-            answer = encode(result, asked.accept)
-        return Response(answer.body, answer.status, answer.headers)
+            raise CallTokenMissing("This address answers Kokoa's own processes only; ask the store's /graphql.")
+        response = await self._endpoint.serve(request, receive, self._tokens.verify(token))
+        await send_answer(send, receive, response)

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,14 +21,15 @@ from kokoa.kernel.errors import NotFound
 from kokoa.roles.asgi import LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
 from kokoa.roles.functions import FunctionsPart, load_routes
-from kokoa.roles.graph import Executes, GraphSeam, LocalGraph, RemoteGraph
+from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
+from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatorApi
-from kokoa.roles.parts import compose_core, local_gateway, open_service, remote_gateway
+from kokoa.roles.parts import compose_core, local_gateway, open_service, remote_gateway, remote_graph
 from kokoa.roles.platform import SERVICES, Platform, operator_token
-from kokoa.roles.seams import Administration, Directory, Functions
+from kokoa.roles.seams import Administration, Directory, Functions, Operations
 from kokoa.roles.settings import Settings, load_settings
-from kokoa.roles.subgraph import SubgraphEndpoint
+from kokoa.roles.subgraph import InnerGraphql
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.correlation import Correlation
 from kokoa.web.errors import MethodNotAllowed
@@ -72,9 +73,14 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         functions = FunctionsPart(platform, directory)
         platform.stack.push_async_callback(functions.close)
         await platform.bus.listen("changed.functions.*", functions.heard)
-        graph = LocalGraph(local_gateway(services))
+        graph = LocalGraph(local_gateway(platform, services))
         yield await _edge(
-            platform, directory, TenantsAdministration(tenants), functions, graph, functions.aws, compose_core()
+            platform,
+            Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants)),
+            functions,
+            graph,
+            functions.aws,
+            compose_core(),
         )
 
 
@@ -82,13 +88,16 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
 async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The edge alone; tenants, gateway and functions are asked over HTTP."""
     async with _platform(settings, (), name="edge") as platform:
-        tenants, gateway, functions = (_peer(platform, role) for role in ("tenants", "gateway", "functions"))
+        tenants, functions = _peer(platform, "tenants"), _peer(platform, "functions")
         yield await _edge(
             platform,
-            tenants.proxy("directory", Directory),
-            tenants.proxy("administration", Administration),
+            Tenants(
+                tenants.proxy("directory", Directory),
+                tenants.proxy("administration", Administration),
+                tenants.proxy("operations", Operations),
+            ),
             functions.proxy("functions", Functions),
-            RemoteGraph(gateway.proxy("graph", GraphSeam)),
+            remote_graph(platform),
             RawProxy(platform.http, settings.address_of("functions")),
             compose_core(),
         )
@@ -99,7 +108,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The gateway alone; services are asked over HTTP."""
     async with _platform(settings, (), name="gateway") as platform:
         graph = LocalGraph(remote_gateway(platform))
-        yield _inner(platform, {"graph": (GraphSeam, graph)}, [], _checks(platform))
+        routes = [Route("/graphql", InnerGraphql(graph, platform.tokens), methods=["GET", "POST"])]
+        yield _inner(platform, {"graph": (GraphSeam, graph)}, routes, _checks(platform))
 
 
 @asynccontextmanager
@@ -123,34 +133,43 @@ def _service_opener(name: str) -> Opener:
             if isinstance(service, TenantsService):
                 seams["directory"] = (Directory, TenantsDirectory(service))
                 seams["administration"] = (Administration, TenantsAdministration(service))
-            endpoint = SubgraphEndpoint(service.subgraph, platform.tokens)
-            routes = [Route("/graphql", endpoint.handle, methods=["POST"])]
+                seams["operations"] = (Operations, TenantsOperations(service))
+            routes = [Route("/graphql", InnerGraphql(service.subgraph, platform.tokens), methods=["GET", "POST"])]
             yield _inner(platform, seams, routes, _checks(platform))
 
     return open_one
 
 
+class Tenants(NamedTuple):
+    """What the edge needs of tenants."""
+
+    directory: Directory
+    administration: Administration
+    operations: Operations
+
+
 async def _edge(
     platform: Platform,
-    directory: Directory,
-    administration: Administration,
+    tenants: Tenants,
     functions: Functions,
-    graph: Executes,
+    graph: LocalGraph | RemoteGraph,
     aws: ASGIApp,
     supergraph: Supergraph,
 ) -> ASGIApp:
     limits = RateLimits(platform.bus)
     operations = load_operations()
-    tables = RouteTables(_Routes(functions, directory), [operation.route for operation in operations.values()])
-    await _follow_changes(platform, tables)
+    tables = RouteTables(_Routes(functions, tenants.directory), [one.route for one in operations.values()])
+    registered = RememberedOperations(tenants.operations)
+    await _follow_changes(platform, tables, registered)
     _background(platform, limits.run())
     edge = create_edge_app(
         EdgeParts(
-            directory=directory,
+            directory=tenants.directory,
             tokens=platform.tokens,
             limits=limits,
             tables=tables,
             graph=graph,
+            registered=registered,
             schema=lambda: supergraph.schema,
             operations=operations,
             invoker=functions,
@@ -161,7 +180,8 @@ async def _edge(
             version=kokoa.__version__,
         )
     )
-    operator = OperatorApi(administration, directory, tables, token=operator_token(platform.vault))
+    token = operator_token(platform.vault)
+    operator = OperatorApi(tenants.administration, tenants.directory, tenants.operations, graph, tables, token=token)
     return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
 
 
@@ -176,9 +196,11 @@ class _Routes:
         return await load_routes(self._functions, self._directory, environment_id)
 
 
-async def _follow_changes(platform: Platform, tables: RouteTables) -> None:
+async def _follow_changes(platform: Platform, tables: RouteTables, registered: RememberedOperations) -> None:
     async def changed(name: str, _: bytes) -> None:
-        tables.invalidate(name.rsplit(".", 1)[1])
+        environment_id = name.rsplit(".", 1)[1]
+        tables.invalidate(environment_id)
+        registered.forget(environment_id)
 
     for source in ("functions", "tenants"):
         await platform.bus.listen(f"changed.{source}.*", changed)

@@ -8,13 +8,12 @@ import structlog
 
 from kokoa.functions.control.logs import FunctionLogs
 from kokoa.kernel.errors import Unavailable
-from kokoa.roles.graph import DataOrError, Executes, GraphSeam, LocalGraph, RemoteGraph
-from kokoa.roles.parts import local_gateway, open_service
+from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
+from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_index, keep_logs, relay_outbox
 from kokoa.services.search.service import SearchService
-from kokoa.web.rpc import RpcClient
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +28,11 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await platform.open(SCHEMAS, name="worker")
         services = {name: open_service(name, platform) for name in SERVICES}
-        graph: Executes = _remote_graph(platform) if settings.gateway_url else LocalGraph(local_gateway(services))
+        graph: LocalGraph | RemoteGraph = (
+            remote_graph(platform, caller="worker")
+            if settings.gateway_url
+            else LocalGraph(local_gateway(platform, services))
+        )
         search = services["search"]
         assert isinstance(search, SearchService)
         logs = FunctionLogs(platform.databases["functions"])
@@ -54,11 +57,6 @@ async def forget_old_logs(logs: FunctionLogs) -> None:
         except Unavailable as error:
             _log.warning("logs_not_forgotten", error=error.message)
         await asyncio.sleep(_FORGET_EVERY_S)
-
-
-def _remote_graph(platform: Platform) -> RemoteGraph:
-    peer = RpcClient(platform.http, platform.tokens, platform.settings.address_of("gateway"), caller="worker")
-    return RemoteGraph(peer.proxy("graph", GraphSeam))
 
 
 async def _until(stop: asyncio.Event, jobs: list[Coroutine[Any, Any, None]]) -> None:

@@ -3,7 +3,8 @@
 The body is not part of the request: who needs it reads it within a bound (see body.py).
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -73,6 +74,14 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
+class StreamedResponse(msgspec.Struct, frozen=True):
+    """An answer whose body comes piece by piece. chunks: closed as soon as the client has left."""
+
+    status: int
+    headers: tuple[Header, ...]
+    chunks: AsyncGenerator[bytes, None]
+
+
 def json_response(status: int, value: object, *headers: Header) -> Response:
     """The value as application/json."""
     return Response(status, (("content-type", "application/json"), *headers), orjson.dumps(value))
@@ -138,6 +147,44 @@ async def send_response(send: Send, response: Response, *, head_only: bool = Fal
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if head_only or response.status in {204, 304} else response.body
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_answer(
+    send: Send, receive: Receive, response: Response | StreamedResponse, *, head_only: bool = False
+) -> None:
+    """Send an answer of either kind. Before a streamed one the request's body must have been read."""
+    if isinstance(response, StreamedResponse):
+        await _send_streamed(send, receive, response)
+    else:
+        await send_response(send, response, head_only=head_only)
+
+
+async def _send_streamed(send: Send, receive: Receive, response: StreamedResponse) -> None:
+    """Send the chunks as they come, until they end or the client has left."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    gone = asyncio.ensure_future(_client_gone(receive))
+    sending = asyncio.ensure_future(_send_chunks(send, response.chunks))
+    try:
+        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (gone, sending):
+            task.cancel()
+        await asyncio.wait({gone, sending})
+        await response.chunks.aclose()
+    if not sending.cancelled():
+        sending.result()
+
+
+async def _send_chunks(send: Send, chunks: AsyncGenerator[bytes, None]) -> None:
+    async for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _client_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def as_asgi(handler: Handler) -> ASGIApp:

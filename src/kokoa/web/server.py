@@ -21,6 +21,7 @@ _PR_SET_PDEATHSIG = 1
 _HEADER_READ_TIMEOUT_MS = 10_000
 _BUFFER_BYTES_MAX = 128 * 1024
 _STOP_TIMEOUT_S = 15
+_SWITCH_S = 0.0005  # how long a thread with heavy work may keep the event loop waiting for the interpreter
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
@@ -66,6 +67,7 @@ def run_server(settings: ServerSettings) -> None:
 def load_application(server_pid: int, target: str) -> Callable[..., Any]:
     """Runs in the worker: tie its life to the server's, then make the application."""
     die_with(server_pid)
+    sys.setswitchinterval(_SWITCH_S)
     module, _, factory = target.partition(":")
     application: Callable[..., Any] = getattr(importlib.import_module(module), factory)()
     return application

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -133,6 +133,31 @@ class FakeGraph:
         self.asked.append((document, variables, call, operation_name, read_only))
         return self.result
 
+    async def stream(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        read_only: bool = False,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        yield await self.execute(document, variables, call, operation_name, read_only=read_only)
+
+
+class FakeRegister:
+    """Registered documents by (environment, id)."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], str] = {}
+        self.required: set[str] = set()
+
+    async def find(self, environment_id: str, document_id: str) -> str | None:
+        return self.documents.get((environment_id, document_id))
+
+    async def are_required(self, environment_id: str) -> bool:
+        return environment_id in self.required
+
 
 SCHEMA: GraphQLSchema = build_schema(
     """
@@ -166,6 +191,7 @@ class FakeEdge:
         self.source = FakeRouteSource()
         self.invoker = FakeInvoker()
         self.graph = FakeGraph()
+        self.registered = FakeRegister()
         self.metrics = HttpMetrics("test")
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
         operations = load_operations()
@@ -176,6 +202,7 @@ class FakeEdge:
             limits=RateLimits(self.gossip),
             tables=self.tables,
             graph=self.graph,
+            registered=self.registered,
             schema=lambda: SCHEMA,
             operations=operations,
             invoker=self.invoker,

@@ -12,8 +12,9 @@ from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.vault import Vault
 from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
+from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.model import Category, Country, NewProduct, NewVariant, slug_of
-from kokoa.services.catalog.service import CatalogService
+from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.tenants.model import EnvironmentSecrets, NewAccessKey
 from kokoa.services.tenants.service import TenantsService
 
@@ -60,7 +61,7 @@ async def seed_demo(settings: Settings) -> None:
         secrets = await _seed_tenant(TenantsService(tenants_db, vault), settings.state_dir)
         environment = await TenantsService(tenants_db, vault).store.by_alias(TENANT, ENVIRONMENT)
         assert environment is not None, "it was made just now"
-        await _seed_goods(CatalogService(catalog_db), environment.id)
+        await _seed_goods(CatalogStore(catalog_db), CatalogActions(catalog_db), environment.id)
     finally:
         await tenants_db.close()
         await catalog_db.close()
@@ -100,12 +101,12 @@ async def _seed_partner(tenants: TenantsService, environment_id: str, correlatio
     return await tenants.actions.create_key(environment_id, account_id, correlation_id=correlation_id)
 
 
-async def _seed_goods(catalog: CatalogService, environment_id: str) -> None:
-    if await catalog.store.products(environment_id, limit=1, offset=0):
+async def _seed_goods(store: CatalogStore, actions: CatalogActions, environment_id: str) -> None:
+    if await store.products(environment_id, limit=1, offset=0):
         return
     shop = msgspec.json.decode(_SHOP.read_bytes(), type=_Shop)
-    await catalog.actions.put_categories(environment_id, shop.categories)
-    await catalog.actions.put_countries(environment_id, shop.countries)
+    await actions.put_categories(environment_id, shop.categories)
+    await actions.put_countries(environment_id, shop.countries)
     products = [
         NewProduct(
             name=product.name,
@@ -117,7 +118,7 @@ async def _seed_goods(catalog: CatalogService, environment_id: str) -> None:
         )
         for product in shop.products
     ]
-    await catalog.actions.create_products(environment_id, products, correlation_id=new_correlation_id())
+    await actions.create_products(environment_id, products, correlation_id=new_correlation_id())
 
 
 async def _connect(dsn: str, vault: Vault, service: str) -> Database:

@@ -1,11 +1,15 @@
 """GraphQL ⇄ actions and store. Each resolver answers for all parents of its level at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
+
+import msgspec
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
 from kokoa.kernel.money import Money
+from kokoa.messaging.feed import Feed
 from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.errors import InvalidPage
 from kokoa.services.catalog.model import (
@@ -23,12 +27,20 @@ from kokoa.services.catalog.store import CatalogStore
 Arguments = Mapping[str, Any]
 
 
+class _Heard(msgspec.Struct):
+    """What a subscription needs of an event. key: a product's id, if it is a product's event."""
+
+    type: str
+    key: str
+
+
 class CatalogResolvers:
     """Field resolvers of schema.graphql."""
 
-    def __init__(self, store: CatalogStore, actions: CatalogActions) -> None:
+    def __init__(self, store: CatalogStore, actions: CatalogActions, feed: Feed) -> None:
         self._store = store
         self._actions = actions
+        self._feed = feed
 
     def table(self) -> dict[str, Any]:
         """Resolvers by `Type.field`; a bare type name resolves its entity references."""
@@ -41,6 +53,8 @@ class CatalogResolvers:
             "Mutation.createProduct": self.create_product,
             "Mutation.updateProduct": self.update_product,
             "Mutation.deleteProduct": self.delete_product,
+            "Subscription.productChanged": self.product_changed,
+            "ProductChange.product": self.changed_products,
             "Product": self.product_references,
             "Product.variants": self.product_variants,
             "Product.category": self.product_category,
@@ -75,6 +89,20 @@ class CatalogResolvers:
             return [await self._store.product_by_slug(call.environment_id, slug)]
         product_id = require_id(str(given_id), field="id")
         return [(await self._store.products_by_ids(call.environment_id, [product_id])).get(product_id)]
+
+    async def product_changed(self, args: Arguments, call: Call) -> AsyncGenerator[Any, None]:
+        ids = args.get("ids")
+        if ids is not None and len(ids) > IDS_MAX:
+            raise InvalidPage(f"At most {IDS_MAX} ids can be followed at once, not {len(ids)}.", field="ids")
+        wanted = None if ids is None else {require_id(text, field="ids") for text in ids}
+        async with aclosing(self._feed.follow(call.environment_id)) as events:
+            async for payload in events:
+                heard = msgspec.json.decode(payload, type=_Heard)
+                if heard.type.startswith("Product") and (wanted is None or heard.key in wanted):
+                    yield {"id": heard.key}
+
+    async def changed_products(self, parents: Sequence[Arguments], _: Arguments, call: Call) -> Sequence[Any]:
+        return await self.product_references(parents, call)
 
     async def product_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
         ids = [require_id(representation["id"], field="id") for representation in representations]

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from kokoa.graphql import Subgraph, build_subgraph
+from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
+from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.resolvers import CatalogResolvers
@@ -13,13 +14,15 @@ FOLDER = Path(__file__).parent
 
 
 class CatalogService:
-    """The service on its database."""
+    """The service on its database.  feed: of its own events, for subscriptions."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, feed: Feed) -> None:
+        self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=CatalogResolvers(self.store, self.actions).table(),
+            resolvers=CatalogResolvers(self.store, self.actions, feed).table(),
+            limits=BEHIND_GATEWAY,
         )

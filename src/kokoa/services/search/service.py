@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kokoa.graphql import Subgraph, build_subgraph
+from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
 from kokoa.postgres import Database
 from kokoa.services.search.actions import Graph, SearchActions
 from kokoa.services.search.resolvers import SearchResolvers
@@ -21,6 +21,7 @@ class SearchService:
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
             resolvers=SearchResolvers(self.store).table(),
+            limits=BEHIND_GATEWAY,
         )
 
     def indexer(self, graph: Graph) -> SearchActions:

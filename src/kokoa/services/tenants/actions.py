@@ -1,5 +1,7 @@
 """One function a mutation; one transaction; its events."""
 
+from collections.abc import Sequence
+
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.postgres.vault import Vault
@@ -9,10 +11,13 @@ from kokoa.services.tenants.errors import (
     DomainTaken,
     EnvironmentExists,
     GrantNotFound,
+    OperationIdTaken,
     PartnerExists,
+    RegisteredOperationNotFound,
     TooManyAccessKeys,
+    TooManyOperations,
 )
-from kokoa.services.tenants.model import Environment, EnvironmentSecrets, NewAccessKey
+from kokoa.services.tenants.model import OPERATIONS_MAX, Environment, EnvironmentSecrets, NewAccessKey, Operation
 from kokoa.services.tenants.store import key_place, queries
 
 
@@ -72,6 +77,48 @@ class TenantsActions:
             event = events.PartnerAdded(account_id=account_id, partner=partner)
             await tx.emit(event, correlation_id=correlation_id)
         return account_id
+
+    async def register_operations(
+        self, environment_id: str, operations: Sequence[Operation], *, correlation_id: str
+    ) -> int:
+        """How many are new; those that are registered already, with the same text, change nothing. All or none.
+
+        Raises InvalidOperation, OperationIdTaken, TooManyOperations.
+        """
+        wanted = {one.id: model.require_operation(one) for one in operations}
+        async with self._database.transaction(environment_id) as tx:
+            await tx.fetchval(queries.lock_environment)
+            rows = await tx.fetch(queries.registered_digests, list(wanted))
+            for row in rows:
+                if wanted.pop(row["document_id"]).digest != row["digest"]:
+                    raise OperationIdTaken(
+                        f"Another document is registered as {row['document_id']}. Clients in the field rely on it: "
+                        "choose another id, or remove it first."
+                    )
+            count = await tx.fetchval(queries.registered_count)
+            if count + len(wanted) > OPERATIONS_MAX:
+                raise TooManyOperations(
+                    f"{count} documents are registered, and {len(wanted)} more would be over {OPERATIONS_MAX}. "
+                    "Remove what no client sends any more."
+                )
+            if wanted:
+                columns = zip(*((one.id, one.digest, one.document) for one in wanted.values()), strict=True)
+                await tx.fetch(queries.insert_registered_operations, *map(list, columns))
+                await tx.emit(events.OperationsChanged(registered=len(wanted)), correlation_id=correlation_id)
+        return len(wanted)
+
+    async def remove_operation(self, environment_id: str, document_id: str, *, correlation_id: str) -> None:
+        """Raises RegisteredOperationNotFound."""
+        async with self._database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.delete_registered_operation, document_id) is None:
+                raise RegisteredOperationNotFound(f"No document is registered as {document_id!r}.")
+            await tx.emit(events.OperationsChanged(removed=1), correlation_id=correlation_id)
+
+    async def require_registered(self, environment_id: str, required: bool, *, correlation_id: str) -> None:
+        """required: storefronts may send registered documents only."""
+        async with self._database.transaction(environment_id) as tx:
+            await tx.fetchval(queries.set_operation_policy, required)
+            await tx.emit(events.OperationsChanged(), correlation_id=correlation_id)
 
     async def create_key(self, environment_id: str, account_id: str, *, correlation_id: str) -> NewAccessKey:
         """A key whose secret is shown only now. Raises TooManyAccessKeys."""

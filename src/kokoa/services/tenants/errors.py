@@ -45,3 +45,19 @@ class InvalidGrant(Invalid):
 
 class GrantNotFound(NotFound):
     """The partner has no such grant."""
+
+
+class InvalidOperation(Invalid):
+    """A document that is to be registered has a wrong id, or is too long."""
+
+
+class OperationIdTaken(Conflict):
+    """Another document is registered under this id."""
+
+
+class RegisteredOperationNotFound(NotFound):
+    """No document is registered under this id."""
+
+
+class TooManyOperations(Conflict):
+    """The environment has as many registered documents as it may have."""

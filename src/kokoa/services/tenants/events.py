@@ -73,3 +73,13 @@ class GrantRevoked(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.account_id
+
+
+class OperationsChanged(Event, frozen=True, kw_only=True):
+    """Documents were registered or forgotten, or storefronts may now send others or none but those."""
+
+    registered: int = 0
+    removed: int = 0
+
+    def key(self) -> str:
+        return "operations"

@@ -8,14 +8,18 @@ from typing import Literal
 
 import msgspec
 
-from kokoa.services.tenants.errors import InvalidAlias, InvalidDomain, InvalidGrant
+from kokoa.services.tenants.errors import InvalidAlias, InvalidDomain, InvalidGrant, InvalidOperation
 
 LIVE_KEYS_MAX = 2  # as AWS allows an IAM user: one in use, one to rotate to
 GRANTS_MAX = 1000
+OPERATIONS_MAX = 5_000
+OPERATION_BYTES_MAX = 100_000
 
 _ALIAS = re.compile(r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")
 _LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 _PATTERN = re.compile(r"^/[A-Za-z0-9._~/{}+*-]*$")
+_OPERATION_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 GrantKind = Literal["route"]
@@ -79,6 +83,46 @@ class Grant(msgspec.Struct, frozen=True):
     kind: GrantKind
     pattern: str
     created_at: datetime
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """A document to register. id: a name, or the SHA-256 of the text in hexadecimal."""
+
+    id: str
+    document: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.document.encode()).hexdigest()
+
+
+class OperationEntry(msgspec.Struct, frozen=True):
+    """A registered document, without its text."""
+
+    id: str
+    digest: str
+    bytes: int
+    registered_at: datetime
+
+
+def require_operation(operation: Operation) -> Operation:
+    """Raises InvalidOperation."""
+    if not _OPERATION_ID.match(operation.id):
+        raise InvalidOperation(
+            f"{operation.id[:80]!r} cannot be a document's id: write up to 128 letters, digits, '_', '.' and '-'.",
+            field="id",
+        )
+    size = len(operation.document.encode("utf-8", "surrogatepass"))
+    if size > OPERATION_BYTES_MAX:
+        raise InvalidOperation(
+            f"The document {operation.id} has {size} bytes; at most {OPERATION_BYTES_MAX} are allowed.",
+            field="document",
+        )
+    if _DIGEST.match(operation.id) and operation.id != operation.digest:
+        raise InvalidOperation(
+            f"The id {operation.id} looks like a SHA-256, but the document's is {operation.digest}.", field="id"
+        )
+    return operation
 
 
 def digest_of(secret: str) -> str:

@@ -105,3 +105,49 @@ RETURNING pattern;
 SELECT g.account_id, a.partner, g.kind, g.pattern, g.created_at
   FROM grants g JOIN accounts a USING (environment_id, account_id)
  WHERE g.environment_id = $1 ORDER BY g.created_at, g.account_id, g.pattern LIMIT $2;
+
+-- name: lock_environment
+-- Let nobody else change what the environment registers until this transaction ends.
+SELECT environment_id FROM environments WHERE environment_id = $1 FOR UPDATE;
+
+-- name: registered_operation
+-- The text of a registered document, by its id or by its SHA-256.
+SELECT document FROM registered_operations
+ WHERE environment_id = $1 AND (document_id = $2 OR digest = $2) LIMIT 1;
+
+-- name: registered_digests
+-- Which of these ids are registered, with the SHA-256 of their texts.
+SELECT document_id, digest FROM registered_operations
+ WHERE environment_id = $1 AND document_id = ANY ($2::text[]);
+
+-- name: registered_count
+-- How many documents the environment has registered.
+SELECT count(*) FROM registered_operations WHERE environment_id = $1;
+
+-- name: insert_registered_operations
+-- New documents: ids, digests and texts side by side.
+INSERT INTO registered_operations (environment_id, document_id, digest, document)
+SELECT $1, new.document_id, new.digest, new.document
+  FROM unnest($2::text[], $3::text[], $4::text[]) AS new (document_id, digest, document)
+ON CONFLICT DO NOTHING
+RETURNING document_id;
+
+-- name: registered_operations_page
+-- Registered documents by id, after the given one.
+SELECT document_id, digest, octet_length(document) AS bytes, registered_at FROM registered_operations
+ WHERE environment_id = $1 AND document_id > $2 ORDER BY document_id LIMIT $3;
+
+-- name: delete_registered_operation
+-- Forget a registered document.
+DELETE FROM registered_operations WHERE environment_id = $1 AND document_id = $2
+RETURNING document_id;
+
+-- name: set_operation_policy
+-- Whether storefronts may send registered documents only.
+INSERT INTO operation_policies (environment_id, registered_only) VALUES ($1, $2)
+ON CONFLICT (environment_id) DO UPDATE SET registered_only = excluded.registered_only
+RETURNING registered_only;
+
+-- name: operation_policy
+-- Whether storefronts may send registered documents only; nothing if nobody ever said so.
+SELECT registered_only FROM operation_policies WHERE environment_id = $1;

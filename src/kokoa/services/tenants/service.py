@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kokoa.graphql import Subgraph, build_subgraph
+from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
 from kokoa.postgres import Database
 from kokoa.postgres.vault import Vault
 from kokoa.services.tenants.actions import TenantsActions
@@ -23,4 +23,5 @@ class TenantsService:
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
             resolvers=TenantsResolvers(self.store).table(),
+            limits=BEHIND_GATEWAY,
         )

@@ -12,6 +12,7 @@ from kokoa.services.tenants.model import (
     Account,
     Environment,
     Grant,
+    OperationEntry,
 )
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
@@ -90,6 +91,22 @@ class TenantsStore:
         return [
             Grant(row["account_id"], row["partner"], row["kind"], row["pattern"], row["created_at"]) for row in rows
         ]
+
+    async def operation(self, environment_id: str, document_id: str) -> str | None:
+        """The text of a registered document, by its id or its SHA-256."""
+        document: str | None = await self._database.fetchval(
+            environment_id, queries.registered_operation, document_id
+        )
+        return document
+
+    async def operations(self, environment_id: str, *, after: str = "", limit: int = 100) -> list[OperationEntry]:
+        """By id, after the given one."""
+        rows = await self._database.fetch(environment_id, queries.registered_operations_page, after, limit)
+        return [OperationEntry(row["document_id"], row["digest"], row["bytes"], row["registered_at"]) for row in rows]
+
+    async def registered_only(self, environment_id: str) -> bool:
+        """Whether storefronts may send registered documents only."""
+        return bool(await self._database.fetchval(environment_id, queries.operation_policy))
 
     async def _one_environment(self, statement: str, *arguments: str) -> Environment | None:
         rows = await self._database.fetch_anywhere(statement, *arguments)
