@@ -1,8 +1,11 @@
 """Long documents are read by another process: the same answers, and it is replaced when it dies."""
 
+import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from graph_fakes import make_call
@@ -102,3 +105,43 @@ async def test_limits_travel(screening: ScreeningProcess) -> None:
     prepared = Preparation(executable(build_schema(SDL), _Resolvers({})), Limits(aliases=10), Lane(), screening)
     with pytest.raises(DocumentRefused, match="has 45 aliases; at most 10"):
         await prepared.prepare(LONG, None, {"y": True}, make_call(), read_only=False)
+
+
+PARENT = """
+import asyncio, sys
+from graphql import build_schema
+from kokoa.graphql import DEFAULT_LIMITS
+from kokoa.graphql.lane import Lane
+from kokoa.graphql.preparing import Preparation
+from kokoa.graphql.schema import executable
+from kokoa.graphql.screening import ScreeningProcess
+from kokoa.graphql.subgraph import _Resolvers
+
+async def main():
+    screening = ScreeningProcess()
+    prepared = Preparation(executable(build_schema("type Query { a: Int }"), _Resolvers({})), DEFAULT_LIMITS, Lane())
+    await screening.read("key", prepared, "{ a }", DEFAULT_LIMITS)
+    print(screening.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_it_ends_when_its_parent_is_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(await asyncio.wait_for(parent.stdout.readline(), 30))
+    assert alive(child)
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(15):
+        while alive(child):
+            await asyncio.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
