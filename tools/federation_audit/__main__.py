@@ -27,7 +27,7 @@ from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 
 from .judging import Verdict, ask, cold_plan, judge
 from .renaming import Names, keys_of, response
-from .server import install, serving
+from .server import AuditUnusable, install, serving
 from .serving import gateway_handler, http_server, renaming_handler
 from .suites import Case, Suite, read_suites
 from .table import Row, print_table
@@ -135,4 +135,7 @@ async def main() -> int:
     return 0 if all(row.passed == row.cases for row in rows) else 1
 
 
-sys.exit(asyncio.run(main()))
+try:
+    sys.exit(asyncio.run(main()))
+except AuditUnusable as error:
+    sys.exit(str(error))
