@@ -35,6 +35,10 @@ from kokoa.kernel.call import Call, DepthExceeded
 from kokoa.kernel.errors import DeadlineExceeded, Invalid, KokoaError
 
 PLANS_MAX = 2_000
+PLANS_CHARACTERS_MAX = 1_000_000
+
+# Document, operation, values of its conditions, what is hidden from the caller, override labels that are on.
+_PlanKey = tuple[str, str, tuple[bool, ...], frozenset[str], frozenset[str]]
 
 
 class MissingClient(Invalid):
@@ -73,7 +77,7 @@ class Graph:
         self._limits = limits
         self._api = projecting(supergraph.schema)
         self._preparation = Preparation(self._api, limits, lane or Lane(), reader)
-        self._plans: Lru[tuple[str, str, tuple[bool, ...], frozenset[str], frozenset[str]], Plan] = Lru(PLANS_MAX)
+        self._plans: Lru[_PlanKey, Plan] = Lru(PLANS_MAX, PLANS_CHARACTERS_MAX, lambda key: len(key[0]))
 
     def document(self, text: str) -> Document:
         """Parse, validate and keep. Raises DocumentRefused."""
@@ -149,7 +153,8 @@ class Graph:
                 call,
                 lambda: self._try_plan(ready, hidden, labels, call),
             )
-            self._plans.put(key, plan)
+            if self._preparation.remembers(ready.document.text):
+                self._plans.put(key, plan)
         return plan
 
 

@@ -147,6 +147,9 @@ class DocumentCache:
         self._entries: Lru[str, Document | DocumentRefused] = Lru(DOCUMENTS_MAX, DOCUMENTS_CHARACTERS_MAX, len)
         self._seen_once: Lru[int, bool] = Lru(SEEN_ONCE_MAX)
 
+    def __contains__(self, text: str) -> bool:
+        return self._entries.get(text) is not None
+
     def get(self, text: str) -> Document | None:
         """The document, if it was kept. Raises DocumentRefused if it was refused before."""
         found = self._entries.get(text)

@@ -15,7 +15,6 @@ from kokoa.graphql.document import SHORT_CHARACTERS, Document, DocumentCache, Op
 from kokoa.graphql.errors import DocumentRefused, MutationNeedsPost
 from kokoa.graphql.lane import Lane
 from kokoa.graphql.limits import Limits, count_values
-from kokoa.graphql.lru import Lru
 from kokoa.graphql.program import Program
 from kokoa.graphql.reading import DocumentReader, read_own
 from kokoa.graphql.schema import Executable
@@ -24,8 +23,6 @@ from kokoa.kernel.call import Call
 Result = TypeVar("Result")
 
 FEW_VALUES = 1_000
-OWN_DOCUMENTS_MAX = 2_000
-OWN_CHARACTERS_MAX = 500_000
 
 
 class Prepared(NamedTuple):
@@ -52,7 +49,7 @@ class Preparation:
         self._lane = lane
         self._reader = reader or lane
         self._documents = DocumentCache()
-        self._own: Lru[str, Document] = Lru(OWN_DOCUMENTS_MAX, OWN_CHARACTERS_MAX, len)
+        self._own = DocumentCache()
 
     @property
     def schema(self) -> GraphQLSchema:
@@ -67,6 +64,10 @@ class Preparation:
         """Parse and validate now, for documents of our own. Raises DocumentRefused."""
         known = self._documents.get(text)
         return known or self._keep(text, lambda: read_document(self._executable, text, self._limits))
+
+    def remembers(self, text: str) -> bool:
+        """Whether the document is kept, so that what is made of it is worth keeping too."""
+        return text in self._documents
 
     async def prepare(
         self,
@@ -122,7 +123,7 @@ class Preparation:
         if known is None:
             parsed = await self.in_turn(text, call, lambda: read_own(text))
             known = make_document(self._executable, text, parsed)
-            self._own.put(text, known)
+            self._own.keep(text, known)
         return known
 
     async def in_turn(self, text: str, call: Call, work: Callable[[], Result]) -> Result:
