@@ -145,16 +145,18 @@ class Graph:
     async def _plan_in_turn(self, ready: Prepared, call: Call) -> Plan:
         hidden = hidden_from(call.caller, self._api.requirements)
         labels = labels_on(self.supergraph.override_labels, call)
-        key = (ready.document.text, ready.operation.name, ready.assignment, hidden, labels)
+        text = ready.document.text
+
+        def make() -> Plan:
+            return self._try_plan(ready, hidden, labels, call)
+
+        if not self._preparation.remembers(text):
+            return await self._preparation.in_turn(text, call, make)
+        key = (ready.document.normal, ready.operation.name, ready.assignment, hidden, labels)
         plan = self._plans.get(key)
         if plan is None:
-            plan = await self._preparation.in_turn(
-                ready.document.text,
-                call,
-                lambda: self._try_plan(ready, hidden, labels, call),
-            )
-            if self._preparation.remembers(ready.document.text):
-                self._plans.put(key, plan)
+            plan = await self._preparation.in_turn(text, call, make)
+            self._plans.put(key, plan)
         return plan
 
 

@@ -10,6 +10,7 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     OperationDefinitionNode,
+    strip_ignored_characters,
 )
 from graphql.execution.values import VariableValues
 
@@ -63,7 +64,7 @@ class Operation:
 class Document:
     """A valid document of one schema. `compile` may run in any thread; the rest is for one event loop."""
 
-    __slots__ = ("_executable", "_fragments", "_operations", "_programs", "text")
+    __slots__ = ("_executable", "_fragments", "_normal", "_operations", "_programs", "text")
 
     def __init__(
         self,
@@ -76,7 +77,15 @@ class Document:
         self._executable = executable
         self._operations = operations
         self._fragments = fragments
+        self._normal = ""
         self._programs: Lru[tuple[str, tuple[bool, ...]], Program] = Lru(PROGRAMS_MAX)
+
+    @property
+    def normal(self) -> str:
+        """The text without what GraphQL ignores: comments, commas, blanks. Worked out once; takes its time."""
+        if not self._normal:
+            self._normal = strip_ignored_characters(self.text)
+        return self._normal
 
     @property
     def fragments(self) -> Mapping[str, FragmentDefinitionNode]:

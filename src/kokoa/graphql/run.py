@@ -84,7 +84,7 @@ class Run:
             if self._completion.failed:
                 settlement = self._settlement()
                 whole = settlement.settle_field(field, out)
-                errors += settlement.errors
+                errors = (errors + settlement.errors)[: self._limits.errors]
                 self._completion.failed = False
                 if not whole:
                     return ExecutionResult(None, errors)

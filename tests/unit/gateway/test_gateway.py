@@ -9,6 +9,7 @@ from gateway_fakes import CATALOG, FEDERATION, REVIEWS, SEARCH, FakeClient, comp
 
 from kokoa.gateway.app import Gateway, MissingClient
 from kokoa.gateway.execute import InProcessClient, SubgraphUnavailable
+from kokoa.gateway.plan import make_plan
 from kokoa.graphql import DocumentRefused, ExecutionResult, build_subgraph
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import NotFound
@@ -382,3 +383,20 @@ async def test_inaccessible_fields_are_hidden_but_may_still_be_keys() -> None:
     gateway = Gateway(supergraph, clients)
     assert await ask(gateway, "{ p { size } }") == {"data": {"p": {"size": 2}}}
     assert "Cannot query field 'secret'" in str(await ask(gateway, "{ p { secret } }"))
+
+
+async def test_a_document_is_planned_once_however_it_is_laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[int] = []
+
+    def counting(*given: Any) -> Any:
+        planned.append(1)
+        return make_plan(*given)
+
+    monkeypatch.setattr("kokoa.gateway.app.make_plan", counting)
+    gateway = Gateway(SHOP, Shop().clients(["1"]))
+    texts = ('{ search(q: "x") { total } }', '{\n  # how many\n  search(q: "x",) { total }\n}')
+    for text in (*texts, texts[0]):
+        assert (await ask(gateway, text))["data"] == {"search": {"total": 1}}
+    assert len(planned) == 1
+    await ask(gateway, '{ search(q: "y") { total } }')
+    assert len(planned) == 2

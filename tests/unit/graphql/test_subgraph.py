@@ -469,3 +469,14 @@ async def test_errors_are_bounded() -> None:
     response = await run(subgraph, "{ rows { n } }")
     assert len(response["errors"]) == 10
     assert response["data"]["rows"] == [None] * 100
+
+
+async def test_errors_of_a_mutation_are_bounded_together() -> None:
+    rows = [{"n": None}] * 8
+    subgraph = make_subgraph(
+        "type Query { a: Int } type Mutation { rows: [Row] } type Row { n: Int! }",
+        {"Mutation.rows": lambda *_: [rows]},
+        limits=Limits(errors=10),
+    )
+    response = await run(subgraph, "mutation { a: rows { n } b: rows { n } c: rows { n } }")
+    assert len(response["errors"]) == 10
