@@ -118,14 +118,7 @@ class Box:
             self.group.thaw()
         await self._running.kill()
         self.memory_peak_mb()
-        for attempt in range(_CLEANUP_ATTEMPTS):
-            if self.group.remove():
-                break
-            self.group.kill()
-            if attempt:
-                await asyncio.sleep(_CLEANUP_PAUSE_S)
-        else:
-            _log.error("sandbox.cgroup_left", groups=self._ground.cgroups.paths)
+        await _remove(self.group, self._ground)
         for listener in self.listeners:
             listener.close()
         return self.end.result()
@@ -183,6 +176,12 @@ async def open_box(
     )
     try:
         running = await ground.spawner.spawn(order, (output_inside, theirs.fileno(), log_inside, *members))
+    except BaseException:  # the spawner is gone, or we are told to end
+        ours.close()
+        os.close(output)
+        os.close(log)
+        await _remove(group, ground)
+        raise
     finally:
         theirs.close()
         for fd in (output_inside, log_inside, *members):
@@ -195,6 +194,17 @@ async def open_box(
         box.close_descriptors()
         raise
     return box
+
+
+async def _remove(group: Group, ground: Ground) -> None:
+    """Remove a sandbox's groups, with whoever is still in them."""
+    for attempt in range(_CLEANUP_ATTEMPTS):
+        if group.remove():
+            return
+        group.kill()
+        if attempt:
+            await asyncio.sleep(_CLEANUP_PAUSE_S)
+    _log.error("sandbox.cgroup_left", groups=ground.cgroups.paths)
 
 
 async def _receive(control: socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
