@@ -110,7 +110,7 @@ def shop(store: RunningStore) -> Environment:
 def acme(shop: Environment) -> Partner:
     """A partner whose functions `failing` and `curious` serve routes of the shop."""
     acme = shop.partner("acme", "/api/*")
-    acme.route("failing", "GET /api/failing", acme.deploy("failing", FAILING, Timeout=2, MemorySize=128))
+    acme.route("failing", "GET /api/failing", acme.deploy("failing", FAILING, Timeout=4, MemorySize=128))
     acme.route("curious", "GET /api/search", acme.deploy("curious", CURIOUS, Timeout=10, MemorySize=256))
     return acme
 
@@ -147,7 +147,7 @@ def whole_log_of(partner: Partner, function: str, correlation_id: str) -> str:
 FAILURES: dict[str, tuple[str, str, int, str]] = {
     "raises": ("ValueError", "the reason why", 502, "FUNCTION_FAILED"),
     "missing": ("KeyError", "missing", 502, "FUNCTION_FAILED"),
-    "sleeps": ("Sandbox.Timedout", "Task timed out after 2.00 seconds", 504, "FUNCTION_TIMEOUT"),
+    "sleeps": ("Sandbox.Timedout", "Task timed out after 4.00 seconds", 504, "FUNCTION_TIMEOUT"),
     "exits": ("Runtime.ExitError", "exit status 7", 502, "FUNCTION_FAILED"),
     "vanishes": ("Runtime.ExitError", "exit status 3", 502, "FUNCTION_FAILED"),
     "crashes": ("Runtime.ExitError", "signal: segmentation fault", 502, "FUNCTION_FAILED"),
@@ -212,7 +212,7 @@ def test_a_function_cannot_forge_what_is_the_edges_own(shop: Environment, acme: 
     ("way", "reason"),
     [
         ("raises", "ValueError: the reason why"),
-        ("sleeps", "Task timed out after 2.00 seconds"),
+        ("sleeps", "Task timed out after 4.00 seconds"),
         ("vanishes", "Runtime exited with error: exit status 3"),
         ("bad_status", "asked for bad_status"),
     ],

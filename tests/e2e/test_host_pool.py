@@ -11,7 +11,7 @@ import pytest
 from functions_fixtures.hosting import Hosting, eventually, require_sandboxes, running_host
 
 from kokoa.functions.host.client import HostClient
-from kokoa.functions.host.errors import HostUnavailable, TooManyRequests
+from kokoa.functions.host.errors import FunctionTooLarge, HostUnavailable, TooManyRequests
 from kokoa.functions.host.process import HostSettings, HostTaken, host_name, run_host
 from kokoa.kernel.errors import Unavailable
 
@@ -98,9 +98,17 @@ async def test_idle_sandboxes_make_room_for_other_functions(small: Hosting) -> N
         assert await small.answer(function) == number
 
 
-async def test_more_memory_than_the_host_has_is_throttled(small: Hosting) -> None:
-    with pytest.raises(TooManyRequests):
+async def test_a_function_that_is_too_large_for_the_host_is_told_so(small: Hosting) -> None:
+    with pytest.raises(FunctionTooLarge, match=r"2048 MB; this host gives one at most 768 MB\. Lower its MemorySize"):
         await small.answer(small.function(SLEEP, memory_mb=2048), 0)
+
+
+async def test_more_memory_than_the_host_has_waits_for_what_runs(tmp_path: Path) -> None:
+    await require_sandboxes()
+    async with running_host(tmp_path, memory_mb=1024, prewarm=0) as host:
+        large = [host.function(SLEEP, memory_mb=512, timeout_s=20, account_id=f"{n}" * 12) for n in range(1, 4)]
+        streams = await asyncio.gather(*(host.answer(one, 0.2) for one in large))
+        assert len(set(streams)) == 3
 
 
 async def test_functions_of_two_accounts_never_share_a_sandbox(tmp_path: Path) -> None:

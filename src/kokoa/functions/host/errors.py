@@ -18,6 +18,10 @@ class TooManyRequests(Throttled):
         self.reason = reason
 
 
+class FunctionTooLarge(Unavailable):
+    """The function asks for more memory than this host ever gives to one."""
+
+
 class FunctionCodeUnavailable(Unavailable):
     """The function's package cannot be fetched, or is not what its digest says."""
 

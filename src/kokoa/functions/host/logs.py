@@ -27,6 +27,12 @@ _FRAME = struct.Struct(">IIQ")
 _FRAME_MAGIC = 0xA55A0000
 _BURST_BYTES = 4 * 1024 * 1024
 _REFILL_BYTES_PER_S = 512 * 1024
+# What a line costs beside its bytes, so that a flood of short ones ends as soon as one of long ones.
+_LINE_BYTES = 64
+# A pipe is read no faster than this, however fast it is filled: the function waits, and the host has time for others.
+_READ_BYTES_PER_S = 4 * 1024 * 1024
+_READ_PAUSE_S = 0.05
+_DRAIN_READS = 17  # the largest pipe that a function can make, and one more
 
 _QUEUE_BYTES_MAX = 32 * 1024 * 1024
 _ACCOUNT_BYTES_MAX = _QUEUE_BYTES_MAX // 4  # so that one partner's flood drops nobody else's lines
@@ -152,16 +158,31 @@ class LogStream:
 
     def write(self, message: str, timestamp_ms: int | None = None) -> None:
         """What the function wrote; dropped, with a notice, when it writes faster than its budget."""
+        self._refill()
+        if not self._spend(len(message)) or not self._append(message, timestamp_ms):
+            self._dropped_lines += 1
+
+    def write_lines(self, lines: list[bytes], end: str = "\n") -> None:
+        """Lines without their end. When one is over the budget, so are all after it."""
+        self._refill()
+        for number, line in enumerate(lines):
+            if not self._spend(len(line)):
+                self._dropped_lines += len(lines) - number
+                return
+            if not self._append(line.decode("utf-8", "replace") + end, None):
+                self._dropped_lines += 1
+
+    def _refill(self) -> None:
         now = time.monotonic()
         self._budget = min(_BURST_BYTES, self._budget + (now - self._refilled) * _REFILL_BYTES_PER_S)
         self._refilled = now
-        if self._budget < len(message):
-            self._dropped_lines += 1
-            return
-        self._budget -= len(message)
+
+    def _spend(self, size: int) -> bool:
+        if self._budget < size + _LINE_BYTES:
+            return False
+        self._budget -= size + _LINE_BYTES
         self._note_dropped()
-        if not self._append(message, timestamp_ms):
-            self._dropped_lines += 1
+        return True
 
     def write_platform(self, message: str) -> None:
         """A line of the platform's own; never dropped for the function's sake."""
@@ -207,22 +228,23 @@ class LogParser(Protocol):
 class LineParser:
     """Plain lines, as a function prints them."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[list[bytes], str], None]) -> None:
+        """write: takes lines, and what each of them ended with."""
         self._write = write
         self._partial = b""
 
     def feed(self, data: bytes) -> None:
         """Write every whole line; a line that does not end is cut at AWS's size of an event."""
         *lines, self._partial = (self._partial + data).split(b"\n")
-        for line in lines:
-            self._write(line.decode("utf-8", "replace") + "\n")
+        if lines:
+            self._write(lines, "\n")
         if len(self._partial) > _MESSAGE_BYTES_MAX:
             self.finish()
 
     def finish(self) -> None:
         """Write an unfinished line too."""
         if self._partial:
-            self._write(self._partial.decode("utf-8", "replace"))
+            self._write([self._partial], "")
             self._partial = b""
 
 
@@ -263,38 +285,54 @@ class FrameParser:
 
 
 class PipeReader:
-    """Reads a non-blocking pipe as something comes, or at once when asked."""
+    """Reads a non-blocking pipe as something comes, at a bounded rate, or at once when asked."""
 
     def __init__(self, fd: int, parser: LogParser) -> None:
         self._fd = fd
         self._parser = parser
+        self._allowed = float(_BURST_BYTES)
+        self._counted = time.monotonic()
+        self._pause: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Read whenever there is something."""
-        asyncio.get_running_loop().add_reader(self._fd, self._read_once)
+        self._pause = None
+        asyncio.get_running_loop().add_reader(self._fd, self._read_slowly)
 
     def stop(self) -> None:
         """Read what is there, and no more after that."""
+        if self._pause is not None:
+            self._pause.cancel()
         asyncio.get_running_loop().remove_reader(self._fd)
         self.drain()
         self._parser.finish()
 
     def drain(self) -> None:
         """Read what is there now, up to a bound: a flood must not hold the host up."""
-        for _ in range(_BURST_BYTES // _READ_BYTES):
+        for _ in range(_DRAIN_READS):
             if not self._read_once():
                 return
 
-    def _read_once(self) -> bool:
+    def _read_slowly(self) -> None:
+        count = self._read_once()
+        now = time.monotonic()
+        self._allowed = min(_BURST_BYTES, self._allowed + (now - self._counted) * _READ_BYTES_PER_S) - count
+        self._counted = now
+        if self._allowed < 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._fd)
+            self._pause = loop.call_later(_READ_PAUSE_S, self.start)
+
+    def _read_once(self) -> int:
         try:
             data = os.read(self._fd, _READ_BYTES)
         except BlockingIOError:
-            return False
+            return 0
         if not data:
             asyncio.get_running_loop().remove_reader(self._fd)
-            return False
+            return 0
         self._parser.feed(data)
-        return True
+        return len(data)
 
 
 def _plausible_ms(time_us: int) -> int:

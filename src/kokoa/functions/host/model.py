@@ -31,7 +31,8 @@ class FunctionSpec(Discreet, frozen=True):
     """Everything a host needs to know about one version of a function.
 
     arn: invoked function ARN.  code_sha256: lower-case hex of the zip.  revision_id: changes with every change
-    of code or configuration; a sandbox of another revision never serves this one.
+    of code or configuration; a sandbox of another revision never serves this one.  reserved_concurrency: the most
+    that may run at once; -1 = as many as the account may.
     """
 
     environment_id: str
@@ -47,6 +48,7 @@ class FunctionSpec(Discreet, frozen=True):
     code_size: int
     revision_id: str
     version: str = "$LATEST"
+    reserved_concurrency: int = -1
 
     shown = ("environment_id", "arn", "version", "revision_id")
 

@@ -1,13 +1,14 @@
 """Which sandbox serves which function: warm ones first, new ones within bounds, idle ones frozen and then ended."""
 
 import asyncio
+import os
 import time
 
 import msgspec
 import orjson
 import structlog
 
-from kokoa.functions.host.admission import Admission
+from kokoa.functions.host.admission import Admission, Entry
 from kokoa.functions.host.errors import InvocationTooLarge, SandboxUnavailable
 from kokoa.functions.host.model import PAYLOAD_BYTES_MAX, FunctionSpec, Invocation, InvokeRequest
 from kokoa.functions.host.staff import Staff
@@ -21,6 +22,8 @@ _ATTEMPTS = 3
 _HOUSEKEEPING_S = 0.25
 # A runtime that has answered but asks for no more work is up to something.
 _RESTLESS_S = 5.0
+# An account that runs more at once than there are processors gives way with what it runs.
+_EAGER_EACH = os.cpu_count() or 1
 
 
 class IdleBounds(msgspec.Struct, frozen=True):
@@ -58,17 +61,18 @@ class Pool:
         patience_s = (request.deadline_ms - now_ms()) / 1000
         if patience_s <= 0:
             raise DeadlineExceeded("The deadline of this invocation had passed before it could start.")
-        account_id = request.function.account_id
-        await self._admission.enter(account_id, request.depth, patience_s)
+        entry = _entry(request)
+        await self._admission.enter(entry, patience_s)
         try:
+            yielding = self._admission.running_of(entry.account_id) > _EAGER_EACH
             for _ in range(_ATTEMPTS):
                 try:
-                    return await self._run(request)
+                    return await self._run(request, yielding=yielding)
                 except NotDelivered:
                     _log.info("host.retried", request_id=request.request_id)
             raise SandboxUnavailable("The function's sandboxes end before they take work; try again.")
         finally:
-            self._admission.leave(account_id, request.depth)
+            self._admission.leave(entry)
 
     def forget(self, arn: str) -> None:
         """The function has changed or is gone: end its idle sandboxes now and its busy ones when they are done."""
@@ -90,11 +94,11 @@ class Pool:
                     elif now - worker.used > self._bounds.freeze_s:
                         worker.freeze()
 
-    async def _run(self, request: InvokeRequest) -> Invocation:
+    async def _run(self, request: InvokeRequest, *, yielding: bool) -> Invocation:
         worker = self._find_idle(request.function) or await self._staff.hire(request)
         self._busy.add(worker)
         try:
-            return await worker.invoke(request)
+            return await worker.invoke(request, yielding=yielding)
         except BaseException:
             self._retired.add(worker)
             raise
@@ -143,6 +147,11 @@ class Pool:
 
 def _version(function: FunctionSpec) -> _Version:
     return _Version(function.environment_id, function.account_id, function.arn, function.version)
+
+
+def _entry(request: InvokeRequest) -> Entry:
+    function = request.function
+    return Entry(function.account_id, request.depth, function.arn, function.memory_mb, function.reserved_concurrency)
 
 
 def _check(request: InvokeRequest) -> None:

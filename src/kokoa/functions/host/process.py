@@ -97,7 +97,7 @@ async def _serve(
     async with open_session() as session, contextlib.AsyncExitStack() as ending:
         ending.push_async_callback(foundation.ground.spawner.stop)
         shipper, shipped = LogShipper(logs), asyncio.Event()
-        outside = Outside(session, settings.web_url, shipper)
+        outside = Outside(session, settings.web_url, shipper, cgroups.courtesy)
         staff = Staff(foundation, cache, outside, _staff_bounds(settings), uid_first)
         pool = Pool(staff, Admission(_admission_bounds(settings)), _idle_bounds(settings))
         shipping = asyncio.ensure_future(shipper.run(shipped))
@@ -183,7 +183,9 @@ def _staff_bounds(settings: HostSettings) -> StaffBounds:
 
 
 def _admission_bounds(settings: HostSettings) -> AdmissionBounds:
-    return AdmissionBounds(settings.concurrency, settings.account_concurrency, settings.queue, settings.queue_s)
+    return AdmissionBounds(
+        settings.concurrency, settings.account_concurrency, settings.queue, settings.queue_s, settings.memory_mb
+    )
 
 
 def _idle_bounds(settings: HostSettings) -> IdleBounds:

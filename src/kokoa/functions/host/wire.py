@@ -11,6 +11,7 @@ import msgspec
 from kokoa.functions.host.errors import (
     FunctionCodeInvalid,
     FunctionCodeUnavailable,
+    FunctionTooLarge,
     HostUnavailable,
     InvocationTooLarge,
     RuntimeUnsupported,
@@ -29,6 +30,7 @@ _ERRORS: dict[str, type[KokoaError]] = {
         DeadlineExceeded,
         FunctionCodeInvalid,
         FunctionCodeUnavailable,
+        FunctionTooLarge,
         Invalid,
         InvocationTooLarge,
         RuntimeUnsupported,

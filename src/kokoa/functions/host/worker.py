@@ -33,6 +33,7 @@ from kokoa.functions.host.runtime_api import CONNECTIONS_MAX, Refusal, Report, R
 from kokoa.functions.host.runtimes import Runtime
 from kokoa.functions.host.sandbox.box import Box
 from kokoa.functions.host.sandbox.cgroups import Limits
+from kokoa.functions.host.sandbox.courtesy import Courtesy
 from kokoa.kernel.clock import now_ms
 
 _log = structlog.get_logger(__name__)
@@ -40,6 +41,9 @@ _log = structlog.get_logger(__name__)
 INIT_S = 10.0
 _MB_PER_CPU = 1769  # as AWS Lambda shares processors out; never less than one, unlike there
 _PROCESSES = 1024
+# An invocation that has run for so long gives way to others, and to the store; a start may take longer.
+_EAGER_S = 0.1
+_EAGER_INIT_S = 1.0
 
 
 class NotDelivered(Exception):
@@ -52,6 +56,7 @@ class Outside(msgspec.Struct, frozen=True):
     session: aiohttp.ClientSession
     web_url: str
     shipper: LogShipper
+    courtesy: Courtesy
 
 
 class _Ended(msgspec.Struct, frozen=True):
@@ -95,7 +100,7 @@ class Worker:
         self._current: _Current | None = None
         self._lender: InvokeRequest | None = None
         self._stream: LogStream | None = None
-        self._lines = LineParser(self._write_line)
+        self._lines = LineParser(self._write_lines)
         self._output = PipeReader(box.output, self._lines)
         self._frames = PipeReader(box.log, FrameParser(self._write_frame))
         self._initialised: asyncio.Future[None]
@@ -159,12 +164,31 @@ class Worker:
         }
         await self._box.specialise(message, _limits(function.memory_mb))
 
-    async def invoke(self, request: InvokeRequest) -> Invocation:
-        """Run one invocation. Raises NotDelivered when the function never saw it."""
+    async def invoke(self, request: InvokeRequest, *, yielding: bool = False) -> Invocation:
+        """Run one invocation. Raises NotDelivered when the function never saw it.
+
+        yielding: it gives way to others from the start, and not only when it has run for a while.
+        """
         assert self._stream is not None
         assert self._current is None
         self._lender = request
-        self._box.group.thaw()
+        group = self._box.group
+        self._outside.courtesy.begin(group.cpu, yielding=yielding)
+        eager_s = _EAGER_INIT_S if self._init_ms == 0 else _EAGER_S
+        turning = asyncio.get_running_loop().call_later(eager_s, self._give_way)
+        group.thaw()
+        try:
+            return await self._invoke(request)
+        finally:
+            turning.cancel()
+            self._outside.courtesy.end(group.cpu)
+
+    def _give_way(self) -> None:
+        if self._closing is None:
+            self._outside.courtesy.turn(self._box.group.cpu)
+
+    async def _invoke(self, request: InvokeRequest) -> Invocation:
+        assert self._stream is not None
         cold = self._init_ms == 0
         if cold:
             await self._wait_initialised()
@@ -188,6 +212,7 @@ class Worker:
         """Stop its processes until the next invocation."""
         if self.usable and self._current is None and self._parked is not None:
             self._box.group.freeze()
+            self._outside.courtesy.forget(self._box.group.cpu)
 
     def close(self) -> asyncio.Task[None]:
         """Kill it if it runs and release everything; more than one call does it once."""
@@ -200,6 +225,7 @@ class Worker:
             server.close()
         for connection in tuple(self._connections):
             connection.close()
+        self._outside.courtesy.forget(self._box.group.cpu)
         await self._box.close()
         if self._stream is not None:
             self._output.stop()
@@ -362,9 +388,9 @@ class Worker:
             return CurrentCall(lender.token, lender.correlation_id, self._current.deadline_ms)
         return CurrentCall(lender.token, lender.correlation_id, now_ms() + int(INIT_S * 1000))
 
-    def _write_line(self, text: str) -> None:
+    def _write_lines(self, lines: list[bytes], end: str) -> None:
         if self._stream is not None:
-            self._stream.write(text)
+            self._stream.write_lines(lines, end)
 
     def _write_frame(self, text: str, timestamp_ms: int) -> None:
         if self._stream is not None:

@@ -54,7 +54,7 @@ def frame(message: bytes, time_ms: int, kind: int = 0xA55A0003) -> bytes:
 def test_lines_are_found_however_they_are_cut(lines: list[str], step: int) -> None:
     data = "".join(line + "\n" for line in lines).encode()
     found: list[str] = []
-    parser = LineParser(found.append)
+    parser = LineParser(lambda lines, end: found.extend(line.decode() + end for line in lines))
     for at in range(0, len(data), step):
         parser.feed(data[at : at + step])
     assert found == [line + "\n" for line in lines]
@@ -74,7 +74,7 @@ def test_frames_are_found_however_they_are_cut(messages: list[str], step: int) -
 
 def test_a_line_without_end_is_cut_and_an_unfinished_one_is_kept() -> None:
     found: list[str] = []
-    parser = LineParser(found.append)
+    parser = LineParser(lambda lines, end: found.extend(line.decode() + end for line in lines))
     parser.feed(b"x" * 300_000)
     parser.feed(b"tail")
     parser.finish()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from kokoa.functions.host.sandbox.courtesy import Courtesy, CpuGroup
+
 CONTROLLERS = ("memory", "pids", "cpu", "freezer")
 _CPU_PERIOD_US = 100_000
 _MB = 1024 * 1024
@@ -81,6 +83,7 @@ class CgroupTree:
     def __init__(self, folders: list[tuple[Hierarchy, Path]], missing: dict[str, str]) -> None:
         self._folders = folders
         self.missing = missing
+        self.courtesy = Courtesy(self._cpu())
 
     @property
     def paths(self) -> list[str]:
@@ -97,10 +100,18 @@ class CgroupTree:
         return Group(places)
 
     def close(self) -> None:
-        """Remove the host's folders; groups that still hold processes stay for the next sweep."""
+        """Remove the host's folders and what is left in them: a sandbox that was half made when its spawner died."""
+        self.courtesy.close()
+        _sweep([(hierarchy, folder) for hierarchy, folder in self._folders if folder.is_dir()])
         for _, folder in self._folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def _cpu(self) -> CpuGroup:
+        for hierarchy, folder in self._folders:
+            if "cpu" in hierarchy.controllers:
+                return CpuGroup(hierarchy.version, folder, whole=True)
+        return CpuGroup(0, Path())
 
 
 def open_tree(name: str, hierarchies: list[Hierarchy]) -> CgroupTree:
@@ -175,6 +186,7 @@ class Group:
         self._places = places
         self._frozen = False
         self._peak_fd = -1
+        self.cpu = CpuGroup(*places.get("cpu", (0, Path())))
 
     def open_members(self) -> list[int]:
         """A writable descriptor of each `cgroup.procs`: who writes 0 there has joined."""
@@ -190,7 +202,7 @@ class Group:
         self._set("memory", {1: ("memory.memsw.limit_in_bytes", memory), 2: ("memory.swap.max", "0")}, optional=True)
         self._set("pids", {1: ("pids.max", str(limits.processes)), 2: ("pids.max", str(limits.processes))})
         self._set("cpu", {1: ("cpu.cfs_quota_us", str(quota)), 2: ("cpu.max", f"{quota} {_CPU_PERIOD_US}")})
-        self._set("cpu", {1: ("cpu.shares", str(weight)), 2: ("cpu.weight", str(min(10_000, weight)))})
+        self.cpu.weigh(min(10_000, weight))
 
     def memory_peak_mb(self) -> int:
         """The most memory that was in use at once, in whole MB; 0 when the machine does not say."""
@@ -234,6 +246,7 @@ class Group:
 
     def remove(self) -> bool:
         """Remove the groups. False while a process is still in one of them: try again."""
+        self.cpu.close()
         if self._peak_fd >= 0:
             os.close(self._peak_fd)
             self._peak_fd = -1
