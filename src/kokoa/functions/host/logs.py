@@ -28,10 +28,14 @@ _FRAME_MAGIC = 0xA55A0000
 _BURST_BYTES = 4 * 1024 * 1024
 _REFILL_BYTES_PER_S = 512 * 1024
 # What a line costs beside its bytes, so that a flood of short ones ends as soon as one of long ones.
-_LINE_BYTES = 64
-# A pipe is read no faster than this, however fast it is filled: the function waits, and the host has time for others.
-_READ_BYTES_PER_S = 4 * 1024 * 1024
+_LINE_BYTES = 256
+_LINES_AT_ONCE = 4096
+# The pipes of an account are read no faster than this, however fast they are filled: its functions wait, and the host
+# has time for others.
+_READ_BURST_BYTES = 8 * 1024 * 1024
+_READ_BYTES_PER_S = 2 * 1024 * 1024
 _READ_PAUSE_S = 0.05
+_ALLOWANCES_MAX = 10_000
 _DRAIN_READS = 17  # the largest pipe that a function can make, and one more
 
 _QUEUE_BYTES_MAX = 32 * 1024 * 1024
@@ -45,6 +49,25 @@ _FAREWELL_S = 5.0
 _FAREWELL_ATTEMPTS = 50
 
 
+class Allowance:
+    """What an account's functions may have read of what they write; it comes back with time."""
+
+    def __init__(self) -> None:
+        self._bytes = float(_READ_BURST_BYTES)
+        self._counted = time.monotonic()
+
+    def spend(self, count: int) -> None:
+        """So much was read."""
+        self._bytes -= count
+
+    def empty(self) -> bool:
+        """Whether nothing may be read for a moment."""
+        now = time.monotonic()
+        self._bytes = min(_READ_BURST_BYTES, self._bytes + (now - self._counted) * _READ_BYTES_PER_S)
+        self._counted = now
+        return self._bytes <= 0
+
+
 class LogShipper:
     """Brings records to the sink in batches, in order; keeps them while the sink fails, up to a bound."""
 
@@ -55,6 +78,15 @@ class LogShipper:
         self._bytes_of_account: Counter[str] = Counter()
         self._dropped = 0
         self._filled = asyncio.Event()
+        self._allowances: dict[str, Allowance] = {}
+
+    def allowance(self, account_id: str) -> "Allowance":
+        """How much of what this account's functions write is read."""
+        if account_id not in self._allowances:
+            if len(self._allowances) >= _ALLOWANCES_MAX:
+                self._allowances.pop(next(iter(self._allowances)))
+            self._allowances[account_id] = Allowance()
+        return self._allowances[account_id]
 
     def put(self, record: LogRecord, *, share: int = _ACCOUNT_BYTES_MAX) -> bool:
         """Queue a record; False when it is dropped, because the queue or the account's share of it is full."""
@@ -137,6 +169,7 @@ class LogStream:
         self.name = f"{day}/[{function.version}]{identity}"
         self._identity = identity
         self._shipper = shipper
+        self._allowance = shipper.allowance(function.account_id)
         self._function = function
         self._sequence = 0
         self._tail = bytearray()
@@ -166,7 +199,7 @@ class LogStream:
         """Lines without their end. When one is over the budget, so are all after it."""
         self._refill()
         for number, line in enumerate(lines):
-            if not self._spend(len(line)):
+            if number >= _LINES_AT_ONCE or not self._spend(len(line)):
                 self._dropped_lines += len(lines) - number
                 return
             if not self._append(line.decode("utf-8", "replace") + end, None):
@@ -178,9 +211,10 @@ class LogStream:
         self._refilled = now
 
     def _spend(self, size: int) -> bool:
-        if self._budget < size + _LINE_BYTES:
+        if self._budget < size or self._allowance.empty():
             return False
-        self._budget -= size + _LINE_BYTES
+        self._budget -= size
+        self._allowance.spend(_LINE_BYTES)
         self._note_dropped()
         return True
 
@@ -285,19 +319,18 @@ class FrameParser:
 
 
 class PipeReader:
-    """Reads a non-blocking pipe as something comes, at a bounded rate, or at once when asked."""
+    """Reads a non-blocking pipe as something comes, in the bounds of an allowance, or at once when asked."""
 
     def __init__(self, fd: int, parser: LogParser) -> None:
         self._fd = fd
         self._parser = parser
-        self._allowed = float(_BURST_BYTES)
-        self._counted = time.monotonic()
+        self._allowance = Allowance()
         self._pause: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
+    def start(self, allowance: Allowance) -> None:
         """Read whenever there is something."""
-        self._pause = None
-        asyncio.get_running_loop().add_reader(self._fd, self._read_slowly)
+        self._allowance = allowance
+        self._go_on()
 
     def stop(self) -> None:
         """Read what is there, and no more after that."""
@@ -310,29 +343,32 @@ class PipeReader:
     def drain(self) -> None:
         """Read what is there now, up to a bound: a flood must not hold the host up."""
         for _ in range(_DRAIN_READS):
-            if not self._read_once():
+            if self._allowance.empty() or not self._read_once():
                 return
 
-    def _read_slowly(self) -> None:
-        count = self._read_once()
-        now = time.monotonic()
-        self._allowed = min(_BURST_BYTES, self._allowed + (now - self._counted) * _READ_BYTES_PER_S) - count
-        self._counted = now
-        if self._allowed < 0:
+    def _go_on(self) -> None:
+        self._pause = None
+        asyncio.get_running_loop().add_reader(self._fd, self._read_ready)
+
+    def _read_ready(self) -> None:
+        if self._allowance.empty():
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._fd)
-            self._pause = loop.call_later(_READ_PAUSE_S, self.start)
+            self._pause = loop.call_later(_READ_PAUSE_S, self._go_on)
+        else:
+            self._read_once()
 
-    def _read_once(self) -> int:
+    def _read_once(self) -> bool:
         try:
             data = os.read(self._fd, _READ_BYTES)
         except BlockingIOError:
-            return 0
+            return False
         if not data:
             asyncio.get_running_loop().remove_reader(self._fd)
-            return 0
+            return False
+        self._allowance.spend(len(data))
         self._parser.feed(data)
-        return len(data)
+        return True
 
 
 def _plausible_ms(time_us: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from kokoa.functions.host.churn import Churn
 from kokoa.functions.host.code import CodeCache
 from kokoa.functions.host.errors import SandboxUnavailable, TooManyRequests
 from kokoa.functions.host.foundation import Foundation
@@ -68,6 +69,7 @@ class Staff:
         self._spares: dict[str, list[Worker]] = {}
         self._spares_wanted = asyncio.Event()
         self._closings: set[asyncio.Task[None]] = set()
+        self._churn = Churn()
         self.make_room: Callable[[], asyncio.Task[None] | None] = lambda: None
 
     async def hire(self, request: InvokeRequest) -> Worker:
@@ -77,6 +79,7 @@ class Staff:
         """
         function = request.function
         runtime = self._runtimes.find(function.runtime)
+        await asyncio.sleep(self._churn.pause_s(function.account_id))
         folder = await self._code.lease(function.code_sha256)
         worker: Worker | None = None
         try:
@@ -202,6 +205,8 @@ class Staff:
         return next(iter(self._closings), None)
 
     async def _end(self, worker: Worker) -> None:
+        if worker.function is not None and worker.end.done():
+            self._churn.count(worker.function.account_id)
         with contextlib.suppress(SandboxUnavailable):  # a lost spawner ends its sandboxes itself
             await worker.close()
         contract = self._contracts.pop(worker, None)

@@ -154,8 +154,9 @@ class Worker:
         self._stream = LogStream(self._outside.shipper, function, self._identity)
         self._stream.begin(request.request_id, request.correlation_id)
         self._stream.write_platform(f"INIT_START Runtime Version: {self.runtime.banner}\tRuntime Version ARN: \n")
-        self._output.start()
-        self._frames.start()
+        allowance = self._outside.shipper.allowance(function.account_id)
+        self._output.start(allowance)
+        self._frames.start(allowance)
         self._init_started = time.perf_counter()
         message = {
             "handler": function.handler,

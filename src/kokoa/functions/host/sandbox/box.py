@@ -32,6 +32,8 @@ _CLEANUP_PAUSE_S = 0.01
 _OUTPUT_BYTES_MAX = 8192
 START_S = 20.0
 PROCESSES_MAX = 1024
+# What a sandbox weighs on the processors while it starts: less than any function does.
+_WEIGHT_STARTING = 64
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -157,6 +159,7 @@ async def open_box(
     layout = ground.layout
     number = ground.spawner.next_number()
     group = ground.cgroups.create(f"s{slot.number}")
+    group.cpu.weigh(_WEIGHT_STARTING)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

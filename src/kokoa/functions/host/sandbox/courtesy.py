@@ -1,8 +1,8 @@
 """Who gives way to whom on the processors.
 
-An invocation that has run for a while, or that is one of many of its account, gives way: its sandbox weighs little
-beside other sandboxes; and while nothing but such invocations runs, all sandboxes together weigh less beside the
-store itself. They never starve, which is what `cpu.idle` would do to them on a busy machine.
+An invocation that has run for a while, or that is one of many of its account, gives way: its sandbox weighs next to
+nothing beside other sandboxes; and while nothing but such invocations runs, all sandboxes together weigh less beside
+the store itself. They never starve, which is what `cpu.idle` would do to them on a busy machine.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ from pathlib import Path
 _FILES = {1: "cpu.shares", 2: "cpu.weight"}
 _LEAST = {1: 2, 2: 1}
 _STANDARD = {1: 1024, 2: 100}
-_DIVISOR = 16
 _DIVISOR_WHOLE = 4
 
 
@@ -25,7 +24,7 @@ class CpuGroup:
     def __init__(self, version: int, folder: Path, *, whole: bool = False) -> None:
         self._least = _LEAST.get(version, 0)
         self._weight = _STANDARD.get(version, 0)
-        self._divisor = _DIVISOR_WHOLE if whole else _DIVISOR
+        self._whole = whole
         self._giving_way = False
         self._path = folder / _FILES[version] if version else None
         self._fd = -1
@@ -50,11 +49,13 @@ class CpuGroup:
     def _write(self) -> None:
         if self._path is None:
             return
-        weight = self._weight // self._divisor if self._giving_way else self._weight
+        weight = self._weight
+        if self._giving_way:
+            weight = weight // _DIVISOR_WHOLE if self._whole else self._least
         with contextlib.suppress(OSError):  # the group has just gone with its sandbox
             if self._fd < 0:
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)  # kept, because it is written often
-            os.pwrite(self._fd, str(max(self._least, weight)).encode(), 0)
+            os.pwrite(self._fd, str(weight).encode(), 0)
 
 
 class Courtesy:
