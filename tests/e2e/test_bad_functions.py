@@ -389,3 +389,14 @@ def test_from_inside_our_own_processes_calls_cannot_be_made(acme: Partner) -> No
     answered, body = from_inside(acme, "ask", path="/_kokoa/rpc/administration/environments", body="x")
     assert answered == 422
     assert "RpcRefused" in body
+
+
+def test_a_function_without_concurrency_is_turned_off(shop: Environment) -> None:
+    partner = shop.partner("switch")
+    partner.deploy("off", "def handler(event, context):\n    return 1\n")
+    partner.lambda_.put_function_concurrency(FunctionName="off", ReservedConcurrentExecutions=0)
+    with pytest.raises(partner.lambda_.exceptions.TooManyRequestsException) as refused:
+        partner.invoke("off")
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    partner.lambda_.delete_function_concurrency(FunctionName="off")
+    assert partner.invoke("off") == (1, None)

@@ -142,6 +142,7 @@ def spec_of(function: Function, region: str) -> FunctionSpec:
         code_size=function.code.size,
         revision_id=function.revision_id,
         version=LATEST,
+        reserved_concurrency=-1 if function.reserved_concurrency is None else function.reserved_concurrency,
     )
 
 

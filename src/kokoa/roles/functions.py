@@ -56,7 +56,12 @@ class FunctionsPart:
             region=settings.region,
         )
         self._aws = create_aws_app(
-            aws_services(self._plane, self._dispatcher, architecture=_ARCHITECTURES[machine.machine()]),
+            aws_services(
+                self._plane,
+                self._dispatcher,
+                architecture=_ARCHITECTURES[machine.machine()],
+                concurrency=settings.account_concurrency,
+            ),
             keys=FreshKeys(directory),
             sessions=sessions,
             calls=platform.tokens,

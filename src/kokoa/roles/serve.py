@@ -89,6 +89,7 @@ async def _host(settings: Settings, stop: asyncio.Event) -> None:
             web_url=settings.address_of("edge"),
             memory_mb=settings.function_memory_mb,
             concurrency=settings.function_concurrency,
+            account_concurrency=settings.account_concurrency,
             prewarm=settings.prewarm,
         )
         await run_host(host_settings, logs=BusLogSink(bus), code=code_store(settings), stop=stop)

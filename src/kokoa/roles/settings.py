@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host_socket: str = ""
     function_memory_mb: _Count = 4096
     function_concurrency: _Count = 64
+    account_concurrency: _Count = 32
     prewarm: Annotated[int, Meta(ge=0)] = 2
     demo: bool = True
 

@@ -264,6 +264,37 @@ async def test_a_busy_host_is_a_throttle_with_its_reason(endpoint: Any, lambda_:
     assert response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "2"
 
 
+async def test_concurrency_is_reserved_within_what_the_account_has(
+    endpoint: Any, lambda_: Any, function_arn: str
+) -> None:
+    assert "ReservedConcurrentExecutions" not in await lambda_.get_function_concurrency(FunctionName="hello")
+    put = await lambda_.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=5)
+    assert put["ReservedConcurrentExecutions"] == 5
+    assert (await lambda_.get_function(FunctionName="hello"))["Concurrency"] == {"ReservedConcurrentExecutions": 5}
+    limits = (await lambda_.get_account_settings())["AccountLimit"]
+    assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (32, 27)
+    await lambda_.invoke(FunctionName="hello")
+    assert endpoint.host.requests[-1].function.reserved_concurrency == 5
+    code, status, message = await refused(
+        lambda_.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=30)
+    )
+    assert (code, status) == ("InvalidParameterValueException", 400)
+    assert "below its minimum value of [3]" in message
+    await lambda_.delete_function_concurrency(FunctionName="hello")
+    assert "Concurrency" not in await lambda_.get_function(FunctionName="hello")
+    await lambda_.invoke(FunctionName="hello")
+    assert endpoint.host.requests[-1].function.reserved_concurrency == -1
+
+
+async def test_concurrency_of_a_function_that_is_not_there(lambda_: Any) -> None:
+    for call in (
+        lambda_.get_function_concurrency(FunctionName="absent"),
+        lambda_.put_function_concurrency(FunctionName="absent", ReservedConcurrentExecutions=1),
+        lambda_.delete_function_concurrency(FunctionName="absent"),
+    ):
+        assert (await refused(call))[:2] == ("ResourceNotFoundException", 404)
+
+
 async def test_a_host_that_is_down_is_a_service_exception(endpoint: Any, lambda_: Any, function_arn: str) -> None:
     endpoint.host.answer = lambda request: HostUnavailable("The function host does not answer.", detail="secret")
     code, status, message = await refused(lambda_.invoke(FunctionName="hello"))

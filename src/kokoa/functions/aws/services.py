@@ -17,10 +17,17 @@ from kokoa.functions.control.service import ControlPlane
 from kokoa.functions.dispatch import Dispatcher
 
 
-def aws_services(plane: ControlPlane, dispatcher: Dispatcher, *, architecture: str = "") -> AwsServices:
-    """architecture: of this store's function hosts, x86_64 or arm64; empty for this machine's."""
+def aws_services(
+    plane: ControlPlane, dispatcher: Dispatcher, *, architecture: str = "", concurrency: int = 32
+) -> AwsServices:
+    """architecture: of this store's function hosts, x86_64 or arm64; empty for this machine's.
+
+    concurrency: what an account may run at once.
+    """
     architecture = architecture or ARCHITECTURES.get(platform.machine(), "x86_64")
-    functions = LambdaProvider(plane.functions, plane.function_actions, dispatcher, architecture=architecture)
+    functions = LambdaProvider(
+        plane.functions, plane.function_actions, dispatcher, architecture=architecture, concurrency=concurrency
+    )
     return AwsServices(
         [
             AwsService(lambda_.DEFINITION, functions),

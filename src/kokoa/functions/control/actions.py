@@ -30,6 +30,7 @@ from kokoa.functions.control.model import (
     Settings,
     require_name,
     require_permission,
+    require_reserved,
     require_settings,
     require_tags,
 )
@@ -166,6 +167,24 @@ class FunctionActions:
             kept = {name: value for name, value in current.tags.items() if name not in gone}
             tags = orjson.dumps(dict(require_tags({**kept, **add}))).decode()
             await tx.execute(q.update_tags, function.account_id, function.name, tags)
+
+    async def reserve(self, function: Function, reserved: int | None, *, limit: int, correlation_id: str) -> None:
+        """Bound how many of it run at once; None takes the bound away.  limit: what the account may run at once.
+
+        Raises InvalidFunction, FunctionNotFound.
+        """
+        async with self._database.transaction(function.environment_id) as tx:
+            await tx.execute(q.lock_reservations, function.account_id)
+            current = await self._lock(tx, function, "")
+            if reserved is not None:
+                by_others = await tx.fetchval(q.reserved_concurrency, function.account_id, function.name)
+                require_reserved(reserved, by_others=by_others, limit=limit)
+            await tx.execute(q.update_reserved_concurrency, function.account_id, function.name, reserved)
+            event = events.FunctionUpdated(
+                account_id=function.account_id, function_name=function.name, revision_id=current.revision_id
+            )
+            await tx.emit(event, correlation_id=correlation_id)
+        self._changed(function.environment_id, function.account_id, function.name)
 
     async def delete(self, environment_id: str, account_id: str, name: str, *, correlation_id: str) -> None:
         """Remove the function; routes that lead to it stay, broken, as in AWS. Raises FunctionNotFound."""

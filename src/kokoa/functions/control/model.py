@@ -86,7 +86,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class Function(msgspec.Struct, frozen=True):
-    """One function of an account."""
+    """One function of an account.  reserved_concurrency: the most that may run at once; None = as the account's."""
 
     environment_id: str
     account_id: str
@@ -99,6 +99,7 @@ class Function(msgspec.Struct, frozen=True):
     revision_id: str
     created_at: datetime
     modified_at: datetime
+    reserved_concurrency: int | None = None
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -200,6 +201,23 @@ def _require_variables(variables: Mapping[str, str]) -> None:
             f"in this request: {', '.join(reserved)}",
             field="environment",
         )
+
+
+def unreserved_min(limit: int) -> int:
+    """What an account must leave unreserved of its concurrency limit, as AWS asks for a tenth of the usual one."""
+    return max(1, limit // 10)
+
+
+def require_reserved(reserved: int, *, by_others: int, limit: int) -> int:
+    """The concurrency that a function reserves, beside what others of the account have. Raises InvalidFunction."""
+    if reserved + by_others > limit - unreserved_min(limit):
+        raise InvalidFunction(
+            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+            f"below its minimum value of [{unreserved_min(limit)}]. The account may run {limit} at once, and "
+            f"{by_others} of them are reserved by other functions.",
+            field="reservedConcurrentExecutions",
+        )
+    return reserved
 
 
 def require_tags(tags: Mapping[str, str]) -> Mapping[str, str]:

@@ -32,6 +32,20 @@ UPDATE functions SET code_sha256 = $4, code_size = $5, architecture = $6, revisi
  WHERE environment_id = $1 AND account_id = $2 AND name = $3
 RETURNING *;
 
+-- name: update_reserved_concurrency
+-- Another bound of what runs at once; the revision stays, because nothing that runs changes.
+UPDATE functions SET reserved_concurrency = $4 WHERE environment_id = $1 AND account_id = $2 AND name = $3;
+
+-- name: lock_reservations
+-- Nobody else reserves concurrency in the account until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('reservations/' || environment_id || '/' || $2, 0))
+  FROM (SELECT $1::uuid AS environment_id) AS own;
+
+-- name: reserved_concurrency
+-- How much the account's functions have reserved together, without the function of the given name.
+SELECT coalesce(sum(reserved_concurrency), 0)::integer
+  FROM functions WHERE environment_id = $1 AND account_id = $2 AND name <> $3;
+
 -- name: update_tags
 -- Other tags; the revision stays, because nothing that runs changes.
 UPDATE functions SET tags = $4 WHERE environment_id = $1 AND account_id = $2 AND name = $3;

@@ -50,6 +50,11 @@ class FunctionStore:
         row = await self._database.fetchrow(environment_id, q.code_storage, account_id, "")
         return (row["functions"], row["bytes"]) if row else (0, 0)
 
+    async def reserved_concurrency(self, environment_id: str, account_id: str) -> int:
+        """How much of its concurrency the account's functions have reserved together."""
+        row = await self._database.fetchrow(environment_id, q.reserved_concurrency, account_id, "")
+        return row[0] if row else 0
+
     async def permissions(self, environment_id: str, account_id: str, name: str) -> list[Permission]:
         """The function's policy, oldest statement first; empty when there is none."""
         rows = await self._database.fetch(environment_id, q.permissions_of, account_id, name)
@@ -153,6 +158,7 @@ def function_of(row: Row, vault: Vault) -> Function:
         revision_id=str(row["revision_id"]),
         created_at=row["created_at"],
         modified_at=row["modified_at"],
+        reserved_concurrency=row["reserved_concurrency"],
     )
 
 

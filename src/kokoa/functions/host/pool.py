@@ -109,7 +109,7 @@ class Pool:
         workers = self._idle.get(_version(function), [])
         for worker in reversed(tuple(workers)):
             self._take(_version(function), worker)
-            if worker.usable and worker.function == function:
+            if worker.usable and _same(worker.function, function):
                 return worker
             # Of another revision, or dead: the latest word on a function is the one that counts.
             self._staff.dismiss(worker)
@@ -147,6 +147,12 @@ class Pool:
 
 def _version(function: FunctionSpec) -> _Version:
     return _Version(function.environment_id, function.account_id, function.arn, function.version)
+
+
+def _same(served: FunctionSpec | None, function: FunctionSpec) -> bool:
+    if served is None or served.reserved_concurrency == function.reserved_concurrency:
+        return served == function
+    return msgspec.structs.replace(served, reserved_concurrency=function.reserved_concurrency) == function
 
 
 def _entry(request: InvokeRequest) -> Entry:

@@ -35,15 +35,25 @@ Output = Mapping[str, Any]
 
 
 class LambdaProvider:
-    """architecture: of this store's function hosts, x86_64 or arm64."""
+    """architecture: of this store's function hosts, x86_64 or arm64.
+
+    concurrency: what an account may run at once.
+    """
 
     def __init__(
-        self, store: FunctionStore, actions: FunctionActions, dispatcher: Dispatcher, *, architecture: str
+        self,
+        store: FunctionStore,
+        actions: FunctionActions,
+        dispatcher: Dispatcher,
+        *,
+        architecture: str,
+        concurrency: int,
     ) -> None:
         self._store = store
         self._actions = actions
         self._dispatcher = dispatcher
         self._architecture = architecture
+        self._concurrency = concurrency
 
     async def create_function(self, context: RequestContext, request: Request) -> Output:
         """CreateFunction, from a zip in the request. The role is kept and has no effect."""
@@ -68,6 +78,7 @@ class LambdaProvider:
             "Configuration": configuration(function, context.region),
             "Code": {"RepositoryType": "S3"},
             "Tags": dict(function.tags) or None,
+            "Concurrency": _concurrency(function) or None,
         }
 
     async def get_function_configuration(self, context: RequestContext, request: Request) -> Output:
@@ -121,6 +132,25 @@ class LambdaProvider:
         correlation_id = context.call.correlation_id
         await self._actions.delete(context.environment_id, context.account_id, name, correlation_id=correlation_id)
         return {"StatusCode": 204}
+
+    async def put_function_concurrency(self, context: RequestContext, request: Request) -> Output:
+        """PutFunctionConcurrency: at most so many at once; 0 turns the function off."""
+        reserved = request["ReservedConcurrentExecutions"]
+        function = await self._find(context, request)
+        correlation_id = context.call.correlation_id
+        await self._actions.reserve(function, reserved, limit=self._concurrency, correlation_id=correlation_id)
+        return {"ReservedConcurrentExecutions": reserved}
+
+    async def get_function_concurrency(self, context: RequestContext, request: Request) -> Output:
+        """GetFunctionConcurrency; empty when the function has no bound of its own."""
+        return _concurrency(await self._find(context, request))
+
+    async def delete_function_concurrency(self, context: RequestContext, request: Request) -> Output:
+        """DeleteFunctionConcurrency."""
+        function = await self._find(context, request)
+        correlation_id = context.call.correlation_id
+        await self._actions.reserve(function, None, limit=self._concurrency, correlation_id=correlation_id)
+        return {}
 
     async def add_permission(self, context: RequestContext, request: Request) -> Output:
         """AddPermission."""
@@ -201,11 +231,14 @@ class LambdaProvider:
     async def get_account_settings(self, context: RequestContext, request: Request) -> Output:
         """GetAccountSettings."""
         functions, size = await self._store.storage(context.environment_id, context.account_id)
+        reserved = await self._store.reserved_concurrency(context.environment_id, context.account_id)
         return {
             "AccountLimit": {
                 "TotalCodeSize": CODE_STORAGE_BYTES_MAX,
                 "CodeSizeUnzipped": UNZIPPED_BYTES_MAX,
                 "CodeSizeZipped": ZIP_BYTES_MAX,
+                "ConcurrentExecutions": self._concurrency,
+                "UnreservedConcurrentExecutions": self._concurrency - reserved,
             },
             "AccountUsage": {"TotalCodeSize": size, "FunctionCount": functions},
         }
@@ -217,6 +250,11 @@ class LambdaProvider:
 
 def _reference(context: RequestContext, request: Request, member: str = "FunctionName") -> FunctionRef:
     return parse_function(request[member], account_id=context.account_id, qualifier=request.get("Qualifier", ""))
+
+
+def _concurrency(function: Function) -> dict[str, int]:
+    reserved = function.reserved_concurrency
+    return {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
 
 
 def _arn(context: RequestContext, function: Function) -> str:
