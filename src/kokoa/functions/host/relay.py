@@ -81,12 +81,16 @@ class Relay:
         self._current = current
         self._running = 0
         # Only the serving protocol; the socket comes from inside the sandbox.
-        self.server = web.Server(self._serve, access_log=None)
+        # Bodies pass as they are: who unpacks a function's bombs is whoever it sends them to.
+        self.server = web.Server(self._serve, access_log=None, auto_decompress=False)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         call = self._current()
         if call is None:
             return _problem(503, "No invocation is running, so there is nobody to ask for.", "no-invocation")
+        if not request.raw_path.startswith("/"):
+            # After the store's address, "@elsewhere" (CONNECT) or "http://elsewhere" would be part of an address.
+            return _problem(400, "A request names a path of the store, which begins with '/'.", "no-path")
         if self._running >= REQUESTS_MAX:
             return _problem(429, f"A function may have {REQUESTS_MAX} requests under way.", "too-many-requests")
         if (request.content_length or 0) > BODY_BYTES_MAX:
