@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functions_fixtures.hosting import Hosting, package, require_sandboxes, running_host
+from functions_fixtures.hosting import Hosting, package, require_sandboxes, running_host, sandbox_groups
 
 from kokoa.functions.host.model import FunctionSpec
-from kokoa.functions.host.process import host_name
 from kokoa.functions.host.sandbox.layout import running_as_root
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -36,8 +35,7 @@ class Arena:
     @property
     def groups(self) -> list[Path]:
         """The control groups of this host's sandboxes."""
-        name = f"kokoa-{host_name(self.host.settings.socket_path)}"
-        return sorted(Path("/sys/fs/cgroup").rglob(f"{name}/s*"))
+        return sandbox_groups(self.host.settings)
 
     def pids(self) -> list[int]:
         """The processes in this host's sandboxes, as the machine numbers them."""
