@@ -16,17 +16,24 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from kokoa.functions.host.listening import Allowance
 from kokoa.functions.host.model import LOG_TAIL_BYTES, FunctionSpec, LogRecord, LogSink
 from kokoa.kernel.clock import now_ms
 
 _log = structlog.get_logger(__name__)
 
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 16 * 1024
+_PIPE_BYTES_MAX = 1024 * 1024  # as large as a function can make its pipe
 _MESSAGE_BYTES_MAX = 256 * 1024
 _FRAME = struct.Struct(">IIQ")
 _FRAME_MAGIC = 0xA55A0000
 _BURST_BYTES = 4 * 1024 * 1024
 _REFILL_BYTES_PER_S = 512 * 1024
+_LINE_BYTES = 100  # what a line costs beside its text: empty lines are a flood too
+# The event loop's time that a sandbox's output may take: at once, and as a share after that.
+_READING_S = 0.5
+_READING_SHARE = 0.05
+_DRAINING_S = 0.05
 
 _QUEUE_BYTES_MAX = 32 * 1024 * 1024
 _ACCOUNT_BYTES_MAX = _QUEUE_BYTES_MAX // 4  # so that one partner's flood drops nobody else's lines
@@ -155,10 +162,11 @@ class LogStream:
         now = time.monotonic()
         self._budget = min(_BURST_BYTES, self._budget + (now - self._refilled) * _REFILL_BYTES_PER_S)
         self._refilled = now
-        if self._budget < len(message):
+        cost = len(message) + _LINE_BYTES
+        if self._budget < cost:
             self._dropped_lines += 1
             return
-        self._budget -= len(message)
+        self._budget -= cost
         self._note_dropped()
         if not self._append(message, timestamp_ms):
             self._dropped_lines += 1
@@ -263,27 +271,45 @@ class FrameParser:
 
 
 class PipeReader:
-    """Reads a non-blocking pipe as something comes, or at once when asked."""
+    """Reads a non-blocking pipe as something comes, or at once when asked.
+
+    Who writes more than the host should read meets a full pipe, and waits.
+    """
 
     def __init__(self, fd: int, parser: LogParser) -> None:
         self._fd = fd
         self._parser = parser
+        self._allowance = Allowance(_READING_S, _READING_SHARE)
+        self._rest: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Read whenever there is something."""
-        asyncio.get_running_loop().add_reader(self._fd, self._read_once)
+        self._rest = None
+        asyncio.get_running_loop().add_reader(self._fd, self._read)
 
     def stop(self) -> None:
         """Read what is there, and no more after that."""
         asyncio.get_running_loop().remove_reader(self._fd)
+        if self._rest is not None:
+            self._rest.cancel()
         self.drain()
         self._parser.finish()
 
     def drain(self) -> None:
         """Read what is there now, up to a bound: a flood must not hold the host up."""
-        for _ in range(_BURST_BYTES // _READ_BYTES):
-            if not self._read_once():
+        deadline = time.perf_counter() + _DRAINING_S
+        for _ in range(_PIPE_BYTES_MAX // _READ_BYTES):
+            if not self._read_once() or time.perf_counter() > deadline:
                 return
+
+    def _read(self) -> None:
+        started = time.perf_counter()
+        self._read_once()
+        wait_s = self._allowance.spend(time.perf_counter() - started)
+        if wait_s:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._fd)
+            self._rest = loop.call_later(wait_s, self.start)
 
     def _read_once(self) -> bool:
         try:
