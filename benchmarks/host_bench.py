@@ -22,6 +22,7 @@ import msgspec
 import uvloop
 
 from kokoa.functions.host.client import HostClient
+from kokoa.functions.host.listening import Allowance
 from kokoa.functions.host.model import Credentials, FunctionSpec, InvokeRequest, LogRecord
 from kokoa.functions.host.process import HostSettings, run_host
 from kokoa.functions.host.runtime_api import Refusal, Report, RuntimeConnection
@@ -96,7 +97,7 @@ class BareLoop:
 async def bare_loop_ms() -> list[float]:
     """The floor of a warm invoke: AWS's runtime client and a Runtime API, with no sandbox and no host around them."""
     loop, bare = asyncio.get_running_loop(), BareLoop()
-    server = await loop.create_server(lambda: RuntimeConnection(bare), "127.0.0.1", 9001)
+    server = await loop.create_server(lambda: RuntimeConnection(bare, Allowance(1.0, 1.0)), "127.0.0.1", 9001)
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder, "handler.py"), _HELLO)
         script = "import awslambdaric.__main__ as r; r.main(['bootstrap', 'handler.handler'])"

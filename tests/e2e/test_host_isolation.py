@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functions_fixtures.hosting import Hosting, eventually, require_sandboxes, running_host
+from functions_fixtures.hosting import Hosting, eventually, require_sandboxes, running_host, sandbox_groups
 
 from kokoa.functions.host.model import FunctionSpec
-from kokoa.functions.host.process import host_name
 
 pytestmark = pytest.mark.e2e
 
@@ -285,9 +284,9 @@ async def test_what_a_function_leaves_running_is_frozen(host: Hosting) -> None:
 def ticks_of_sandboxes(host: Hosting) -> int:
     """Processor time, in ticks, that the functions of a host have used."""
     ticks = 0
-    for members in Path("/sys/fs/cgroup").rglob(f"kokoa-{host_name(host.settings.socket_path)}/s*/cgroup.procs"):
-        for pid in members.read_text().split():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    for group in sandbox_groups(host.settings):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for pid in (group / "cgroup.procs").read_text().split():
                 ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
     return ticks
 

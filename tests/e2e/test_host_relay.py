@@ -1,6 +1,8 @@
 """The two doors out of a sandbox: what the store sees when a function asks it for something."""
 
+import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -53,7 +55,7 @@ class Store:
 @pytest.fixture(scope="module")
 async def store() -> AsyncIterator[Store]:
     store = Store()
-    runner = web.ServerRunner(web.Server(store.serve))
+    runner = web.ServerRunner(web.Server(store.serve, auto_decompress=False))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -127,6 +129,37 @@ async def test_answers_come_through_as_they_are(host: Hosting) -> None:
     assert (status, headers["Location"], headers["Set-Cookie"]) == (302, "/elsewhere", "a=b")
     status, _, body = await host.answer(function, {"door": "APP_LOAD_BALANCER_URL", "method": "HEAD"})
     assert (status, body) == (201, "")
+
+
+RAW = """
+import socket
+def handler(event, context):
+    with socket.create_connection(("127.0.0.1", 9002), 5) as store:
+        store.sendall(event.encode())
+        return store.recv(65536).decode()
+"""
+
+
+@pytest.mark.parametrize("target", ["CONNECT @{0}", "CONNECT a:b@{0}", "CONNECT {0}", "GET http://{0}/", "OPTIONS *"])
+async def test_no_request_chooses_another_server(host: Hosting, store: Store, target: str) -> None:
+    """What stands in the place of the path must not become a part of the address that the host asks."""
+    before = len(store.requests)
+    elsewhere = store.url.removeprefix("http://").replace("127.0.0.1", "127.0.0.2")
+    raw = f"{target.format(elsewhere)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_server(("127.0.0.2", int(elsewhere.partition(":")[2]))) as listener:
+        assert "400 Bad Request" in await host.answer(host.function(RAW), raw)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert len(store.requests) == before
+
+
+async def test_bodies_are_not_unpacked_on_the_way(host: Hosting, store: Store) -> None:
+    bomb = gzip.compress(bytes(1_000_000)).decode("latin-1")
+    event = {"door": "APP_LOAD_BALANCER_URL", "method": "POST", "headers": {"Content-Encoding": "gzip"}, "body": bomb}
+    assert (await host.answer(host.function(ASK), event))[0] == 201
+    assert store.requests[-1][3] == bomb.encode("latin-1")
+    assert store.last()["content-encoding"] == "gzip"
 
 
 async def test_a_body_over_the_bound_is_refused(host: Hosting) -> None:

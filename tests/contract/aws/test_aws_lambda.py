@@ -190,6 +190,7 @@ INVALID = {
     "timeout": ({"Timeout": 901}, "ValidationException", "less than or equal to 900"),
     "memory": ({"MemorySize": 20000}, "ValidationException", "less than or equal to 10240"),
     "variables": ({"Environment": {"Variables": {"BIG": "x" * 5000}}}, "InvalidParameterValueException", "4KB"),
+    "NUL": ({"Environment": {"Variables": {"LC_ALL": "x\0--share-net"}}}, "InvalidParameterValueException", "NUL"),
     "reserved": ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "AWS_REGION"),
     "layers": (
         {"Layers": ["arn:aws:lambda:eu-west-1:123456789012:layer:x:1"]},

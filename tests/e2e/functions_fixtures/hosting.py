@@ -24,7 +24,7 @@ from kokoa.functions.host.client import HostClient
 from kokoa.functions.host.doctor import Finding, examine
 from kokoa.functions.host.errors import FunctionCodeUnavailable
 from kokoa.functions.host.model import Credentials, FunctionSpec, Invocation, InvokeRequest, LogRecord
-from kokoa.functions.host.process import HostSettings, run_host
+from kokoa.functions.host.process import HostSettings, host_name, run_host
 from kokoa.kernel.clock import now_ms
 
 ENVIRONMENT_ID = "018f3f1e-0000-7000-8000-000000000001"
@@ -146,6 +146,13 @@ class Hosting:
         assert invocation.function_error == "Unhandled", invocation.payload
         document: dict[str, Any] = json.loads(invocation.payload)
         return document
+
+
+def sandbox_groups(settings: HostSettings) -> list[Path]:
+    """The control groups of a host's sandboxes; other groups of the machine may vanish while one looks."""
+    name = f"kokoa-{host_name(settings.socket_path)}"
+    folders = [Path(folder, name) for folder, names, _ in os.walk("/sys/fs/cgroup") if name in names]
+    return [Path(entry) for folder in folders if folder.is_dir() for entry in os.scandir(folder) if entry.is_dir()]
 
 
 async def eventually(condition: Callable[[], Any], what: str, timeout_s: float = 10.0) -> None:

@@ -193,6 +193,13 @@ def _require_variables(variables: Mapping[str, str]) -> None:
             f"provided exceeded the 4KB limit: {len(text)} bytes were measured.",
             field="environment",
         )
+    unset = sorted(name for name, value in variables.items() if "\0" in name + value or "=" in name or not name)
+    if unset:
+        raise InvalidFunction(
+            "Lambda was unable to configure your environment variables because no process can be given these: "
+            f"{', '.join(map(repr, unset))}. A name is not empty and has no '=', and there is no NUL in either.",
+            field="environment",
+        )
     reserved = sorted(RESERVED_VARIABLES.intersection(variables))
     if reserved:
         raise InvalidFunction(

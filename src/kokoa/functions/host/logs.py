@@ -16,27 +16,27 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from kokoa.functions.host.listening import Allowance
 from kokoa.functions.host.model import LOG_TAIL_BYTES, FunctionSpec, LogRecord, LogSink
 from kokoa.kernel.clock import now_ms
 
 _log = structlog.get_logger(__name__)
 
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 16 * 1024
+_PIPE_BYTES_MAX = 1024 * 1024  # as large as a function can make its pipe
 _MESSAGE_BYTES_MAX = 256 * 1024
 _FRAME = struct.Struct(">IIQ")
 _FRAME_MAGIC = 0xA55A0000
 _BURST_BYTES = 4 * 1024 * 1024
 _REFILL_BYTES_PER_S = 512 * 1024
-# What a line costs beside its bytes, so that a flood of short ones ends as soon as one of long ones.
-_LINE_BYTES = 256
+# What a line costs beside its text, so that a flood of short ones ends as soon as one of long ones.
+_LINE_BYTES = 100
 _LINES_AT_ONCE = 4096
-# The pipes of an account are read no faster than this, however fast they are filled: its functions wait, and the host
-# has time for others.
-_READ_BURST_BYTES = 8 * 1024 * 1024
-_READ_BYTES_PER_S = 2 * 1024 * 1024
-_READ_PAUSE_S = 0.05
+# The event loop's time that reading an account's output may take: at once, and as a share after that.
+_READING_S = 0.5
+_READING_SHARE = 0.05
+_DRAINING_S = 0.05
 _ALLOWANCES_MAX = 10_000
-_DRAIN_READS = 17  # the largest pipe that a function can make, and one more
 
 _QUEUE_BYTES_MAX = 32 * 1024 * 1024
 _ACCOUNT_BYTES_MAX = _QUEUE_BYTES_MAX // 4  # so that one partner's flood drops nobody else's lines
@@ -47,25 +47,6 @@ _FLUSH_S = 0.1
 _RETRY_S = 1.0
 _FAREWELL_S = 5.0
 _FAREWELL_ATTEMPTS = 50
-
-
-class Allowance:
-    """What an account's functions may have read of what they write; it comes back with time."""
-
-    def __init__(self) -> None:
-        self._bytes = float(_READ_BURST_BYTES)
-        self._counted = time.monotonic()
-
-    def spend(self, count: int) -> None:
-        """So much was read."""
-        self._bytes -= count
-
-    def empty(self) -> bool:
-        """Whether nothing may be read for a moment."""
-        now = time.monotonic()
-        self._bytes = min(_READ_BURST_BYTES, self._bytes + (now - self._counted) * _READ_BYTES_PER_S)
-        self._counted = now
-        return self._bytes <= 0
 
 
 class LogShipper:
@@ -80,12 +61,12 @@ class LogShipper:
         self._filled = asyncio.Event()
         self._allowances: dict[str, Allowance] = {}
 
-    def allowance(self, account_id: str) -> "Allowance":
-        """How much of what this account's functions write is read."""
+    def allowance(self, account_id: str) -> Allowance:
+        """The event loop's time, in seconds, that reading what this account's functions write may take."""
         if account_id not in self._allowances:
             if len(self._allowances) >= _ALLOWANCES_MAX:
                 self._allowances.pop(next(iter(self._allowances)))
-            self._allowances[account_id] = Allowance()
+            self._allowances[account_id] = Allowance(_READING_S, _READING_SHARE)
         return self._allowances[account_id]
 
     def put(self, record: LogRecord, *, share: int = _ACCOUNT_BYTES_MAX) -> bool:
@@ -169,7 +150,6 @@ class LogStream:
         self.name = f"{day}/[{function.version}]{identity}"
         self._identity = identity
         self._shipper = shipper
-        self._allowance = shipper.allowance(function.account_id)
         self._function = function
         self._sequence = 0
         self._tail = bytearray()
@@ -211,10 +191,9 @@ class LogStream:
         self._refilled = now
 
     def _spend(self, size: int) -> bool:
-        if self._budget < size or self._allowance.empty():
+        if self._budget < size + _LINE_BYTES:
             return False
-        self._budget -= size
-        self._allowance.spend(_LINE_BYTES)
+        self._budget -= size + _LINE_BYTES
         self._note_dropped()
         return True
 
@@ -319,44 +298,53 @@ class FrameParser:
 
 
 class PipeReader:
-    """Reads a non-blocking pipe as something comes, in the bounds of an allowance, or at once when asked."""
+    """Reads a non-blocking pipe as something comes, or at once when asked.
+
+    Who writes more than the host should read meets a full pipe, and waits.
+    """
 
     def __init__(self, fd: int, parser: LogParser) -> None:
         self._fd = fd
         self._parser = parser
-        self._allowance = Allowance()
-        self._pause: asyncio.TimerHandle | None = None
+        self._allowance = Allowance(_READING_S, _READING_SHARE)
+        self._rest: asyncio.TimerHandle | None = None
 
     def start(self, allowance: Allowance) -> None:
-        """Read whenever there is something."""
+        """Read whenever there is something.
+
+        allowance: seconds of the event loop, shared by an account's sandboxes.
+        """
         self._allowance = allowance
         self._go_on()
 
     def stop(self) -> None:
         """Read what is there, and no more after that."""
-        if self._pause is not None:
-            self._pause.cancel()
         asyncio.get_running_loop().remove_reader(self._fd)
+        if self._rest is not None:
+            self._rest.cancel()
         self.drain()
         self._parser.finish()
 
     def drain(self) -> None:
         """Read what is there now, up to a bound: a flood must not hold the host up."""
-        for _ in range(_DRAIN_READS):
-            if self._allowance.empty() or not self._read_once():
-                return
+        started = time.perf_counter()
+        for _ in range(_PIPE_BYTES_MAX // _READ_BYTES):
+            if not self._read_once() or time.perf_counter() > started + _DRAINING_S:
+                break
+        self._allowance.spend(time.perf_counter() - started)
 
     def _go_on(self) -> None:
-        self._pause = None
-        asyncio.get_running_loop().add_reader(self._fd, self._read_ready)
+        self._rest = None
+        asyncio.get_running_loop().add_reader(self._fd, self._read)
 
-    def _read_ready(self) -> None:
-        if self._allowance.empty():
+    def _read(self) -> None:
+        started = time.perf_counter()
+        self._read_once()
+        wait_s = self._allowance.spend(time.perf_counter() - started)
+        if wait_s:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._fd)
-            self._pause = loop.call_later(_READ_PAUSE_S, self._go_on)
-        else:
-            self._read_once()
+            self._rest = loop.call_later(wait_s, self._go_on)
 
     def _read_once(self) -> bool:
         try:
@@ -366,7 +354,6 @@ class PipeReader:
         if not data:
             asyncio.get_running_loop().remove_reader(self._fd)
             return False
-        self._allowance.spend(len(data))
         self._parser.feed(data)
         return True
 

@@ -6,6 +6,7 @@ and fits (AWS: 262,144,000 bytes unzipped).
 
 import contextlib
 import io
+import itertools
 import posixpath
 import stat
 import struct
@@ -19,9 +20,11 @@ from kokoa.functions.host.errors import FunctionCodeInvalid
 ZIP_BYTES_MAX = 52_428_800
 UNZIPPED_BYTES_MAX = 262_144_000
 ENTRIES_MAX = 50_000
+_DEPTH_MAX = 100
 _NAME_BYTES_MAX = 1024
 _LINK_BYTES_MAX = 1024
 _CHUNK_BYTES = 256 * 1024
+_ENTRY_SIGNATURE = b"PK\x01\x02"
 
 
 def check(data: bytes) -> int:
@@ -40,10 +43,9 @@ def unpack(data: bytes, folder: Path) -> int:
     with _open(data) as archive, _as_invalid():
         for entry in _entries(archive):
             target = folder / entry.filename
-            kind = stat.S_IFMT(entry.external_attr >> 16)
             if entry.is_dir():
                 target.mkdir(parents=True, exist_ok=True)
-            elif kind == stat.S_IFLNK:
+            elif _is_link(entry):
                 links.append((target, _link_target(archive, entry)))
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,8 @@ def _as_invalid() -> Iterator[None]:
 def _open(data: bytes) -> Iterator[zipfile.ZipFile]:
     if len(data) > ZIP_BYTES_MAX:
         raise FunctionCodeInvalid(f"The zip has {len(data)} bytes; at most {ZIP_BYTES_MAX} are allowed.")
+    # Before zipfile reads the directory: a million entries would take a gigabyte, and it does not believe the count.
+    _require_few(data.count(_ENTRY_SIGNATURE))
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, struct.error, ValueError, EOFError, RuntimeError) as error:
@@ -84,8 +88,6 @@ def _open(data: bytes) -> Iterator[zipfile.ZipFile]:
 
 def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     entries = archive.infolist()
-    if len(entries) > ENTRIES_MAX:
-        raise FunctionCodeInvalid(f"The zip has {len(entries)} entries; at most {ENTRIES_MAX} are allowed.")
     if sum(entry.file_size for entry in entries) > UNZIPPED_BYTES_MAX:
         raise FunctionCodeInvalid(f"Unzipped size must be smaller than {UNZIPPED_BYTES_MAX} bytes")
     for entry in entries:
@@ -95,7 +97,32 @@ def _entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise FunctionCodeInvalid(f"The zip has a special file: {entry.filename!r}")
+    _check_places(entries)
     return entries
+
+
+def _require_few(count: int) -> None:
+    if count > ENTRIES_MAX:
+        raise FunctionCodeInvalid(f"The zip has {count} entries; at most {ENTRIES_MAX} are allowed.")
+
+
+def _check_places(entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse what lies below a symbolic link, and more folders than there may be entries."""
+    links = {str(PurePosixPath(entry.filename)) for entry in entries if _is_link(entry)}
+    folders: set[str] = set()
+    for entry in entries:
+        for parent in PurePosixPath(entry.filename).parents:
+            folder = str(parent)
+            if folder in folders:
+                break
+            if folder in links:
+                raise FunctionCodeInvalid(f"The zip has an entry below a symbolic link: {entry.filename!r}")
+            folders.add(folder)
+        _require_few(len(folders))
+
+
+def _is_link(entry: zipfile.ZipInfo) -> bool:
+    return stat.S_IFMT(entry.external_attr >> 16) == stat.S_IFLNK and not entry.is_dir()
 
 
 def _check_name(name: str) -> None:
@@ -104,6 +131,8 @@ def _check_name(name: str) -> None:
         raise FunctionCodeInvalid(f"The zip has an entry that no file can be called: {name[:100]!r}")
     if path.is_absolute() or ".." in path.parts:
         raise FunctionCodeInvalid(f"The zip has an entry outside of its own folder: {name!r}")
+    if len(path.parts) > _DEPTH_MAX:
+        raise FunctionCodeInvalid(f"The zip has an entry more than {_DEPTH_MAX} folders deep: {name[:100]!r}")
 
 
 def _link_target(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
@@ -113,7 +142,14 @@ def _link_target(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
     resolved = posixpath.normpath(posixpath.join(posixpath.dirname(entry.filename), text))
     if not text or "\0" in text or posixpath.isabs(text) or resolved.startswith(".."):
         raise FunctionCodeInvalid(f"The zip has a symbolic link out of its own folder: {entry.filename!r}")
+    # Only a link that first goes up and then down stays where its text says: "link/.." is the parent of its target.
+    if ".." in itertools.dropwhile(_goes_up, PurePosixPath(text).parts):
+        raise FunctionCodeInvalid(f"The zip has a symbolic link that goes down and up again: {entry.filename!r}")
     return text
+
+
+def _goes_up(part: str) -> bool:
+    return part == ".."
 
 
 def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, room: int) -> int:

@@ -4,6 +4,7 @@ Both are HTTP on a socket that lives inside the sandbox, served here and passed 
 the invocation that is running now. A function cannot choose a token: whatever it sends under our names is dropped.
 """
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Literal
 
@@ -15,6 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from kokoa.functions.host.listening import Listening, ListeningBounds
 from kokoa.kernel.clock import now_ms
 
 _log = structlog.get_logger(__name__)
@@ -38,10 +40,13 @@ _PLATFORM_PREFIXES = ("x-kokoa-", "x-forwarded-")
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 REQUESTS_MAX = 64
+# More than may ask at once, because clients keep connections for later.
+BOUNDS = ListeningBounds(connections=2 * REQUESTS_MAX, burst=2 * REQUESTS_MAX, rate_per_s=500.0)
 BODY_BYTES_MAX = 80 * 1024 * 1024
 _UPSTREAM_CONNECTIONS_MAX = 512
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_S = 5.0
+_KEEP_ALIVE_S = 75.0
 
 Door = Literal["store", "aws"]
 
@@ -81,12 +86,20 @@ class Relay:
         self._current = current
         self._running = 0
         # Only the serving protocol; the socket comes from inside the sandbox.
-        self.server = web.Server(self._serve, access_log=None)
+        # Bodies pass as they are: who unpacks a function's bombs is whoever it sends them to.
+        self.server = web.Server(self._serve, access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE_S)
+
+    def open(self, listener: socket.socket) -> Listening:
+        """Serve a socket; close the door before the server."""
+        return Listening(listener, self.server, lambda: len(self.server.connections), BOUNDS)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         call = self._current()
         if call is None:
             return _problem(503, "No invocation is running, so there is nobody to ask for.", "no-invocation")
+        if not request.raw_path.startswith("/"):
+            # After the store's address, "@elsewhere" (CONNECT) or "http://elsewhere" would be part of an address.
+            return _problem(400, "A request names a path of the store, which begins with '/'.", "no-path")
         if self._running >= REQUESTS_MAX:
             return _problem(429, f"A function may have {REQUESTS_MAX} requests under way.", "too-many-requests")
         if (request.content_length or 0) > BODY_BYTES_MAX:

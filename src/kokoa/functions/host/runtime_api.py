@@ -6,13 +6,16 @@ add 40 ms.
 """
 
 import asyncio
-from collections.abc import Mapping
+import socket
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 import httptools
 import msgspec
 import orjson
 
+from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
 from kokoa.functions.host.model import RESPONSE_BYTES_MAX
 
 _PREFIX = b"/2018-06-01/runtime/"
@@ -21,7 +24,17 @@ _INIT_ERROR = _PREFIX + b"init/error"
 _INVOCATION = _PREFIX + b"invocation/"
 _HEADERS_MAX = 64
 _HEADER_BYTES_MAX = 64 * 1024
+# AWS's runtimes send an X-Ray cause of up to a megabyte in a header.
+HEAD_BYTES_MAX = 1024 * 1024 + _HEADER_BYTES_MAX
+_FRAMING_BYTES_MAX = 1024 * 1024  # what chunks add to a body, and trailers
+_BODY_READ_MAX = 4 * RESPONSE_BYTES_MAX  # a runtime whose answer is a bit too large is told so, and goes on
 CONNECTIONS_MAX = 32
+BOUNDS = ListeningBounds(connections=CONNECTIONS_MAX, burst=2 * CONNECTIONS_MAX, rate_per_s=100.0)
+
+_READ_S = 15e-6  # what the event loop spends on a read before our code sees it
+_IDLE_WORK_S = 0.05
+_IDLE_SHARE = 0.05
+_REST_MAX_S = 1.0
 
 _REASONS = {
     200: b"OK",
@@ -69,21 +82,42 @@ class Conversation(Protocol):
         """A connection was made or lost."""
 
 
-class RuntimeConnection(asyncio.Protocol):
-    """One connection of the runtime; requests on it come one after the other."""
+class Misuse(Exception):
+    """What came is no request that this API takes; the connection ends with this refusal."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(status, error_type, message)
+
+
+class RuntimeConnection(asyncio.Protocol):
+    """One connection of the runtime; requests on it come one after the other.
+
+    pace: the time of the event loop that a sandbox may take for what leads to nothing, shared by its connections.
+    What is over it is read later: a head in many pieces, chunks of a byte, refused requests.
+    """
+
+    def __init__(self, conversation: Conversation, pace: Allowance) -> None:
         self._conversation = conversation
+        self._pace = pace
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        self._choked = False
+        self._waiting = False
+        self._useful = False
         self._begin()
 
     def _begin(self) -> None:
+        self._head: bytearray | None = bytearray()
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._body_bytes = 0
+        self._raw_bytes = 0
+        self._spent_s = 0.0
+        self._complete = False
 
     # asyncio.Protocol
 
@@ -93,16 +127,95 @@ class RuntimeConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._rest is not None:
+            self._rest.cancel()
         self._conversation.on_connection(self, open=False)
 
     def data_received(self, data: bytes) -> None:
+        started = time.perf_counter()
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._refuse(Refusal(400, "TruncatedHTTPRequest", "This is no HTTP request."))
+            self._read(data)
+        except Misuse as misuse:
+            self._end(misuse.refusal)
+        except httptools.HttpParserError as error:
+            # What our own callbacks raise comes wrapped.
+            cause = error.__context__
+            no_request = Refusal(400, "TruncatedHTTPRequest", "This is no HTTP request.")
+            self._end(cause.refusal if isinstance(cause, Misuse) else no_request)
+        self._count(time.perf_counter() - started + _READ_S)
+
+    def pause_writing(self) -> None:
+        """Who does not read its answers is not read either."""
+        self._choked = True
+        self._set_reading()
+
+    def resume_writing(self) -> None:
+        """It has read them."""
+        self._choked = False
+        self._set_reading()
+
+    def _read(self, data: bytes) -> None:
+        if self._complete:
+            self._begin()
+        if self._waiting:
+            raise Misuse(400, "InvalidStateTransition", "GET next has no answer yet: requests come one by one.")
+        if self._head is not None:
+            seen = max(0, len(self._head) - 3)
+            self._head += data
+            if self._head.find(b"\r\n\r\n", seen) < 0:
+                if len(self._head) > HEAD_BYTES_MAX:
+                    raise Misuse(431, "RequestHeaderFieldsTooLarge", f"A head has at most {HEAD_BYTES_MAX} bytes.")
+                return
+            # In one piece: the parser would join pieces in a time that grows with their square.
+            data, self._head = bytes(self._head), None
+            self._raw_bytes = -(data.index(b"\r\n\r\n") + 4)
+        self._raw_bytes += len(data)
+        self._parser.feed_data(data)
+        if self._complete:
+            return
+        if not self._url:
+            raise Misuse(400, "TruncatedHTTPRequest", "This is no HTTP request.")
+        if self._raw_bytes - self._body_bytes > _FRAMING_BYTES_MAX:
+            raise Misuse(400, "TruncatedHTTPRequest", "A body comes in fewer and larger chunks.")
+        if self._body_bytes > _BODY_READ_MAX:
+            self.on_message_complete()  # too large, and it may never end: this is the answer
             self.close()
 
+    def _count(self, cost_s: float) -> None:
+        """Give back what led to something; slow down what did not."""
+        if self._complete and self._useful:
+            self._pace.give_back(self._spent_s)
+            return
+        self._spent_s += cost_s
+        wait_s = self._pace.spend(cost_s)
+        if wait_s and self._rest is None and self._transport is not None:
+            self._rest = asyncio.get_running_loop().call_later(min(wait_s, _REST_MAX_S), self._rested)
+            self._set_reading()
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._set_reading()
+
+    def _set_reading(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        wanted = self._rest is None and not self._choked
+        if wanted and not transport.is_reading():
+            transport.resume_reading()
+        elif not wanted and transport.is_reading():
+            transport.pause_reading()
+
+    def _end(self, refusal: Refusal) -> None:
+        self._useful = False
+        self._refuse(refusal)
+        self.close()
+
     # httptools
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise Misuse(400, "InvalidStateTransition", "Requests come one by one, each after the answer before.")
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -114,23 +227,29 @@ class RuntimeConnection(asyncio.Protocol):
             return
         self._headers[name.lower()] = value
 
+    def on_headers_complete(self) -> None:
+        if self._parser.should_upgrade():
+            raise Misuse(400, "UpgradeRefused", "The Runtime API speaks HTTP/1.1 and nothing else.")
+
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         if self._body_bytes <= RESPONSE_BYTES_MAX:
-            self._body.append(body)
+            self._body += body
 
     def on_message_complete(self) -> None:
-        method, url = self._parser.get_method(), self._url
+        self._complete = True
         too_large = self._body_bytes > RESPONSE_BYTES_MAX
         error_type = self._headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
-        report = Report(b"" if too_large else b"".join(self._body), error_type, too_large)
-        self._begin()
-        self._route(method, url.partition(b"?")[0], report)
+        report = Report(b"" if too_large else bytes(self._body), error_type, too_large)
+        self._useful = True
+        self._route(self._parser.get_method(), self._url.partition(b"?")[0], report)
 
     def _route(self, method: bytes, url: bytes, report: Report) -> None:
         if method == b"GET" and url == _NEXT:
+            self._waiting = True  # it may be answered at once
             refusal = self._conversation.on_next(self)
             if refusal is not None:
+                self._waiting = False
                 self._refuse(refusal)
             return
         if method == b"POST" and url.startswith(_INVOCATION):
@@ -150,6 +269,7 @@ class RuntimeConnection(asyncio.Protocol):
 
     def send_invocation(self, headers: Mapping[str, str], payload: bytes) -> None:
         """Answer the parked GET next."""
+        self._waiting = False
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._write(200, head.encode("latin-1", "replace"), payload)
 
@@ -165,6 +285,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._refuse(refusal)
 
     def _refuse(self, refusal: Refusal) -> None:
+        self._useful = False
         document = {"errorMessage": refusal.message, "errorType": refusal.error_type}
         self._write(refusal.status, b"", orjson.dumps(document))
 
@@ -174,3 +295,9 @@ class RuntimeConnection(asyncio.Protocol):
                 b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%b\r\n%b"
                 % (status, _REASONS[status], len(body), head, body)
             )
+
+
+def open_runtime_api(listener: socket.socket, conversation: Conversation, connected: Callable[[], int]) -> Listening:
+    """Serve one sandbox's socket. connected: how many connections its conversation has."""
+    pace = Allowance(_IDLE_WORK_S, _IDLE_SHARE)
+    return Listening(listener, lambda: RuntimeConnection(conversation, pace), connected, BOUNDS)

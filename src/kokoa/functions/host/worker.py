@@ -18,6 +18,7 @@ import structlog
 
 from kokoa.functions.host import failures
 from kokoa.functions.host.errors import SandboxUnavailable
+from kokoa.functions.host.listening import Listening
 from kokoa.functions.host.logs import (
     FrameParser,
     LineParser,
@@ -29,7 +30,7 @@ from kokoa.functions.host.logs import (
 )
 from kokoa.functions.host.model import RESPONSE_BYTES_MAX, FunctionSpec, Invocation, InvokeRequest
 from kokoa.functions.host.relay import CurrentCall, Relay
-from kokoa.functions.host.runtime_api import CONNECTIONS_MAX, Refusal, Report, RuntimeConnection
+from kokoa.functions.host.runtime_api import CONNECTIONS_MAX, Refusal, Report, RuntimeConnection, open_runtime_api
 from kokoa.functions.host.runtimes import Runtime
 from kokoa.functions.host.sandbox.box import Box
 from kokoa.functions.host.sandbox.cgroups import Limits
@@ -93,7 +94,7 @@ class Worker:
         self._box = box
         self._outside = outside
         self._identity = secrets.token_hex(16)
-        self._servers: list[asyncio.Server] = []
+        self._listening: list[Listening] = []
         self._relays: list[Relay] = []
         self._connections: set[RuntimeConnection] = set()
         self._parked: RuntimeConnection | None = None
@@ -131,9 +132,8 @@ class Worker:
 
     async def serve(self) -> None:
         """Serve the sockets from inside the sandbox."""
-        loop = asyncio.get_running_loop()
         api, store, aws = self._box.listeners
-        self._servers.append(await loop.create_server(lambda: RuntimeConnection(self), sock=api))
+        self._listening.append(open_runtime_api(api, self, lambda: len(self._connections)))
         for door, listener in (("store", store), ("aws", aws)):
             relay = Relay(
                 "store" if door == "store" else "aws",
@@ -142,7 +142,7 @@ class Worker:
                 self._current_call,
             )
             self._relays.append(relay)
-            self._servers.append(await loop.create_server(relay.server, sock=listener))
+            self._listening.append(relay.open(listener))
 
     async def specialise(self, request: InvokeRequest, code: Path | None) -> None:
         """Become the request's function. code: to be mounted now; None when it is there already."""
@@ -222,8 +222,8 @@ class Worker:
         return self._closing
 
     async def _close(self) -> None:
-        for server in self._servers:
-            server.close()
+        for listening in self._listening:
+            listening.close()
         for connection in tuple(self._connections):
             connection.close()
         self._outside.courtesy.forget(self._box.group.cpu)

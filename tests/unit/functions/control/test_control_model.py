@@ -132,6 +132,9 @@ def test_settings_that_cannot_be() -> None:
         (Settings("python3.11", ""), "mandatory"),
         (Settings("cobol", "a.b"), "python3.11"),
         (Settings("python3.11", "a.b", variables={"K": "x" * 4096}), "4KB"),
+        (Settings("python3.11", "a.b", variables={"PYTHONPATH": "x\0--bind\0/\0/host"}), "NUL"),
+        (Settings("python3.11", "a.b", variables={"A\0B": "x"}), "NUL"),
+        (Settings("python3.11", "a.b", variables={"A=B": "x"}), "no '='"),
         (Settings("python3.11", "a.b", variables={"AWS_ACCESS_KEY_ID": "x"}), "AWS_ACCESS_KEY_ID"),
     ):
         with pytest.raises(InvalidFunction, match=told):

@@ -1,15 +1,18 @@
 """Lines and frames, what is dropped and what is told about it, the form of AWS's lines."""
 
 import asyncio
+import contextlib
+import os
 import struct
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kokoa.functions.host import logs
-from kokoa.functions.host.logs import FrameParser, LineParser, LogShipper, LogStream, Usage, report_line
+from kokoa.functions.host.logs import FrameParser, LineParser, LogShipper, LogStream, PipeReader, Usage, report_line
 from kokoa.functions.host.model import FunctionSpec, LogRecord
 from kokoa.kernel.clock import now_ms
 
@@ -166,3 +169,47 @@ async def drain(shipper: LogShipper) -> None:
     stop = asyncio.Event()
     stop.set()
     await asyncio.wait_for(shipper.run(stop), 10)
+
+
+class Tally:
+    """A parser that only counts, in a clock of its own: each read takes a second."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        self.bytes += len(data)
+
+    def finish(self) -> None:
+        pass
+
+
+async def test_who_writes_without_end_is_not_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe stays full, so that the writer waits and the event loop belongs to others."""
+    seconds = iter(range(1_000_000))
+    monkeypatch.setattr("kokoa.functions.host.logs.time.perf_counter", lambda: float(next(seconds)))
+    reading, writing = os.pipe2(os.O_NONBLOCK)
+    tally = Tally()
+    reader = PipeReader(reading, tally)
+    reader.start(LogShipper(Sink()).allowance("a"))
+    for _ in range(200):
+        with contextlib.suppress(BlockingIOError):
+            os.write(writing, bytes(65536))
+        await asyncio.sleep(0)
+    assert 0 < tally.bytes <= 65536, "one read, and then a rest of many seconds"
+    before = tally.bytes
+    reader.drain()
+    assert tally.bytes - before <= 65536, "what is there at the end of an invocation is read within a bound too"
+    reader.stop()
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_empty_lines_are_a_flood_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered: list[str] = []
+    shipper = LogShipper(Sink())
+    monkeypatch.setattr(shipper, "put", lambda record, share: offered.append(record.message) or True)
+    stream = LogStream(shipper, FUNCTION, "0" * 32)
+    for _ in range(100_000):
+        stream.write("\n")
+    assert 10_000 < len(offered) < 60_000, "each line costs more than its one byte"

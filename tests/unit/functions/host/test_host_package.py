@@ -62,11 +62,36 @@ def test_links_that_lead_out_are_refused(tmp_path: Path, target: bytes) -> None:
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
-    folder, inside = tmp_path / "in", tmp_path / "in" / "real"
+    with pytest.raises(FunctionCodeInvalid, match="below a symbolic link"):
+        package.unpack(zipped(("real/f", b"1", FILE), ("link", b"real", LINK), ("link/f", b"2", FILE)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+CHAINS = {
+    "through a link and up": [("a/b/up", b"../..", LINK), ("out", b"a/b/up/..", LINK)],
+    "below a link that leads out": [("a/up", b"..", LINK), ("out", b"a/up/..", LINK), ("out/evil", b"x", LINK)],
+    "below a link that stays inside": [("real/f", b"1", FILE), ("link", b"real", LINK), ("link/evil", b"f", LINK)],
+    "a folder below a link": [("real/f", b"1", FILE), ("link", b"real", LINK), ("link/evil/", b"", stat.S_IFDIR)],
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_links_that_lead_out_together_are_refused(tmp_path: Path, chain: str) -> None:
+    """Each text for itself stays inside; the kernel, which follows the links on the way, would go elsewhere."""
+    folder = tmp_path / "in"
     folder.mkdir()
-    with pytest.raises(FunctionCodeInvalid):
-        package.unpack(zipped(("real/f", b"1", FILE), ("link", b"real", LINK), ("link/f", b"2", FILE)), folder)
-    assert (inside / "f").read_bytes() == b"1"
+    with pytest.raises(FunctionCodeInvalid, match="symbolic link"):
+        package.unpack(zipped(("a/b/f", b"", FILE), *CHAINS[chain]), folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_links_to_links_and_to_folders_work(tmp_path: Path) -> None:
+    links = [("lib/so", b"so.1", LINK), ("lib/so.1", b"so.1.2", LINK), ("now", b"versions/1", LINK)]
+    links += [("bin/tool", b"../now/tool", LINK)]
+    files = [("lib/so.1.2", b"so", FILE), ("versions/1/tool", b"tool", FILE)]
+    package.unpack(zipped(*files, *links), tmp_path)
+    assert (tmp_path / "lib/so").read_bytes() == b"so"
+    assert (tmp_path / "bin/tool").read_bytes() == b"tool"
 
 
 def test_special_files_are_refused(tmp_path: Path) -> None:
@@ -103,6 +128,24 @@ def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "ENTRIES_MAX", 3)
     with pytest.raises(FunctionCodeInvalid, match="4 entries"):
         package.check(zipped(*((f"f{n}", b"", FILE) for n in range(4))))
+
+
+def test_folders_that_nobody_packed_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of a kilobyte makes hundreds of folders: thousands of them would fill the machine's disk."""
+    monkeypatch.setattr(package, "ENTRIES_MAX", 100)
+    with pytest.raises(FunctionCodeInvalid, match="at most 100"):
+        package.check(zipped(*((f"{n}/" + "a/" * 60 + "f", b"", FILE) for n in range(2))))
+    with pytest.raises(FunctionCodeInvalid, match="folders deep"):
+        package.check(zipped(("a/" * 100 + "f", b"", FILE)))
+
+
+def test_a_directory_without_end_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entries that count are those of the directory, whatever its last record declares."""
+    opened = []
+    monkeypatch.setattr(zipfile, "ZipFile", opened.append)
+    with pytest.raises(FunctionCodeInvalid, match="50001 entries"):
+        package.check((b"PK\x01\x02" + bytes(42)) * (package.ENTRIES_MAX + 1) + b"PK\x05\x06" + bytes(18))
+    assert opened == []
 
 
 def test_encrypted_entries_are_refused(tmp_path: Path) -> None:

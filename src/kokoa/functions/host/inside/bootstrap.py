@@ -1,18 +1,21 @@
 """The first program in a sandbox: it hands the listening sockets out, waits to be told which function it is, and
 becomes that function's runtime.
 
-Descriptor 3 is the control socket to the host, 4 the log frames. Nothing of a partner's has run when this waits; once
-it goes on, the control socket is gone. AWS's runtime strips `/bootstrap.py` frames from stack traces, hence the name.
+Descriptor 3 is the control socket to the host, 4 the log frames. Who holds a listening socket together with the host
+can make the host's accept() block for ever, so nothing of a partner's runs in a process that holds one. A sandbox
+that waits for any function has none of its code or variables. One whose function was known before it started (its
+code is mounted already, its variables act on interpreters) starts isolated and without variables; once the sockets
+are gone it starts the interpreter again, with them. AWS's runtime strips `/bootstrap.py` frames from stack traces,
+hence the name.
 """
 
+import importlib
 import json
 import os
 import socket
 import sys
 import time
 from typing import Any
-
-import awslambdaric.__main__ as runtime
 
 _CONTROL_FD = 3
 _LOG_FD = 4
@@ -28,7 +31,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _specialise() -> dict[str, Any]:
+def _hand_out() -> bytes:
     """Hand out the listeners and wait for the function. Ends the process when the host goes away."""
     control = socket.socket(fileno=_CONTROL_FD)
     listeners = [_listen(port) for port in _PORTS]
@@ -40,13 +43,31 @@ def _specialise() -> dict[str, Any]:
     os.closerange(_LOG_FD + 1, 1024)
     if not message:
         os._exit(0)
-    function: dict[str, Any] = json.loads(message)
-    return function
+    return message
+
+
+def _start_again(message: bytes) -> None:
+    """Become the interpreter that knows the function's variables; it reads the message from a descriptor."""
+    start: dict[str, Any] = json.loads(message)["start"]
+    handed = os.memfd_create("function", 0)
+    os.write(handed, message)
+    os.lseek(handed, 0, os.SEEK_SET)
+    os.execve(start["command"][0], [*start["command"], str(handed)], start["environment"])  # noqa: S606
+
+
+def _read(handed: int) -> bytes:
+    with os.fdopen(handed, "rb") as message:
+        return message.read()
 
 
 def main() -> None:
     """Become the function (AWS Lambda's contract for its process: environment, working directory, sys.path)."""
-    function = _specialise()
+    if sys.flags.isolated:
+        _start_again(_hand_out())
+    started_again = len(sys.argv) > 1
+    message = _read(int(sys.argv.pop())) if started_again else b""
+    runtime = importlib.import_module("awslambdaric.__main__")  # what waits has it loaded when its function comes
+    function: dict[str, Any] = json.loads(message or _hand_out())
     os.environ.update(function["environment"])
     os.environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(_LOG_FD)
     time.tzset()

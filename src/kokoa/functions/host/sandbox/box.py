@@ -19,7 +19,7 @@ import structlog
 
 from kokoa.functions.host.errors import SandboxUnavailable
 from kokoa.functions.host.sandbox.cgroups import CgroupTree, Group, Limits
-from kokoa.functions.host.sandbox.layout import Interpreter, Layout
+from kokoa.functions.host.sandbox.layout import ISOLATED_ENVIRONMENT, Interpreter, Layout
 from kokoa.functions.host.sandbox.orders import Spawn
 from kokoa.functions.host.sandbox.spawning import Running, SpawnerHandle
 
@@ -51,12 +51,23 @@ class Ground(msgspec.Struct, frozen=True):
     layout: Layout
 
 
+class Start(msgspec.Struct, frozen=True):
+    """How a program is started: what it is, and its variables."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
 class Box:
     """One sandbox. Make it with `open_box`; always `close` it."""
 
-    def __init__(self, ground: Ground, running: Running, group: Group, output: int, log: int) -> None:
+    def __init__(
+        self, ground: Ground, running: Running, group: Group, output: int, log: int, again: Start | None
+    ) -> None:
+        """again: what the isolated first program of the sandbox becomes when it is told its function."""
         self._ground = ground
         self._running = running
+        self._again = again
         self._control: socket.socket | None = None
         self._pid = 0
         self._peak_mb = 0
@@ -95,6 +106,8 @@ class Box:
         if self._control is None:
             raise SandboxUnavailable("The sandbox has become a function already.")
         self.group.limit(limits)
+        if self._again is not None:
+            message = message | {"start": msgspec.structs.asdict(self._again)}
         control, self._control = self._control, None
         try:
             await asyncio.get_running_loop().sock_sendall(control, orjson.dumps(message))
@@ -155,6 +168,7 @@ async def open_box(
     """Spawn a sandbox and wait until it waits for its function. Raises SandboxUnavailable.
 
     environment: what must be known when the process starts.  code: mounted at /var/task at once; None = later.
+    With code, the first program sees neither it nor the environment: see `inside/bootstrap.py`.
     """
     layout = ground.layout
     number = ground.spawner.next_number()
@@ -168,11 +182,12 @@ async def open_box(
     for inside in (output_inside, log_inside):
         os.set_blocking(inside, True)
     members = group.open_members()
+    again = Start(layout.command(interpreter), environment) if code else None
     order = Spawn(
         number=number,
         bwrap=layout.bwrap,
-        options=layout.options(interpreter, environment, code),
-        command=layout.command(interpreter),
+        options=layout.options(interpreter, ISOLATED_ENVIRONMENT if again else environment, code),
+        command=layout.isolated_command(interpreter) if again else layout.command(interpreter),
         seccomp_path=layout.seccomp,
         uid=slot.uid,
         processes_max=PROCESSES_MAX if "pids" in ground.cgroups.missing else 0,
@@ -189,7 +204,7 @@ async def open_box(
         theirs.close()
         for fd in (output_inside, log_inside, *members):
             os.close(fd)
-    box = Box(ground, running, group, output, log)
+    box = Box(ground, running, group, output, log, again)
     try:
         await box.wait_ready(ours)
     except BaseException:

@@ -16,6 +16,9 @@ _ROOT_LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 # Packages that the operator installed for the machine's own Python are no business of a function.
 _HIDDEN = ("/usr/lib/python3/dist-packages",)
 _STAGED = "/kokoa"
+_BOOTSTRAP = "/var/runtime/bootstrap.py"
+# Only folders of ours: some interpreters find their own library by it.
+ISOLATED_ENVIRONMENT = {"LD_LIBRARY_PATH": "/var/lang/lib"}
 _UID_INSIDE = 993  # as in AWS Lambda
 _GID_INSIDE = 990
 _SHARED_MEMORY_BYTES = 64 * 1024 * 1024
@@ -123,8 +126,12 @@ class Layout:
         ]
 
     def command(self, interpreter: Interpreter) -> list[str]:
-        """What bwrap starts."""
-        return [interpreter.executable_inside, "-X", "utf8", "-s", "/var/runtime/bootstrap.py"]
+        """What runs a function."""
+        return [interpreter.executable_inside, "-X", "utf8", "-s", _BOOTSTRAP]
+
+    def isolated_command(self, interpreter: Interpreter) -> list[str]:
+        """What bwrap starts when code of a function is there: it looks at nothing but the standard library."""
+        return [interpreter.executable_inside, "-I", "-S", "-X", "utf8", _BOOTSTRAP]
 
     def _runtime(self, interpreter: Interpreter, code: Path | None) -> list[str]:
         parts = self._parts

@@ -144,7 +144,7 @@ def become_sandbox(order: Spawn, fds: list[int]) -> None:
     for group in groups:
         os.write(group, b"0")
     arguments = os.memfd_create("arguments")
-    os.write(arguments, b"".join(argument.encode() + b"\0" for argument in order.options))
+    os.write(arguments, pack_arguments(order.options))
     os.lseek(arguments, 0, os.SEEK_SET)
     seccomp = os.open(order.seccomp_path, os.O_RDONLY)
     nothing = os.open("/dev/null", os.O_RDONLY)
@@ -170,6 +170,13 @@ def become_sandbox(order: Spawn, fds: list[int]) -> None:
         mounts.die_with_parent(signal.SIGKILL)  # a change of uid forgets it
     os.chdir("/")
     os.execve(order.bwrap, ["bwrap", "--args", str(ARGUMENTS_FD), "--", *order.command], {})  # noqa: S606 - no shell is the point
+
+
+def pack_arguments(options: list[str]) -> bytes:
+    """As bwrap's --args reads them. Raises ValueError for a NUL, after which a value would go on as options."""
+    if any("\0" in option for option in options):
+        raise ValueError("an option of bwrap has a NUL character")
+    return b"".join(option.encode() + b"\0" for option in options)
 
 
 def _place(wanted: dict[int, int]) -> None:

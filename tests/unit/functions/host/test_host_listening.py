@@ -1,0 +1,82 @@
+"""A sandbox's listening socket: so many connections at once, so many a second."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
+
+
+class Guest(asyncio.Protocol):
+    """A connection that counts itself."""
+
+    here: int = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        Guest.here += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        Guest.here -= 1
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[socket.socket]:
+    Guest.here = 0
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_one_too_many_is_hung_up_on(listener: socket.socket) -> None:
+    listening = Listening(listener, Guest, lambda: Guest.here, ListeningBounds(3, 100, 100))
+    with contextlib.ExitStack() as stack:
+        guests = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(3)]
+        await until(lambda: Guest.here == 3)
+        with socket.create_connection(listener.getsockname()) as extra:
+            assert await asyncio.to_thread(extra.recv, 1) == b""
+        guests[0].close()
+        await until(lambda: Guest.here == 2)
+        stack.enter_context(socket.create_connection(listener.getsockname()))
+        await until(lambda: Guest.here == 3)
+    listening.close()
+
+
+async def test_who_comes_too_soon_waits(listener: socket.socket) -> None:
+    """Ten may come together; the eleventh comes an hour later here, although there is room for it."""
+    listening = Listening(listener, Guest, lambda: Guest.here, ListeningBounds(100, 10, 1 / 3600))
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        await until(lambda: Guest.here >= 10)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert Guest.here in (10, 11)
+        listening.close()
+
+
+async def test_nobody_comes_once_it_is_closed(listener: socket.socket) -> None:
+    listening = Listening(listener, Guest, lambda: Guest.here, ListeningBounds(1, 1, 1))
+    listening.close()
+    listening.close()
+    with socket.create_connection(listener.getsockname()):
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert Guest.here == 0
+
+
+async def test_an_allowance_grows_with_time_and_knows_its_debt() -> None:
+    allowance = Allowance(10, 5)
+    assert allowance.spend(10) == 0
+    assert allowance.spend(5) == pytest.approx(1, abs=0.2)
+    allowance.give_back(100)
+    assert allowance.spend(10) == 0, "no more than the most"
+    assert allowance.spend(1) > 0
