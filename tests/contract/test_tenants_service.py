@@ -10,10 +10,12 @@ from kokoa.postgres.vault import Vault
 from kokoa.roles.directory import TenantsDirectory
 from kokoa.services.tenants.errors import (
     AccessKeyNotFound,
+    DestinationNotFound,
     DomainTaken,
     EnvironmentExists,
     GrantNotFound,
     InvalidAlias,
+    InvalidDestination,
     InvalidDomain,
     InvalidGrant,
     InvalidOperation,
@@ -21,6 +23,7 @@ from kokoa.services.tenants.errors import (
     PartnerExists,
     RegisteredOperationNotFound,
     TooManyAccessKeys,
+    TooManyDestinations,
     TooManyOperations,
 )
 from kokoa.services.tenants.model import Environment, Operation, digest_of
@@ -223,3 +226,57 @@ async def test_an_operation_is_removed_once_and_the_policy_holds_until_it_is_cha
     for required in (True, True, False):
         await tenants.actions.require_registered(environment.id, required, correlation_id=CORRELATION)
         assert await tenants.store.registered_only(environment.id) is required
+
+
+async def test_destinations_are_allowed_once_and_taken_back(tenants: TenantsService) -> None:
+    environment, other = await made(tenants), await made(tenants, name="dev")
+    for text in ("ERP.Example.com.:443", "erp.example.com:443", "10.1.2.3:5432"):
+        await tenants.actions.allow_egress(environment.id, text, correlation_id=CORRELATION)
+    directory = TenantsDirectory(tenants)
+    assert await directory.egress(environment.id) == ("10.1.2.3:5432", "erp.example.com:443")
+    assert await directory.egress(other.id) == ()
+    with pytest.raises(DestinationNotFound):
+        await tenants.actions.remove_egress(other.id, "erp.example.com:443", correlation_id=CORRELATION)
+    await tenants.actions.remove_egress(environment.id, "erp.example.com:443", correlation_id=CORRELATION)
+    assert await directory.egress(environment.id) == ("10.1.2.3:5432",)
+
+
+async def test_destinations_are_bounded(tenants: TenantsService) -> None:
+    environment = await made(tenants)
+    for number in range(50):
+        await tenants.actions.allow_egress(environment.id, f"h{number}.example.com:443", correlation_id=CORRELATION)
+    with pytest.raises(TooManyDestinations, match="at most 50"):
+        await tenants.actions.allow_egress(environment.id, "one-more.example.com:443", correlation_id=CORRELATION)
+    assert len(await TenantsDirectory(tenants).egress(environment.id)) == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("erp.example.com", "names no port"),
+        ("erp.example.com:", "names no port"),
+        ("erp.example.com:0", "names no port"),
+        ("erp.example.com:65536", "names no port"),
+        ("erp.example.com:443x", "names no port"),
+        ("erp.example.com:９９", "names no port"),
+        (":443", "no host name"),
+        ("https://erp.example.com:443", "IPv6"),
+        ("[::1]:443", "IPv6"),
+        ("*.example.com:443", "no wildcards"),
+        ("erp example.com:443", "no host name"),
+        ("erp_example.com/x:443", "no host name"),
+        ("a..b:443", "no host name"),
+        ("1.2.3:443", "no host name"),
+        ("1.2.3.256:443", "no host name"),
+        ("0.0.0.0:443", "no host name"),
+        ("224.0.0.1:443", "no host name"),
+        ("x" * 64 + ".com:443", "no host name"),
+        ("erp\x00.example.com:443", "no host name"),
+        ("localhost:9001", "the platform's own"),
+    ],
+)
+async def test_destinations_have_a_form(tenants: TenantsService, text: str, why: str) -> None:
+    environment = await made(tenants)
+    with pytest.raises(InvalidDestination, match=why):
+        await tenants.actions.allow_egress(environment.id, text, correlation_id=CORRELATION)
+    assert await TenantsDirectory(tenants).egress(environment.id) == ()

@@ -21,6 +21,7 @@ COMMANDS = {
     "tenant": ("tenant:tenant", "Tenants and their environments (operator)."),
     "partner": ("partner:partner", "Partners and their accounts (operator)."),
     "keys": ("keys:keys", "AWS-style access keys of partners (operator)."),
+    "egress": ("egress:egress", "Hosts that an environment's functions may connect to (operator)."),
     "grants": ("grants:grants", "Paths that partners may serve at the root of a store's domain (operator)."),
     "operations": ("operations:operations", "GraphQL documents that clients may ask for by id (operator)."),
     "routes": ("routes:routes", "Routes of a store: native, extensions', overridden (operator)."),

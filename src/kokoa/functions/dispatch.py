@@ -108,7 +108,7 @@ class Dispatcher:
 
     async def _load(self, key: _Key) -> FunctionSpec:
         function = await self._functions.find(*key)
-        return spec_of(function, self._region)
+        return spec_of(function, self._region, egress=await self._accounts.egress(function.environment_id))
 
     async def _credentials(self, environment_id: str, account_id: str) -> Credentials:
         key = (environment_id, account_id)
@@ -125,8 +125,8 @@ class Dispatcher:
         return issued.credentials
 
 
-def spec_of(function: Function, region: str) -> FunctionSpec:
-    """What a host needs to know about a function."""
+def spec_of(function: Function, region: str, *, egress: tuple[str, ...] = ()) -> FunctionSpec:
+    """What a host needs to know about a function.  egress: where its environment lets functions connect to."""
     settings = function.settings
     return FunctionSpec(
         environment_id=function.environment_id,
@@ -143,6 +143,7 @@ def spec_of(function: Function, region: str) -> FunctionSpec:
         revision_id=function.revision_id,
         version=LATEST,
         reserved_concurrency=-1 if function.reserved_concurrency is None else function.reserved_concurrency,
+        egress=egress,
     )
 
 

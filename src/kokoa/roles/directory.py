@@ -2,7 +2,7 @@
 
 from kokoa.edge.model import Environment, Grant, RatePolicy
 from kokoa.functions.control.access import AccessKey, Account
-from kokoa.roles.seams import EnvironmentEntry, GrantEntry, KeyEntry, NewEnvironment, PartnerEntry
+from kokoa.roles.seams import EgressEntry, EnvironmentEntry, GrantEntry, KeyEntry, NewEnvironment, PartnerEntry
 from kokoa.services.tenants import model
 from kokoa.services.tenants.errors import EnvironmentNotFound, PartnerNotFound
 from kokoa.services.tenants.service import TenantsService
@@ -57,6 +57,9 @@ class TenantsDirectory:
     async def grants(self, environment_id: str) -> list[Grant]:
         found = await self._store.grants(environment_id)
         return [Grant(grant.account_id, grant.pattern) for grant in found if grant.kind == "route"]
+
+    async def egress(self, environment_id: str) -> tuple[str, ...]:
+        return tuple(str(destination) for destination in await self._store.destinations(environment_id))
 
 
 class TenantsAdministration:
@@ -129,6 +132,19 @@ class TenantsAdministration:
         found = await self._environment(tenant, environment)
         account = await self._account(found.id, partner)
         await self._actions.revoke_grant(found.id, account.account_id, pattern, correlation_id=correlation_id)
+
+    async def egress(self, tenant: str, environment: str) -> list[EgressEntry]:
+        found = await self._environment(tenant, environment)
+        return [EgressEntry(each.host, each.port) for each in await self._store.destinations(found.id)]
+
+    async def allow_egress(self, tenant: str, environment: str, destination: str, correlation_id: str) -> EgressEntry:
+        found = await self._environment(tenant, environment)
+        allowed = await self._actions.allow_egress(found.id, destination, correlation_id=correlation_id)
+        return EgressEntry(allowed.host, allowed.port)
+
+    async def remove_egress(self, tenant: str, environment: str, destination: str, correlation_id: str) -> None:
+        found = await self._environment(tenant, environment)
+        await self._actions.remove_egress(found.id, destination, correlation_id=correlation_id)
 
     async def _environment(self, tenant: str, name: str) -> model.Environment:
         found = await self._store.by_alias(tenant, name)

@@ -49,6 +49,10 @@ class _Grant(msgspec.Struct):
     pattern: str
 
 
+class _Destination(msgspec.Struct):
+    destination: str
+
+
 class _Domain(msgspec.Struct):
     domain: str
 
@@ -111,6 +115,9 @@ class OperatorApi:
             self._route("GET", _ENVIRONMENT + "/grants", self.list_grants),
             self._route("POST", _ENVIRONMENT + "/grants", self.add_grant),
             self._route("DELETE", _ENVIRONMENT + "/grants", self.revoke_grant),
+            self._route("GET", _ENVIRONMENT + "/egress", self.list_egress),
+            self._route("POST", _ENVIRONMENT + "/egress", self.allow_egress),
+            self._route("DELETE", _ENVIRONMENT + "/egress", self.remove_egress),
             self._route("GET", _ENVIRONMENT + "/routes", self.list_routes),
             self._route("GET", _ENVIRONMENT + "/operations", self.list_operations),
             self._route("POST", _ENVIRONMENT + "/operations", self.register_operations),
@@ -187,6 +194,19 @@ class OperatorApi:
         given = await _body(request, _Grant)
         where = _where(request)
         await self._administration.revoke_grant(*where, given.partner, given.pattern, _correlation(request))
+
+    async def list_egress(self, request: Request) -> Any:
+        return await self._administration.egress(*_where(request))
+
+    async def allow_egress(self, request: Request) -> Any:
+        given = await _body(request, _Destination)
+        where = _where(request)
+        return await self._administration.allow_egress(*where, given.destination, _correlation(request))
+
+    async def remove_egress(self, request: Request) -> Any:
+        given = await _body(request, _Destination)
+        where = _where(request)
+        await self._administration.remove_egress(*where, given.destination, _correlation(request))
 
     async def list_routes(self, request: Request) -> Any:
         environment_id = await self._environment_id(request)

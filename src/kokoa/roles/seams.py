@@ -54,6 +54,13 @@ class GrantEntry(msgspec.Struct, frozen=True):
     pattern: str
 
 
+class EgressEntry(msgspec.Struct, frozen=True):
+    """Where functions may connect to."""
+
+    host: str
+    port: int
+
+
 class OperationText(msgspec.Struct, frozen=True):
     """A document to register. id: a name, or the SHA-256 of the text in hexadecimal."""
 
@@ -91,6 +98,9 @@ class Directory(Protocol):
         ...
 
     async def grants(self, environment_id: str) -> list[Grant]: ...
+    async def egress(self, environment_id: str) -> tuple[str, ...]:
+        """Where functions may connect to, as host:port."""
+        ...
 
 
 class Administration(Protocol):
@@ -113,6 +123,11 @@ class Administration(Protocol):
     async def revoke_grant(
         self, tenant: str, environment: str, partner: str, pattern: str, correlation_id: str
     ) -> None: ...
+    async def egress(self, tenant: str, environment: str) -> list[EgressEntry]: ...
+    async def allow_egress(
+        self, tenant: str, environment: str, destination: str, correlation_id: str
+    ) -> EgressEntry: ...
+    async def remove_egress(self, tenant: str, environment: str, destination: str, correlation_id: str) -> None: ...
 
 
 class Operations(Protocol):

@@ -78,6 +78,9 @@ class FakeDirectory:
     async def find(self, access_key_id: str) -> AccessKey | None:
         return self.keys.get(access_key_id)
 
+    async def egress(self, environment_id: str) -> tuple[str, ...]:
+        return ("erp.example.com:443",)
+
     async def account(self, environment_id: str, account_id: str) -> Account | None:
         for key in self.keys.values():
             if (key.environment_id, key.account_id) == (environment_id, account_id):

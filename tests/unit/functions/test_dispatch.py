@@ -61,6 +61,9 @@ class World:
             modified_at=to_datetime(0),
         )
 
+    async def egress(self, environment_id: str) -> tuple[str, ...]:
+        return ("erp.example.com:443",)
+
     async def account(self, environment_id: str, account_id: str) -> Account | None:
         self.lookups += 1
         return ACCOUNT if (environment_id, account_id) == (ENVIRONMENT, ACCOUNT.account_id) else None

@@ -54,7 +54,10 @@ class SessionDirectory(Protocol):
 
 
 class AccountDirectory(Protocol):
-    """Finds accounts, for the credentials that a function of theirs gets."""
+    """Finds accounts, for the credentials that a function of theirs gets, and what their environment allows."""
 
     async def account(self, environment_id: str, account_id: str) -> Account | None:
         """The account, or None when the environment has none such."""
+
+    async def egress(self, environment_id: str) -> tuple[str, ...]:
+        """Where functions of the environment may connect to, as host:port."""

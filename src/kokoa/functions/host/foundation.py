@@ -57,8 +57,8 @@ def write_etc(folder: Path) -> None:
         "passwd": "root:x:0:0::/:/sbin/nologin\nsbx_user1051:x:993:990::/nonexistent:/sbin/nologin\n",
         "group": "root:x:0:\nsbx_user1051:x:990:\n",
         "hosts": "127.0.0.1 localhost\n",
-        "resolv.conf": "",
-        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+        "resolv.conf": "nameserver 127.0.0.1\noptions timeout:2 attempts:1\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     }
     for name, text in files.items():
         (folder / name).write_text(text)

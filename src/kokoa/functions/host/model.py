@@ -32,7 +32,7 @@ class FunctionSpec(Discreet, frozen=True):
 
     arn: invoked function ARN.  code_sha256: lower-case hex of the zip.  revision_id: changes with every change
     of code or configuration; a sandbox of another revision never serves this one.  reserved_concurrency: the most
-    that may run at once; -1 = as many as the account may.
+    that may run at once; -1 = as many as the account may.  egress: the destinations it may reach, as host:port.
     """
 
     environment_id: str
@@ -49,6 +49,7 @@ class FunctionSpec(Discreet, frozen=True):
     revision_id: str
     version: str = "$LATEST"
     reserved_concurrency: int = -1
+    egress: tuple[str, ...] = ()
 
     shown = ("environment_id", "arn", "version", "revision_id")
 

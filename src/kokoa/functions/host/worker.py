@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from kokoa.functions.host import failures
+from kokoa.functions.host.egress import NAMES_ENDPOINT, Egress
 from kokoa.functions.host.errors import SandboxUnavailable
 from kokoa.functions.host.listening import Listening
 from kokoa.functions.host.logs import (
@@ -96,6 +97,7 @@ class Worker:
         self._identity = secrets.token_hex(16)
         self._listening: list[Listening] = []
         self._relays: list[Relay] = []
+        self._egress = Egress(self._say)
         self._connections: set[RuntimeConnection] = set()
         self._parked: RuntimeConnection | None = None
         self._current: _Current | None = None
@@ -143,12 +145,17 @@ class Worker:
             )
             self._relays.append(relay)
             self._listening.append(relay.open(listener))
+        (names,) = await self._box.listen([NAMES_ENDPOINT])
+        self._egress.serve_names(names)
 
     async def specialise(self, request: InvokeRequest, code: Path | None) -> None:
         """Become the request's function. code: to be mounted now; None when it is there already."""
         function = request.function
         if code is not None:
             await self._box.mount_code(code)
+        if function.egress:
+            listeners = await self._box.listen(self._egress.endpoints(function.egress))
+            self._egress.serve(listeners, function.egress)
         self.function = function
         self._lender = request
         self._stream = LogStream(self._outside.shipper, function, self._identity)
@@ -195,6 +202,7 @@ class Worker:
             await self._wait_initialised()
         else:
             self._stream.begin(request.request_id, request.correlation_id)
+            self._egress.begin()
         current = self._current = _Current(request, cold=cold)
         if self._init_error is not None:
             current.end(_failed_init(self._init_error, request.request_id))
@@ -226,6 +234,7 @@ class Worker:
             listening.close()
         for connection in tuple(self._connections):
             connection.close()
+        self._egress.close()
         self._outside.courtesy.forget(self._box.group.cpu)
         await self._box.close()
         if self._stream is not None:
@@ -392,6 +401,10 @@ class Worker:
     def _write_lines(self, lines: list[bytes], end: str) -> None:
         if self._stream is not None:
             self._stream.write_lines(lines, end)
+
+    def _say(self, text: str) -> None:
+        if self._stream is not None:
+            self._stream.write_platform(text)
 
     def _write_frame(self, text: str, timestamp_ms: int) -> None:
         if self._stream is not None:

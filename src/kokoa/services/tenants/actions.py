@@ -8,6 +8,7 @@ from kokoa.postgres.vault import Vault
 from kokoa.services.tenants import events, model
 from kokoa.services.tenants.errors import (
     AccessKeyNotFound,
+    DestinationNotFound,
     DomainTaken,
     EnvironmentExists,
     GrantNotFound,
@@ -15,9 +16,17 @@ from kokoa.services.tenants.errors import (
     PartnerExists,
     RegisteredOperationNotFound,
     TooManyAccessKeys,
+    TooManyDestinations,
     TooManyOperations,
 )
-from kokoa.services.tenants.model import OPERATIONS_MAX, Environment, EnvironmentSecrets, NewAccessKey, Operation
+from kokoa.services.tenants.model import (
+    DESTINATIONS_MAX,
+    OPERATIONS_MAX,
+    Environment,
+    EnvironmentSecrets,
+    NewAccessKey,
+    Operation,
+)
 from kokoa.services.tenants.store import key_place, queries
 
 
@@ -159,6 +168,30 @@ class TenantsActions:
                 raise GrantNotFound(f"The partner has no grant for {pattern!r}.")
             event = events.GrantRevoked(account_id=account_id, kind="route", pattern=pattern)
             await tx.emit(event, correlation_id=correlation_id)
+
+    async def allow_egress(self, environment_id: str, destination: str, *, correlation_id: str) -> model.Destination:
+        """Let functions connect to a destination. Again is no error.
+
+        Raises InvalidDestination, TooManyDestinations.
+        """
+        wanted = model.require_destination(destination)
+        async with self._database.transaction(environment_id) as tx:
+            await tx.fetchval(queries.lock_environment)
+            if await tx.fetchval(queries.insert_destination, wanted.host, wanted.port) is not None:
+                if await tx.fetchval(queries.destination_count) > DESTINATIONS_MAX:
+                    raise TooManyDestinations(
+                        f"An environment allows at most {DESTINATIONS_MAX} destinations. Remove one first."
+                    )
+                await tx.emit(events.EgressAllowed(destination=str(wanted)), correlation_id=correlation_id)
+        return wanted
+
+    async def remove_egress(self, environment_id: str, destination: str, *, correlation_id: str) -> None:
+        """Raises InvalidDestination, DestinationNotFound."""
+        unwanted = model.require_destination(destination)
+        async with self._database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.delete_destination, unwanted.host, unwanted.port) is None:
+                raise DestinationNotFound(f"Functions may not connect to {unwanted} anyway.")
+            await tx.emit(events.EgressRemoved(destination=str(unwanted)), correlation_id=correlation_id)
 
 
 def _changed(environment: Environment) -> events.EnvironmentChanged:

@@ -47,6 +47,18 @@ class GrantNotFound(NotFound):
     """The partner has no such grant."""
 
 
+class InvalidDestination(Invalid):
+    """The text is no host and port that functions could connect to."""
+
+
+class DestinationNotFound(NotFound):
+    """Functions of the environment may not connect to that destination anyway."""
+
+
+class TooManyDestinations(Conflict):
+    """The environment allows as many destinations as it may."""
+
+
 class InvalidOperation(Invalid):
     """A document that is to be registered has a wrong id, or is too long."""
 

@@ -75,6 +75,24 @@ class GrantRevoked(Event, frozen=True, kw_only=True):
         return self.account_id
 
 
+class EgressAllowed(Event, frozen=True, kw_only=True):
+    """Functions of the environment may connect to one more destination."""
+
+    destination: str
+
+    def key(self) -> str:
+        return self.destination
+
+
+class EgressRemoved(Event, frozen=True, kw_only=True):
+    """Functions of the environment may no longer connect to a destination."""
+
+    destination: str
+
+    def key(self) -> str:
+        return self.destination
+
+
 class OperationsChanged(Event, frozen=True, kw_only=True):
     """Documents were registered or forgotten, or storefronts may now send others or none but those."""
 

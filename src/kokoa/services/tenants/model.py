@@ -1,6 +1,7 @@
 """Types and rules of tenants. Pure."""
 
 import hashlib
+import ipaddress
 import re
 import secrets
 from datetime import datetime
@@ -8,18 +9,30 @@ from typing import Literal
 
 import msgspec
 
-from kokoa.services.tenants.errors import InvalidAlias, InvalidDomain, InvalidGrant, InvalidOperation
+from kokoa.services.tenants.errors import (
+    InvalidAlias,
+    InvalidDestination,
+    InvalidDomain,
+    InvalidGrant,
+    InvalidOperation,
+)
 
 LIVE_KEYS_MAX = 2  # as AWS allows an IAM user: one in use, one to rotate to
 GRANTS_MAX = 1000
 OPERATIONS_MAX = 5_000
 OPERATION_BYTES_MAX = 100_000
+DESTINATIONS_MAX = 50
+PORT_MAX = 65_535
+# What a sandbox's own loopback address serves: names, the Runtime API, the store and AWS's endpoint.
+PLATFORM_PORTS = frozenset({53, 9001, 9002, 9003})
 
 _ALIAS = re.compile(r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")
 _LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 _PATTERN = re.compile(r"^/[A-Za-z0-9._~/{}+*-]*$")
 _OPERATION_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
 _DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_HOST_LENGTH_MAX = 253
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 GrantKind = Literal["route"]
@@ -85,6 +98,16 @@ class Grant(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+class Destination(msgspec.Struct, frozen=True):
+    """Where functions may connect to.  host: a name or an IPv4 address, in lower case."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
 class Operation(msgspec.Struct, frozen=True):
     """A document to register. id: a name, or the SHA-256 of the text in hexadecimal."""
 
@@ -103,6 +126,48 @@ class OperationEntry(msgspec.Struct, frozen=True):
     digest: str
     bytes: int
     registered_at: datetime
+
+
+def require_destination(text: str) -> Destination:
+    """HOST:PORT as an owner writes it. Raises InvalidDestination."""
+    host, colon, digits = text.strip().lower().rpartition(":")
+    host = host.rstrip(".")
+    if not colon or not digits.isascii() or not digits.isdecimal() or not 1 <= int(digits[:6]) <= PORT_MAX:
+        raise InvalidDestination(
+            f"{text[:300]!r} names no port: write a host and a port between 1 and {PORT_MAX}, as in "
+            "erp.example.com:443.",
+            field="destination",
+        )
+    if ":" in host or "[" in host:
+        raise InvalidDestination(
+            f"{text[:300]!r}: addresses of IPv6 cannot be allowed; write the host's name.", field="destination"
+        )
+    if "*" in host:
+        raise InvalidDestination(
+            f"{text[:300]!r}: there are no wildcards; allow each host by its name.", field="destination"
+        )
+    if not _is_host(host):
+        raise InvalidDestination(
+            f"{text[:300]!r}: {host[:100]!r} is no host name and no IPv4 address.", field="destination"
+        )
+    port = int(digits)
+    if port in PLATFORM_PORTS and host in ("localhost", "127.0.0.1"):
+        raise InvalidDestination(
+            f"{text!r}: inside a sandbox this port of {host} is the platform's own. Use another port.",
+            field="destination",
+        )
+    return Destination(host, port)
+
+
+def _is_host(host: str) -> bool:
+    labels = host.split(".")
+    if labels[-1].isdecimal():
+        try:
+            address = ipaddress.IPv4Address(host)
+        except ValueError:
+            return False
+        return not (address.is_unspecified or address.is_multicast or address == _BROADCAST)
+    return len(host) <= _HOST_LENGTH_MAX and all(_LABEL.match(label) for label in labels)
 
 
 def require_operation(operation: Operation) -> Operation:

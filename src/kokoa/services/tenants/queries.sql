@@ -106,6 +106,24 @@ SELECT g.account_id, a.partner, g.kind, g.pattern, g.created_at
   FROM grants g JOIN accounts a USING (environment_id, account_id)
  WHERE g.environment_id = $1 ORDER BY g.created_at, g.account_id, g.pattern LIMIT $2;
 
+-- name: insert_destination
+-- Let functions connect to a destination; nothing when they may already.
+INSERT INTO egress (environment_id, host, port) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING
+RETURNING host;
+
+-- name: delete_destination
+-- Functions may no longer connect to a destination.
+DELETE FROM egress WHERE environment_id = $1 AND host = $2 AND port = $3 RETURNING host;
+
+-- name: destinations_all
+-- Where functions may connect to; bounded by how many there may be.
+SELECT host, port, created_at FROM egress WHERE environment_id = $1 ORDER BY host, port;
+
+-- name: destination_count
+-- How many destinations the environment has.
+SELECT count(*) FROM egress WHERE environment_id = $1;
+
 -- name: lock_environment
 -- Let nobody else change what the environment registers until this transaction ends.
 SELECT environment_id FROM environments WHERE environment_id = $1 FOR UPDATE;

@@ -10,6 +10,7 @@ from kokoa.services.tenants.model import (
     AccessKey,
     AccessKeyEntry,
     Account,
+    Destination,
     Environment,
     Grant,
     OperationEntry,
@@ -91,6 +92,11 @@ class TenantsStore:
         return [
             Grant(row["account_id"], row["partner"], row["kind"], row["pattern"], row["created_at"]) for row in rows
         ]
+
+    async def destinations(self, environment_id: str) -> list[Destination]:
+        """Where functions of the environment may connect to, by host and port."""
+        rows = await self._database.fetch(environment_id, queries.destinations_all)
+        return [Destination(row["host"], row["port"]) for row in rows]
 
     async def operation(self, environment_id: str, document_id: str) -> str | None:
         """The text of a registered document, by its id or its SHA-256."""

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import structlog
 from kokoa.functions.host.errors import SandboxUnavailable
 from kokoa.functions.host.sandbox.cgroups import CgroupTree, Group, Limits
 from kokoa.functions.host.sandbox.layout import ISOLATED_ENVIRONMENT, Interpreter, Layout
-from kokoa.functions.host.sandbox.orders import Spawn
+from kokoa.functions.host.sandbox.orders import Endpoint, Spawn
 from kokoa.functions.host.sandbox.spawning import Running, SpawnerHandle
 
 _log = structlog.get_logger(__name__)
@@ -100,6 +101,12 @@ class Box:
     async def mount_code(self, folder: Path) -> None:
         """Put the code at /var/task while the sandbox waits."""
         await self._ground.spawner.mount(self._pid, self._ground.layout.place(folder), "/var/task")
+
+    async def listen(self, endpoints: Sequence[Endpoint]) -> list[socket.socket]:
+        """Make sockets in the sandbox's network that only we hold; they are closed with the sandbox."""
+        opened = await self._ground.spawner.listen(self._pid, endpoints)
+        self.listeners += opened
+        return opened
 
     async def specialise(self, message: dict[str, Any], limits: Limits) -> None:
         """Tell the sandbox which function it is; from now on it runs code that we do not trust."""

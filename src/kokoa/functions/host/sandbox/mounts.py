@@ -70,9 +70,14 @@ def mount_into(pid: int, source: str, target: str) -> None:
     result = _libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, attributes, len(attributes))
     _check(result, f"mount_setattr {source}")
     with Path(f"/proc/{pid}/ns/mnt").open("rb") as namespace:
-        _check(_libc.setns(namespace.fileno(), CLONE_NEWNS), f"setns {pid}")
+        enter(namespace.fileno(), CLONE_NEWNS)
     result = _libc.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
     _check(result, f"move_mount {target}")
+
+
+def enter(namespace: int, kind: int) -> None:
+    """Move the calling process into a name space.  kind: the CLONE_NEW… flag that it must be of."""
+    _check(_libc.setns(namespace, kind), "setns")
 
 
 def die_with_parent(signal_number: int) -> None:

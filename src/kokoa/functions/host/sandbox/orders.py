@@ -5,7 +5,7 @@ import msgspec
 ORDER_BYTES_MAX = 128 * 1024
 """Largest order: bwrap's arguments with a function's 4 KB environment are far below it."""
 
-FDS_MAX = 16
+FDS_MAX = 64
 
 CONTROL_FD = 3
 LOG_FD = 4
@@ -48,6 +48,22 @@ class Mount(msgspec.Struct, frozen=True, tag="mount"):
     target: str
 
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """A socket to make.  kind: "tcp" (listening) or "udp"."""
+
+    kind: str
+    address: str
+    port: int
+
+
+class Listen(msgspec.Struct, frozen=True, tag="listen"):
+    """Make sockets in the network of process pid; they come back with a report, in this order."""
+
+    number: int
+    pid: int
+    endpoints: list[Endpoint]
+
+
 class Kill(msgspec.Struct, frozen=True, tag="kill"):
     """Kill the sandbox that order `number` started."""
 
@@ -55,11 +71,15 @@ class Kill(msgspec.Struct, frozen=True, tag="kill"):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The process of order `number` ended.  status: exit status, or minus the signal that ended it."""
+    """The process of order `number` ended.  status: exit status, or minus the signal that ended it.
+
+    opened: it has not ended yet; with this report come the sockets that it made.
+    """
 
     number: int
     status: int
     error: str = ""
+    opened: bool = False
 
 
-Order = Spawn | Mount | Kill
+Order = Spawn | Mount | Listen | Kill

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from kokoa.functions.host.sandbox import mounts
+from kokoa.functions.host.sandbox import mounts, network
 from kokoa.functions.host.sandbox.orders import (
     ARGUMENTS_FD,
     CONTROL_FD,
@@ -32,6 +32,7 @@ from kokoa.functions.host.sandbox.orders import (
     ORDER_BYTES_MAX,
     SECCOMP_FD,
     Kill,
+    Listen,
     Mount,
     Order,
     Report,
@@ -91,6 +92,8 @@ class Spawner:
                 self._fork(order.number, lambda: become_sandbox(order, fds))
             case Mount():
                 self._fork(order.number, lambda: mounts.mount_into(order.pid, order.source, order.target))
+            case Listen():
+                self._fork(order.number, lambda: self._listen(order))
         for fd in fds:
             os.close(fd)
         return True
@@ -104,6 +107,12 @@ class Spawner:
         if pid == 0:
             _work_and_exit(work)
         self._pids[pid] = number
+
+    def _listen(self, order: Listen) -> None:
+        """In a forked child."""
+        opened = network.open_inside(order.pid, order.endpoints)
+        report = msgspec.json.encode(Report(order.number, 0, opened=True))
+        socket.send_fds(self._control, [report], [one.fileno() for one in opened])
 
     def _kill(self, number: int) -> None:
         for pid, owner in self._pids.items():

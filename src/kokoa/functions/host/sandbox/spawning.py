@@ -12,7 +12,17 @@ import msgspec
 import structlog
 
 from kokoa.functions.host.errors import SandboxUnavailable
-from kokoa.functions.host.sandbox.orders import Kill, Mount, Order, Report, Spawn, Staging
+from kokoa.functions.host.sandbox.orders import (
+    FDS_MAX,
+    Endpoint,
+    Kill,
+    Listen,
+    Mount,
+    Order,
+    Report,
+    Spawn,
+    Staging,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +37,7 @@ class SpawnerHandle:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._ends: dict[int, asyncio.Future[int]] = {}
+        self._opened: dict[int, list[socket.socket]] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,6 +93,21 @@ class SpawnerHandle:
         if status != 0:
             raise SandboxUnavailable(f"The function's code could not be mounted (status {status}).")
 
+    async def listen(self, pid: int, endpoints: Sequence[Endpoint]) -> list[socket.socket]:
+        """Make sockets in the network of a sandbox; they do not block. Raises SandboxUnavailable."""
+        order = Listen(number=self.next_number(), pid=pid, endpoints=list(endpoints))
+        try:
+            status = await (await self._order(order, ()))
+        finally:
+            opened = self._opened.pop(order.number, [])
+        if status != 0 or len(opened) != len(endpoints):
+            for one in opened:
+                one.close()
+            raise SandboxUnavailable(f"The sandbox's sockets could not be made (status {status}).")
+        for one in opened:
+            one.setblocking(False)
+        return opened
+
     async def kill(self, number: int) -> None:
         """Kill a sandbox; its end is reported as always."""
         await self._send(Kill(number=number), ())
@@ -90,7 +116,7 @@ class SpawnerHandle:
         """A fresh order number."""
         return next(self._numbers)
 
-    async def _order(self, order: Spawn | Mount, fds: Sequence[int]) -> asyncio.Future[int]:
+    async def _order(self, order: Spawn | Mount | Listen, fds: Sequence[int]) -> asyncio.Future[int]:
         end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._ends[order.number] = end
         try:
@@ -121,20 +147,31 @@ class SpawnerHandle:
         assert self._socket is not None
         while True:
             try:
-                data = self._socket.recv(_REPORT_BYTES_MAX)
+                data, fds, _, _ = socket.recv_fds(self._socket, _REPORT_BYTES_MAX, FDS_MAX)
             except BlockingIOError:
                 return
             except OSError:
-                data = b""
+                data, fds = b"", []
             if not data:
                 self._lose()
                 return
             report = msgspec.json.decode(data, type=Report)
+            if report.opened:
+                self._keep(report.number, fds)
+                continue
             if report.error:
                 _log.error("spawner.failed", error=report.error)
             end = self._ends.pop(report.number, None)
             if end is not None and not end.done():
                 end.set_result(report.status)
+
+    def _keep(self, number: int, fds: Sequence[int]) -> None:
+        opened = [socket.socket(fileno=fd) for fd in fds]
+        if number in self._ends and not self._ends[number].done():
+            self._opened[number] = opened
+            return
+        for one in opened:  # nobody waits for them any more
+            one.close()
 
     def _lose(self) -> None:
         assert self._socket is not None
