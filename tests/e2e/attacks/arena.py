@@ -69,9 +69,22 @@ async def open_arena(folder: Path, **changes: Any) -> AsyncIterator[Arena]:
         yield Arena(host)
 
 
+def text_of(path: str | Path) -> str:
+    """A file of the machine; empty when there is none."""
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def processes_called(name: str) -> list[str]:
+    """Processes of the machine with this name, in whatever sandbox."""
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and text_of(f"/proc/{pid}/comm").strip() == name]
+
+
 @contextlib.contextmanager
 def unchanged(*paths: str) -> Iterator[None]:
     """The machine's files, settings of the kernel among them, read the same before and after."""
-    before = {path: Path(path).read_bytes() for path in paths}
+    before = {path: text_of(path) for path in paths}
     yield
-    assert {path: Path(path).read_bytes() for path in paths} == before
+    assert {path: text_of(path) for path in paths} == before

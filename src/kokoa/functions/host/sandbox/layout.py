@@ -155,7 +155,8 @@ _NAMESPACES = (
 )
 
 _FILE_SYSTEMS = (
-    *("--proc", "/proc", "--dev", "/dev"),
+    # bwrap covers /proc/sys only where the user may write; in newer kernels the maker of a pid name space may too.
+    *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
     *("--perms", "1777", "--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
     *("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
     *("--remount-ro", "/dev", "--remount-ro", "/"),
