@@ -14,6 +14,7 @@ from kokoa.functions.host.staff import Staff
 from kokoa.functions.host.worker import NotDelivered, Worker
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded, Invalid
+from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ class Pool:
         account_id = request.function.account_id
         await self._admission.enter(account_id, request.depth, patience_s)
         try:
+            reached("invoke.admitted")
             for _ in range(_ATTEMPTS):
                 try:
                     return await self._run(request)
@@ -94,6 +96,7 @@ class Pool:
         worker = self._find_idle(request.function) or await self._staff.hire(request)
         self._busy.add(worker)
         try:
+            reached("invoke.taken")
             return await worker.invoke(request)
         except BaseException:
             self._retired.add(worker)
@@ -109,6 +112,7 @@ class Pool:
                 return worker
             # Of another revision, or dead: the latest word on a function is the one that counts.
             self._staff.dismiss(worker)
+            reached("update.drained")
         return None
 
     def _release(self, worker: Worker) -> None:

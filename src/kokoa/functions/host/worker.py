@@ -34,6 +34,7 @@ from kokoa.functions.host.runtimes import Runtime
 from kokoa.functions.host.sandbox.box import Box
 from kokoa.functions.host.sandbox.cgroups import Limits
 from kokoa.kernel.clock import now_ms
+from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
@@ -223,6 +224,7 @@ class Worker:
         current = self._current
         self._write_start(current)
         connection.send_invocation(_next_headers(current.request, current.deadline_ms), current.request.payload)
+        reached("invoke.delivered")
 
     def _write_start(self, current: _Current) -> None:
         assert self._stream is not None
@@ -322,6 +324,7 @@ class Worker:
         if report.too_large:
             current.end(_failed(failures.answer_too_large(request_id, RESPONSE_BYTES_MAX)))
             return Refusal(413, "RequestEntityTooLarge", f"The answer exceeds {RESPONSE_BYTES_MAX} bytes.")
+        reached("invoke.answered")
         # A streaming runtime reports an error in the middle by a trailer.
         current.end(_Ended(report.body, failed=bool(report.error_type)))
         return None
