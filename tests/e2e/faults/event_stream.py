@@ -24,12 +24,12 @@ async def _read(state_dir: Path, subject: str) -> list[dict[str, Any]]:
         streams = client.jetstream(timeout=_NEXT_S)
         config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
         reader = await streams.subscribe(subject, stream="EVENTS", ordered_consumer=True, config=config)
+        # Counted by the stream: what a consumer has pending goes down while it is being asked.
+        state = (await streams.stream_info("EVENTS", subjects_filter=subject)).state
+        waiting = sum((state.subjects or {}).values())
         found: list[dict[str, Any]] = []
-        left = (await reader.consumer_info()).num_pending or 0
-        while left:  # what was there when it was asked; a reader that has begun may have some of it already
-            message = await reader.next_msg(_NEXT_S)
-            left = message.metadata.num_pending
-            found.append(json.loads(message.data))
+        while len(found) < waiting:
+            found.append(json.loads((await reader.next_msg(_NEXT_S)).data))
         return found
     finally:
         await client.close()
