@@ -35,10 +35,18 @@ def descendants(pid: int) -> list[Process]:
     waiting = [pid]
     while waiting:
         for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            for child in map(int, task.read_text().split()):
+            for child in children_of(task):
                 waiting.append(child)
                 found.append(Process(child, state_of(child)[1], command_of(child)))
     return found
+
+
+def children_of(task: Path) -> list[int]:
+    """What a `children` file lists; nothing when its thread has just ended."""
+    try:
+        return [int(child) for child in task.read_text().split()]
+    except OSError:
+        return []
 
 
 def command_of(pid: int) -> str:

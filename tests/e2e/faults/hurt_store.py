@@ -48,6 +48,11 @@ class HurtStore:
             self.partner = Partner(self.environment, partner.name, partner.account_id, partner.key_id, partner.secret)
         self.starts += 1
 
+    def require_running(self) -> None:
+        """Start it if an earlier test left it dead."""
+        if self._running is None:
+            self.start()
+
     def end(self) -> None:
         """Stop it if it runs."""
         if self._running is not None:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from hurt_store import PATIENCE_S, HurtStore, within
 from partners import ROLE
 from running import Answer, until
@@ -64,12 +64,12 @@ def aws(call: Callable[..., Any], **arguments: Any) -> Any:
     """What an AWS call answers. Raises Again, ClientError for what is the caller's own fault, or a bug."""
     try:
         return call(**arguments)
-    except HTTPClientError as error:
-        raise Again(repr(error)) from error
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] in AGAIN:
             raise Again(str(error)) from error
         raise
+    except BotoCoreError as error:  # nobody listens, or the connection ended half-way
+        raise Again(repr(error)) from error
 
 
 def graph(hurt: HurtStore, query: str, **variables: Any) -> Mapping[str, Any]:
