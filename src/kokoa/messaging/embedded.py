@@ -26,6 +26,8 @@ max_payload: 8MB
 authorization {{ user: kokoa, password: "{password}" }}
 jetstream {{
   store_dir: "{store}"
+  # Without it the bound is what was free on the disk at the start: on a full one the streams would not come back.
+  max_file_store: 64GB
   # What JetStream acknowledged is on disk, also when the machine dies and not only the server.
   sync_interval: always
 }}

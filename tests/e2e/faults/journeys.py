@@ -21,8 +21,8 @@ from running import Answer, until
 AGAIN = frozenset({429, 502, 503, 504})
 """Statuses that say: try it again. 500 is a bug, everything else is the caller's own fault."""
 
-_CREATE = """mutation Create($sku: String!) {
-  createProduct(input: {name: $sku, externalReference: $sku,
+_CREATE = """mutation Create($sku: String!, $description: String!) {
+  createProduct(input: {name: $sku, externalReference: $sku, description: $description,
                         variants: [{sku: $sku, priceMinor: 100, currency: "EUR"}]}) { id }
 }"""
 _FIND = "query Find($slug: String!) { product(slug: $slug) { id name variants { sku } } }"
@@ -77,7 +77,7 @@ def graph(hurt: HurtStore, query: str, **variables: Any) -> Mapping[str, Any]:
     document: dict[str, Any] = asked(lambda: hurt.environment.graphql(query, **variables)).json
     for error in document.get("errors", ()):
         code = error["extensions"]["code"]
-        if code.endswith("UNAVAILABLE") or code == "DEADLINE_EXCEEDED":
+        if code.endswith("UNAVAILABLE") or code in ("DEADLINE_EXCEEDED", "DATABASE_FULL"):
             raise Again(str(error))
         assert code != "INTERNAL", error
     return document
@@ -118,8 +118,10 @@ def tried_until_done(step: Callable[[], None], *, what: str) -> None:
 class Write(Journey):
     """A product by GraphQL: a row, an event, and in time a document of the search index."""
 
+    description = ""
+
     def attempt(self) -> None:
-        document = graph(self.hurt, _CREATE, sku=self.name)
+        document = graph(self.hurt, _CREATE, sku=self.name, description=self.description)
         errors = document.get("errors", [])
         assert not errors or errors[0]["extensions"]["code"] == "ALREADY_TAKEN", errors
 
