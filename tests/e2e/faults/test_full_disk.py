@@ -1,18 +1,19 @@
 """The disk fills up under a running store: callers are told so, nothing acknowledged is lost, and room mends it."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from books import require_the_books_agree
 from hurt_store import PATIENCE_S, HurtStore, hurt_store, within
-from journeys import Again, Create, Invoke, Write, prepare
+from journeys import Again, Create, Invoke, Log, Write, asked, operator, prepare
 from running import until
 
 DESCRIPTION_BYTES = 8000
@@ -81,7 +82,10 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_room_mends_it(hurt: HurtSto
         create = Create(hurt, 900)
         with pytest.raises(Again, match=r"again|full"):
             create.attempt()
-    after = [Write(hurt, 901), create, Invoke(hurt, 902)]
+        grant_until(hurt, disk, "write error on EVENTS", lambda: write_errors(hurt, "EVENTS"))
+        printed = Invoke(hurt, 903)
+        printed.attempt()
+    after = [Write(hurt, 901), create, Log(hurt, 902)]
     for journey in after:
         journey.finish()
     until(hurt.serves, within_s=PATIENCE_S, what="the store")
@@ -104,3 +108,21 @@ def refused_writes(hurt: HurtStore, disk: Path, written: set[str]) -> list[str]:
             return refusals
         shrink(disk)
     raise AssertionError(f"only {len(refusals)} writes were refused: {refusals}")
+
+
+def grant_until(hurt: HurtStore, disk: Path, what: str, condition: Callable[[], bool]) -> None:
+    """Make small changes, which PostgreSQL has room for in what it has, until their events meet the full disk."""
+    for number in range(1000):
+        with contextlib.suppress(Again):
+            body = json.dumps({"partner": hurt.partner.name, "pattern": f"/full/{number}"}).encode()
+            asked(lambda body=body: operator(hurt, "POST", "/grants", body))
+        if condition():
+            return
+        shrink(disk)
+    raise AssertionError(f"no {what}")
+
+
+def write_errors(hurt: HurtStore, stream: str) -> bool:
+    """Whether NATS has said that it could not write to a stream."""
+    log = (hurt.state_dir / "nats" / "nats.log").read_text()
+    return f"Filestore [{stream}] Critical write error" in log
