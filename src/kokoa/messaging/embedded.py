@@ -14,7 +14,7 @@ import nats.errors
 import structlog
 
 from kokoa.messaging.bus import connect_options
-from kokoa.processes import Child, ChildFailed, FileLock, Keeper, free_port
+from kokoa.processes import Child, ChildFailed, FileLock, Keeper, free_port, kept_secret
 
 _log = structlog.get_logger(__name__)
 
@@ -122,11 +122,7 @@ class EmbeddedNats:
             file.write(text)
 
     def _password(self) -> str:
-        if not self._secret.exists():
-            self._secret.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(self._secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(24))
-        return self._secret.read_text()
+        return kept_secret(self._secret, lambda: secrets.token_urlsafe(24).encode()).decode()
 
 
 def _size(path: Path) -> int:

@@ -14,10 +14,12 @@ import structlog
 
 from kokoa.functions.host.errors import RuntimeUnsupported
 from kokoa.functions.host.sandbox.layout import Interpreter
+from kokoa.processes import sync_folder
 
 _log = structlog.get_logger(__name__)
 
 _COMPILE_S = 120.0
+_PARTIAL = ".new-"
 
 _REQUIRED = ("awslambdaric", "simplejson", "snapshot_restore_py")
 # As in AWS's own image, the SDK is there without being packed.
@@ -33,12 +35,26 @@ def prepare_runtime(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in folder.glob(f"{_PARTIAL}*"):  # of a host that was killed here: we hold the lock
+            shutil.rmtree(leftover, ignore_errors=True)
         if not final.exists():
-            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
+            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_PARTIAL))
             _fill(temporary)
             temporary.chmod(0o755)
+            sync_tree(temporary)
             temporary.rename(final)
+            sync_folder(folder)
     return final
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring a folder with all that is in it to the disk: what has its final name is whole, also after a power cut."""
+    for path in (folder, *folder.rglob("*")):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _fingerprint() -> str:
@@ -97,6 +113,8 @@ class RuntimeFolder:
             return
         status = await _run_compiler(self.path, interpreter)
         if status == 0:
+            # Python trusts a compiled file without looking at its source, so it must be whole before it is marked.
+            await asyncio.to_thread(sync_tree, self.path)
             await asyncio.to_thread(mark.touch)
         else:
             # Slower, but right: the sandbox compiles in memory at each start.
