@@ -97,7 +97,8 @@ class CgroupTree:
         return Group(places)
 
     def close(self) -> None:
-        """Remove the host's folders; groups that still hold processes stay for the next sweep."""
+        """Remove the host's folders, with what a sandbox left there that was killed while it was made."""
+        _sweep(self._folders)
         for _, folder in self._folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -151,7 +152,7 @@ def _delegate(parent: Path, name: str, controllers: frozenset[str]) -> Path:
 
 
 def _sweep(folders: list[tuple[Hierarchy, Path]]) -> None:
-    names = {entry.name for _, folder in folders for entry in folder.iterdir() if entry.is_dir()}
+    names = {entry.name for _, folder in folders if folder.is_dir() for entry in folder.iterdir() if entry.is_dir()}
     deadline = time.monotonic() + _SWEEP_S
     for name in sorted(names):
         # The groups of one sandbox together: what is frozen by one of them dies only once that is thawed.
