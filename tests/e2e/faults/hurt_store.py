@@ -71,10 +71,15 @@ class HurtStore:
         for armed in (self.steps / "armed").iterdir():
             armed.unlink(missing_ok=True)
 
-    def stopped_at(self, step: str) -> Process:
-        """Wait until a process stands at the step."""
+    def stopped_at(self, step: str, *, unless: Callable[[], str]) -> Process:
+        """Wait until a process stands at the step.  unless: says what went wrong, so that nobody will come."""
         announced = self.steps / "reached" / step
-        until(announced.exists, within_s=PATIENCE_S, what=f"somebody at the step {step}")
+
+        def come() -> bool:
+            assert announced.exists() or not unless(), f"nobody comes to {step}: {unless()}"
+            return announced.exists()
+
+        until(come, within_s=PATIENCE_S, what=f"somebody at the step {step}")
         pid = int(announced.read_text())
         until(lambda: state_of(pid)[0] == "T", within_s=PATIENCE_S, what=f"the stop at {step}")
         return Process(pid, state_of(pid)[1], step)

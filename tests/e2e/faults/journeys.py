@@ -65,7 +65,8 @@ def aws(call: Callable[..., Any], **arguments: Any) -> Any:
     try:
         return call(**arguments)
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] in AGAIN:
+        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+        if status in AGAIN or code == "ServiceUnavailableException":  # CloudWatch Logs has it as a 500
             raise Again(str(error)) from error
         raise
     except BotoCoreError as error:  # nobody listens, or the connection ended half-way

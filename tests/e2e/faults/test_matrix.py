@@ -5,13 +5,16 @@ the store serves again. `make faults` runs every pair; `make test` comes by each
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from event_stream import created_products, events_of, require_each_once
+from families import Process
 from hurt_store import KINDS, PATIENCE_S, HurtStore, go_on, hurt_store
 from journeys import JOURNEYS, Again, Journey, Write, prepare
 from running import until
 
+from kokoa.functions.host.process import host_name
 from kokoa.processes.steps import STEPS
 
 VICTIMS = (*KINDS, "up")
@@ -60,6 +63,10 @@ class Attempt(threading.Thread):
         except BaseException as error:  # for the test's own thread to judge
             self.outcome = error
 
+    def failed(self) -> str:
+        """What ended it without an acknowledgement; empty while it runs."""
+        return repr(self.outcome) if self.outcome is not None else ""
+
     def acknowledged(self) -> bool:
         """Whether it was; it must have ended by now, and not by an error that says nothing."""
         self.join(PATIENCE_S)
@@ -92,15 +99,14 @@ def test_a_kill_at_a_step_loses_nothing(hurt: HurtStore, written: list[Write], s
     hurt.arm(step)
     attempt = Attempt(journey)
     attempt.start()
-    standing = hurt.stopped_at(step)
+    standing = None
     try:
-        if victim == STANDING:
-            kind = next(kind for kind in KINDS if standing.pid in {each.pid for each in hurt.find(kind)})
-            hurt.kill(kind, stopped=standing)
-        else:
-            hurt.kill(victim, stopped=standing)
+        standing = hurt.stopped_at(step, unless=attempt.failed)
+        kind = kind_of(hurt, standing) if victim == STANDING else victim
+        hurt.kill(kind, stopped=standing)
     finally:
-        go_on(standing)
+        if standing is not None:
+            go_on(standing)
         hurt.disarm()
     acknowledged = attempt.acknowledged()
     if victim == "up":
@@ -113,6 +119,11 @@ def test_a_kill_at_a_step_loses_nothing(hurt: HurtStore, written: list[Write], s
     until(hurt.serves, within_s=PATIENCE_S, what="the store")
     if isinstance(journey, Write):
         written.append(journey)
+
+
+def kind_of(hurt: HurtStore, process: Process) -> str:
+    """What the process is."""
+    return next(kind for kind in KINDS if process.pid in {each.pid for each in hurt.find(kind)})
 
 
 def verified(journey: Journey) -> bool:
@@ -137,3 +148,14 @@ def test_after_all_that_everything_is_there_exactly_once(hurt: HurtStore, writte
     assert len(ids) == len(written)
     until(lambda: ids <= created_products(events_of(hurt.state_dir)), within_s=PATIENCE_S, what="the events")
     require_each_once(events_of(hurt.state_dir))
+
+
+def test_the_end_leaves_nothing_of_sandboxes_behind(hurt: HurtStore) -> None:
+    hurt.require_running()
+    host = hurt.state_dir / "host"
+    name = host_name(host / "host.sock")
+    assert list((host / "hosts").iterdir()) == [host / "hosts" / name]
+    hurt.end()
+    assert list(Path("/sys/fs/cgroup").glob(f"**/kokoa-{name}*")) == []
+    assert list(host.rglob(".new-*")) == []
+    assert not (host / "host.sock").exists()
