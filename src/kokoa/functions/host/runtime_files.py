@@ -1,6 +1,7 @@
 """/var/runtime, prepared once on disk: AWS's runtime client, our files from `inside/`, the AWS SDK if installed."""
 
 import asyncio
+import ctypes
 import fcntl
 import hashlib
 import importlib.metadata
@@ -41,20 +42,24 @@ def prepare_runtime(folder: Path) -> Path:
             temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_PARTIAL))
             _fill(temporary)
             temporary.chmod(0o755)
-            sync_tree(temporary)
+            sync_disk(temporary)
             temporary.rename(final)
             sync_folder(folder)
     return final
 
 
-def sync_tree(folder: Path) -> None:
-    """Bring a folder with all that is in it to the disk: what has its final name is whole, also after a power cut."""
-    for path in (folder, *folder.rglob("*")):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def sync_disk(folder: Path) -> None:
+    """Bring what was written to the folder's file system to its disk, so that it is whole also after a power cut.
+
+    One syncfs(2): an fsync for each of three thousand files takes fifty times as long.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(descriptor)
 
 
 def _fingerprint() -> str:
@@ -114,7 +119,7 @@ class RuntimeFolder:
         status = await _run_compiler(self.path, interpreter)
         if status == 0:
             # Python trusts a compiled file without looking at its source, so it must be whole before it is marked.
-            await asyncio.to_thread(sync_tree, self.path)
+            await asyncio.to_thread(sync_disk, self.path)
             await asyncio.to_thread(mark.touch)
         else:
             # Slower, but right: the sandbox compiles in memory at each start.

@@ -35,10 +35,21 @@ def die_while_filling(folder: Path) -> None:
 
 
 def test_everything_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
-    final = prepare_runtime(tmp_path)
-    assert not {str(final / path.name) for path in final.iterdir()} & set(synced), "the name came before the disk"
-    names = {Path(path).name for path in synced}
-    assert {"bootstrap.py", "runtime_client.py", "awslambdaric"} <= names
-    assert synced[-1] == str(tmp_path), "the folder that has the new name comes last"
+    order: list[str] = []
+    sync_disk = runtime_files.sync_disk
+
+    def sync(folder: Path) -> None:
+        assert (folder / "bootstrap.py").exists()
+        assert [path.name[:5] for path in tmp_path.iterdir() if path.is_dir()] == [".new-"]
+        sync_disk(folder)
+        order.append("files")
+
+    monkeypatch.setattr(runtime_files, "sync_disk", sync)
+    monkeypatch.setattr(runtime_files, "sync_folder", lambda folder: order.append(f"name in {folder.name}"))
+    prepare_runtime(tmp_path)
+    assert order == ["files", f"name in {tmp_path.name}"]
+
+
+def test_a_disk_that_cannot_be_synced_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        runtime_files.sync_disk(tmp_path / "absent")
