@@ -39,6 +39,7 @@ from kokoa.processes.steps import reached
 _log = structlog.get_logger(__name__)
 
 INIT_S = 10.0
+CREDENTIALS_GOOD_MS = 5 * 3_600_000  # whoever issues them lends them for six hours or more
 _MB_PER_CPU = 1769  # as AWS Lambda shares processors out; never less than one, unlike there
 _PROCESSES = 1024
 
@@ -107,13 +108,22 @@ class Worker:
         self._closing: asyncio.Task[None] | None = None
         self.runtime = runtime
         self.function: FunctionSpec | None = None
+        self._credentials_ms = now_ms()
         self.opened = time.monotonic()
         self.used = self.opened
 
     @property
     def usable(self) -> bool:
         """Whether another invocation may be given to it."""
-        return self._closing is None and not self._box.end.done()
+        return self._closing is None and not self._box.end.done() and not self._outdated
+
+    @property
+    def _outdated(self) -> bool:
+        """Whether the wall clock has moved so far since it got its credentials that they may have run out.
+
+        Its age does not tell: a clock may be set, and none of ours runs while a machine sleeps.
+        """
+        return abs(now_ms() - self._credentials_ms) > CREDENTIALS_GOOD_MS
 
     @property
     def resting(self) -> bool:
@@ -147,6 +157,7 @@ class Worker:
             await self._box.mount_code(code)
         self.function = function
         self._lender = request
+        self._credentials_ms = now_ms()
         self._stream = LogStream(self._outside.shipper, function, self._identity)
         self._stream.begin(request.request_id, request.correlation_id)
         self._stream.write_platform(f"INIT_START Runtime Version: {self.runtime.banner}\tRuntime Version ARN: \n")
