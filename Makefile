@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: up test lint bench soak lock reset help
+.PHONY: up test lint faults bench soak lock reset help
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ lint: $(STAMP)-dev  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff format --check src tests benchmarks examples tools
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 4
+
+faults: $(STAMP)-dev  ## kill every process at every step, fill the disk, stop the servers: half an hour
+	@FAULTS=complete $(BIN)/python -m pytest tests/e2e/faults
 
 bench: $(STAMP)-dev  ## benchmarks against their floors, printed as ratios
 	@$(BIN)/python -m benchmarks

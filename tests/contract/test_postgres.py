@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +11,16 @@ import pytest
 
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction, refuse_in_transaction
-from kokoa.postgres import Database, EmbeddedPostgres, Event, ServiceSchema, migrate
+from kokoa.postgres import (
+    Database,
+    DatabaseFull,
+    DatabaseUnavailable,
+    EmbeddedPostgres,
+    Event,
+    ServiceSchema,
+    migrate,
+    service_dsn,
+)
 from kokoa.postgres.migrations import MigrationChanged, TableWithoutEnvironment
 from kokoa.processes import AlreadyRunning
 from servers import SERVICE_PASSWORD, ConnectService
@@ -172,6 +182,64 @@ async def test_a_killed_server_comes_back_with_what_was_committed(tmp_path: Path
             await EmbeddedPostgres(tmp_path).start()
     finally:
         await server.stop()
+
+
+async def test_whoever_is_in_the_middle_when_the_server_dies_is_told_to_try_again(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    dsn = await server.start()
+    try:
+        await migrate(dsn, [ServiceSchema("sample", SAMPLE, SERVICE_PASSWORD)])
+        own = service_dsn(dsn, "sample", SERVICE_PASSWORD)
+        sample = await Database.connect(own, service="sample", pool_size=8)
+        stop, outcomes = asyncio.Event(), Counter[str]()
+        work = [asyncio.create_task(_write_and_lock(sample, stop, outcomes)) for _ in range(16)]
+        for _ in range(3):
+            before = outcomes["done"]
+            async with asyncio.timeout(60):
+                while outcomes["done"] < before + 50:
+                    await asyncio.sleep(0.01)
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+        stop.set()
+        await asyncio.gather(*work)
+        assert outcomes.keys() == {"done", "DatabaseUnavailable"}, outcomes
+        await sample.close()
+    finally:
+        await server.stop()
+
+
+async def _write_and_lock(sample: Database, stop: asyncio.Event, outcomes: Counter[str]) -> None:
+    while not stop.is_set():
+        try:
+            environment_id = new_id()
+            async with sample.transaction(environment_id) as tx:
+                await tx.execute(INSERT, new_id(), "in the middle")
+                await tx.emit(ThingMade(thing_id="x"), correlation_id="c")
+            async with sample.exclusive(environment_id) as got:
+                assert got
+            await sample.fetchval(environment_id, COUNT)
+            outcomes["done"] += 1
+        except Exception as error:
+            outcomes[type(error).__name__] += 1
+            await asyncio.sleep(0.02)
+
+
+async def test_a_server_that_does_not_answer_in_time_is_unavailable(
+    sample: Database, connect_service: ConnectService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kokoa.postgres.database._COMMAND_TIMEOUT_S", 0.3)
+    hasty = await connect_service("sample", SAMPLE, pool_size=1)
+    with pytest.raises(DatabaseUnavailable, match="in time"):
+        await hasty.fetch(new_id(), "SELECT pg_sleep(60), $1::uuid")
+    assert await hasty.fetchval(new_id(), COUNT) == 0
+
+
+async def test_a_full_disk_is_said_and_a_bug_of_ours_is_not_hidden(sample: Database) -> None:
+    full = """DO $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$"""
+    with pytest.raises(DatabaseFull, match="disk of the database of sample is full"):
+        await sample.fetch_anywhere(full)
+    with pytest.raises(asyncpg.InterfaceError):
+        await sample.fetch(new_id(), COUNT, "an argument too many")
 
 
 async def _eventually(dsn: str) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,16 @@ import pytest
 
 from kokoa.messaging import EmbeddedNats
 from kokoa.postgres import EmbeddedPostgres
-from kokoa.processes import AlreadyRunning, FileLock, PortBusy, free_port, require_free_port
+from kokoa.processes import (
+    AlreadyRunning,
+    Child,
+    ChildFailed,
+    FileLock,
+    Keeper,
+    PortBusy,
+    free_port,
+    require_free_port,
+)
 
 OWNER = """
 import asyncio, json, sys
@@ -128,3 +138,28 @@ def interpreter_for_anybody() -> str | None:
         if asked.returncode == 0:
             return candidate
     return None
+
+
+async def test_a_child_comes_back_whatever_kept_it_from_starting_once(tmp_path: Path) -> None:
+    attempts = 0
+
+    async def start() -> Child:
+        nonlocal attempts
+        attempts += 1
+        if attempts in (2, 3):
+            raise OSError(errno.ENOSPC, "No space left on device") if attempts == 2 else ChildFailed("not yet")
+        child = Child([sys.executable, "-c", "import signal; signal.pause()"], log=tmp_path / "log")
+        await child.start()
+        return child
+
+    keeper = Keeper("child", start)
+    await keeper.start()
+    assert keeper.child is not None
+    assert keeper.child.pid is not None
+    os.kill(keeper.child.pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while attempts < 4 or not keeper.child.running:
+            await asyncio.sleep(0.02)
+    child = await keeper.release()
+    assert child is not None
+    await child.stop(signal.SIGTERM, timeout_s=30)

@@ -9,11 +9,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import boto3
 import pytest
-from running import POLL_S, RunningStore, stop, store_up, until
+from families import descendants, wait_for_the_end_of
+from running import RunningStore, stop, store_up, until
 
 CREATE = """mutation Create($name: String!, $sku: String!) {
   createProduct(input: {name: $name, variants: [{sku: $sku, priceMinor: 100, currency: "EUR"}]}) { id }
@@ -28,54 +28,6 @@ def crashing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running
     with store_up(tmp_path_factory.mktemp("crash") / "state") as (store, process):
         store.run("kokoa tenant limit demo 1000000")
         yield store, process
-
-
-class Process(NamedTuple):
-    """A process, told from a later one with the same pid by when it started (clock ticks since boot)."""
-
-    pid: int
-    started: str
-    command: str
-
-    @property
-    def alive(self) -> bool:
-        state, started = state_of(self.pid)
-        return started == self.started and state != "Z"
-
-
-def state_of(pid: int) -> tuple[str, str]:
-    """(state letter, start time) of a process; empty when it is gone (proc_pid_stat(5))."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return "", ""
-    return fields[0], fields[19]
-
-
-def descendants(pid: int) -> list[Process]:
-    """All processes below one."""
-    found: list[Process] = []
-    waiting = [pid]
-    while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            for child in map(int, task.read_text().split()):
-                waiting.append(child)
-                found.append(Process(child, state_of(child)[1], command_of(child)))
-    return found
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
-    except OSError:
-        return ""
-
-
-def wait_for_the_end_of(family: list[Process], *, within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while survivors := [process for process in family if process.alive]:
-        assert time.monotonic() < deadline, f"still alive: {survivors}"
-        time.sleep(POLL_S)
 
 
 def kill(process: "subprocess.Popen[bytes]", *words: str) -> None:

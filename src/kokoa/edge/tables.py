@@ -16,6 +16,7 @@ from kokoa.edge.cache import FreshCache
 from kokoa.edge.model import NativeRoute, RouteTableInput
 from kokoa.edge.routes import RouteTable
 from kokoa.kernel.errors import Unavailable
+from kokoa.processes.steps import reached
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,8 @@ class RouteTables:
             log.warning("routes_are_stale", environment_id=environment_id, reason=error.message)
             return known[2]
         table = known[2] if known is not None and known[1] == source else RouteTable.of(self._native, source)
+        if known is not None and table is not known[2]:
+            reached("override.noticed")
         self._built[environment_id] = (read_at, source, table)
         self._built.move_to_end(environment_id)
         while len(self._built) > ENVIRONMENTS_MAX:

@@ -11,13 +11,22 @@ from pathlib import Path
 
 import nats
 import nats.errors
+import structlog
 
 from kokoa.messaging.bus import connect_options
-from kokoa.processes import Child, ChildFailed, FileLock, Keeper, free_port
+from kokoa.processes import Child, ChildFailed, FileLock, Keeper, free_port, kept_secret
+
+_log = structlog.get_logger(__name__)
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.02
+_LOOK_S = 1.0
+_ROOM_BYTES = 32 << 20
+_LOG_READ_BYTES = 1 << 20
+
+# A stream that could not write once refuses every message until its server is started again (nats-server 2.11, 2.12).
+_GIVEN_UP = (b"no space left on device", b"JetStream out of resource")
 
 _CONFIG = """\
 listen: "127.0.0.1:{port}"
@@ -26,6 +35,8 @@ max_payload: 8MB
 authorization {{ user: kokoa, password: "{password}" }}
 jetstream {{
   store_dir: "{store}"
+  # Without it the bound is what was free on the disk at the start: on a full one the streams would not come back.
+  max_file_store: 64GB
   # What JetStream acknowledged is on disk, also when the machine dies and not only the server.
   sync_interval: always
 }}
@@ -37,10 +48,12 @@ class EmbeddedNats:
 
     def __init__(self, state_dir: Path) -> None:
         self._home = state_dir / "nats"
+        self._log = self._home / "nats.log"
         self._secret = state_dir / "secrets" / "nats"
         self._lock = FileLock(state_dir / "nats.lock", what="The NATS server of this state folder")
         self._keeper = Keeper("nats", self._launch)
         self._port = 0
+        self._mending: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -62,18 +75,35 @@ class EmbeddedNats:
         except BaseException:
             self._lock.release()
             raise
+        self._mending = asyncio.create_task(self._mend(), name="nats:mend")
         return self.url
 
     async def stop(self) -> None:
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.gather(self._mending, return_exceptions=True)
         child = await self._keeper.release()
         if child is not None:
             await child.stop(signal.SIGTERM, timeout_s=_STOP_TIMEOUT_S)
         self._lock.release()
 
+    async def _mend(self) -> None:
+        """Forever: start a server again that gave its streams up because the disk was full, once there is room."""
+        given_up = False
+        read = _size(self._log)
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            given_up = given_up or _says(self._log, read, _GIVEN_UP)
+            read = _size(self._log)
+            if given_up and shutil.disk_usage(self._home).free >= _ROOM_BYTES and self._keeper.child is not None:
+                _log.warning("nats_starts_again", reason="it gave streams up while the disk was full")
+                await self._keeper.child.stop(signal.SIGTERM, timeout_s=_STOP_TIMEOUT_S)
+                given_up = False
+
     async def _launch(self) -> Child:
         child = Child(
             [_program(), "--config", str(self._home / "nats.conf")],
-            log=self._home / "nats.log",
+            log=self._log,
             death_signal=signal.SIGTERM,
         )
         await child.start()
@@ -83,7 +113,7 @@ class EmbeddedNats:
                 return child
             await asyncio.sleep(_POLL_S)
         await child.stop(signal.SIGTERM, timeout_s=_STOP_TIMEOUT_S)
-        log = (self._home / "nats.log").read_text(errors="replace").splitlines()[-15:]
+        log = self._log.read_text(errors="replace").splitlines()[-15:]
         raise ChildFailed("NATS did not start. The end of its log:\n" + "\n".join(log))
 
     def _write_config(self) -> None:
@@ -92,11 +122,21 @@ class EmbeddedNats:
             file.write(text)
 
     def _password(self) -> str:
-        if not self._secret.exists():
-            self._secret.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(self._secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(24))
-        return self._secret.read_text()
+        return kept_secret(self._secret, lambda: secrets.token_urlsafe(24).encode()).decode()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _says(path: Path, since: int, words: tuple[bytes, ...]) -> bool:
+    """Whether a log has one of these words in what came after so many bytes, at most a MB of it."""
+    if _size(path) <= since:
+        return False
+    with path.open("rb") as file:
+        file.seek(since)
+        text = file.read(_LOG_READ_BYTES)
+    return any(word in text for word in words)
 
 
 async def _answers(url: str) -> bool:

@@ -14,6 +14,7 @@ import structlog
 
 from kokoa.kernel.errors import Unavailable
 from kokoa.messaging.bus import Bus
+from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
@@ -65,6 +66,8 @@ async def relay(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaita
 async def relay_once(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaitable[None]] | None = None) -> int:
     """Publish one batch; how many events there were. Raises Unavailable, having published some or none."""
     rows = await outbox.pending(_BATCH)
+    if rows:
+        reached("relay.read")
     # One after the other awaiting all acknowledgements together: JetStream stores in the order of arrival.
     await asyncio.gather(
         *(bus.publish(_subject(payload), payload, message_id=event_id) for _, event_id, payload in rows)
@@ -73,7 +76,9 @@ async def relay_once(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], A
         for _, _, payload in rows:
             await on_published(payload)
     if rows:
+        reached("relay.published")
         await outbox.published([row_id for row_id, _, _ in rows])
+        reached("relay.marked")
     return len(rows)
 
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_id
@@ -34,6 +35,8 @@ _GONE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # The connection was told that the server ends, and has not seen its end yet: no statement can be sent on it.
+    asyncpg.InternalClientError,
 )
 
 Row = asyncpg.Record
@@ -44,6 +47,10 @@ Announce = Callable[[str, str], Awaitable[None]]
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or all connections are taken."""
+
+
+class DatabaseFull(Unavailable):
+    """PostgreSQL has no room left on its disk."""
 
 
 class PinnedConnection(asyncpg.Connection):
@@ -190,7 +197,7 @@ class Database:
             try:
                 yield bool(got)
             finally:
-                if got and not connection.is_closed():
+                if got and not _lost(connection):
                     # When the server is gone the lock is too; raising here would hide a cancellation.
                     with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
                         await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
@@ -224,12 +231,38 @@ class Database:
         try:
             await connection.pin(environment_id)  # type: ignore[attr-defined]  # the proxy forwards to PinnedConnection
             yield connection  # type: ignore[misc]  # as above
-        except _GONE as error:
-            raise DatabaseUnavailable(f"The database of {self.service} went away.", detail=repr(error)) from error
+        except (TimeoutError, asyncpg.InterfaceError, asyncpg.DiskFullError, *_GONE) as error:
+            raise self._unavailable(error, connection) from error
         finally:
             # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
-            with contextlib.suppress(asyncpg.InterfaceError, *_GONE):
+            with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
                 await self._pool.release(connection)
+
+    def _unavailable(self, error: Exception, connection: "PoolConnectionProxy[Row]") -> Exception:
+        """What it means to our caller that a statement ended so; the error itself when it is a bug of ours."""
+        detail = repr(error)
+        match error:
+            case asyncpg.DiskFullError():
+                return DatabaseFull(
+                    f"The disk of the database of {self.service} is full: nothing can be written until its operator "
+                    "makes room.",
+                    detail=detail,
+                )
+            case TimeoutError():
+                return DatabaseUnavailable(f"The database of {self.service} did not answer in time.", detail=detail)
+            case asyncpg.InterfaceError() if not _lost(connection):
+                return error
+        with contextlib.suppress(asyncpg.InterfaceError):
+            connection.terminate()  # nobody else shall get it from the pool
+        return DatabaseUnavailable(f"The database of {self.service} went away.", detail=detail)
+
+
+def _lost(connection: "PinnedConnection | PoolConnectionProxy[Row]") -> bool:
+    """Whether the connection has ended; the pool takes one that ended back by itself."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def _keep(_: asyncpg.Connection) -> None:

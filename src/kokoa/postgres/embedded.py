@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from kokoa.postgres.place import Place, find_place
-from kokoa.processes import Child, ChildFailed, FileLock, Keeper
+from kokoa.processes import Child, ChildFailed, FileLock, Keeper, kept_secret
 
 _log = structlog.get_logger(__name__)
 
@@ -163,11 +163,7 @@ class EmbeddedPostgres:
 
     def _password(self) -> str:
         path = self._state_dir / "secrets" / "postgres"
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(24))
-        return path.read_text()
+        return kept_secret(path, lambda: secrets.token_urlsafe(24).encode()).decode()
 
 
 async def _predecessor_gone(data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from kokoa.processes.child import Child, ChildFailed
 from kokoa.processes.keeper import Keeper
+from kokoa.processes.keeping import kept_secret, sync_folder
 from kokoa.processes.lock import AlreadyRunning, FileLock
 from kokoa.processes.ports import PortBusy, free_port, require_free_port
 
@@ -13,5 +14,7 @@ __all__ = [
     "Keeper",
     "PortBusy",
     "free_port",
+    "kept_secret",
     "require_free_port",
+    "sync_folder",
 ]

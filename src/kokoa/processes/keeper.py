@@ -50,3 +50,6 @@ class Keeper:
                 self.child = await self._start()
             except ChildFailed as error:
                 _log.error("child_not_restarted", child=self._name, error=error.message, detail=error.detail)
+            except Exception as error:
+                # Whatever kept it from starting (a full disk, say): we are the only one who tries again.
+                _log.error("child_not_restarted", child=self._name, error=repr(error))

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from kokoa.kernel.errors import Invalid
+from kokoa.processes import kept_secret
 
 MASTER_KEY_BYTES = 32
 _Count = Annotated[int, Meta(ge=1)]
@@ -135,13 +136,4 @@ def master_key(settings: Settings) -> bytes:
             raise InvalidSetting("KOKOA_MASTER_KEY must be 32 bytes in base64: head -c 32 /dev/urandom | base64")
         return key
     path = settings.state_dir / "secrets" / "master.key"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with open(descriptor, "wb") as file:
-        file.write(os.urandom(MASTER_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
+    return kept_secret(path, lambda: os.urandom(MASTER_KEY_BYTES))

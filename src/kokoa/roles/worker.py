@@ -13,6 +13,7 @@ from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.messaging import Bus, Message, relay
 from kokoa.postgres import Database, Envelope
+from kokoa.processes.steps import reached
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
 
 _log = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ class BusLogSink:
         for (environment_id, account_id), batch in by_account.items():
             subject = f"logs.{environment_id}.{account_id}"
             await self._bus.publish(subject, msgspec.msgpack.encode(batch), message_id=batch[0].id)
+        reached("log.shipped")
 
 
 async def keep_logs(bus: Bus, logs: FunctionLogs) -> None:
@@ -90,5 +92,6 @@ async def keep_logs(bus: Bus, logs: FunctionLogs) -> None:
             # A function that floods its log must not make a batch that is refused, again and again, for everybody.
             for start in range(0, len(records), APPEND_MAX):
                 await logs.append(environment_id, records[start : start + APPEND_MAX])
+        reached("log.written")
 
     await bus.consume("LOGS", "function-logs", "logs.>", handle, batch=50)

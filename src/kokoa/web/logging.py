@@ -2,13 +2,40 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
 LogFormat = Literal["json", "console"]
+
+
+class LossyStream:
+    """A stream for logs that cannot be written: a full disk must lose lines, and not the requests they are about.
+
+    How many were lost is written once there is room again.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, text: str) -> int:
+        """Write, or count it as lost."""
+        try:
+            if self._lost:
+                self._stream.write(f'{{"event":"log_lines_lost","level":"warning","count":{self._lost}}}\n')
+                self._stream.flush()
+                self._lost = 0
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._lost += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits: each write is flushed."""
 
 
 def configure_logging(log_format: LogFormat, *, level: str = "INFO") -> None:
@@ -20,14 +47,15 @@ def configure_logging(log_format: LogFormat, *, level: str = "INFO") -> None:
         structlog.processors.format_exc_info if log_format == "json" else _keep,
     ]
     renderer: Processor = structlog.processors.JSONRenderer(serializer=_dumps) if log_format == "json" else _console()
+    stream = LossyStream(sys.stderr)
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]

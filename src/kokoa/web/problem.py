@@ -97,7 +97,9 @@ def problem_response(
     }
     if field:
         document["field"] = field
-    fixed = (("content-type", "application/problem+json"), ("cache-control", "no-store"))
+    fixed: tuple[Header, ...] = (("content-type", "application/problem+json"), ("cache-control", "no-store"))
+    if status == STATUS[Unavailable]:
+        fixed = (*fixed, ("retry-after", str(RETRY_AFTER_UNAVAILABLE_S)))
     return Response(status, (*fixed, *headers), orjson.dumps(document))
 
 
@@ -125,8 +127,6 @@ def _headers_of(error: KokoaError) -> tuple[Header, ...]:
         case Unauthenticated():
             # RFC 9110 §15.5.2: a 401 names a scheme. Ours are the tenant's headers.
             return (("www-authenticate", 'Kokoa-Tenant realm="store"'),)
-        case Unavailable() if status_of(error) == 503:
-            return (("retry-after", str(RETRY_AFTER_UNAVAILABLE_S)),)
         case _:
             return ()
 

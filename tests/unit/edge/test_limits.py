@@ -44,6 +44,23 @@ def test_one_process_admits_exactly_the_limit() -> None:
     assert caught.value.retry_after_s == 10
 
 
+@pytest.mark.parametrize("jump_s", [-86_400, -3_600, 3_600, 86_400])
+def test_a_clock_that_jumps_locks_nobody_out(jump_s: int) -> None:
+    clock = Clock()
+    one = RateLimits(FakeGossip(), clock=clock)
+    assert admitted(one, 150) == 100
+    clock.now_ms += jump_s * 1000
+    assert admitted(one, 150) == 100
+
+
+def test_a_clock_that_is_set_back_a_little_gives_nothing_away() -> None:
+    clock = Clock()
+    one = RateLimits(FakeGossip(), clock=clock)
+    assert admitted(one, 150) == 100
+    clock.now_ms -= 20
+    assert admitted(one, 50) == 0
+
+
 def test_headers_tell_limit_remaining_and_reset() -> None:
     clock = Clock()
     clock.now_ms += 2500

@@ -3,10 +3,19 @@
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from kokoa.kernel.errors import KINDS, DeadlineExceeded, Invalid, KokoaError, NotFound, Throttled, kind_of
+from kokoa.kernel.errors import (
+    KINDS,
+    DeadlineExceeded,
+    Invalid,
+    KokoaError,
+    NotFound,
+    Throttled,
+    Unavailable,
+    kind_of,
+)
 from kokoa.web.correlation import Correlation
 from kokoa.web.errors import BadGateway, MethodNotAllowed, PayloadTooLarge
-from kokoa.web.problem import STATUS, Problems, problem_of, status_of, status_of_code
+from kokoa.web.problem import STATUS, Problems, problem_of, problem_response, status_of, status_of_code
 from unit.web.asgi_client import ask
 
 
@@ -78,6 +87,12 @@ async def test_detail_never_leaves() -> None:
 def test_headers_say_when_and_how_to_try_again() -> None:
     assert dict(problem_of(Throttled("x", retry_after_s=2.1), "").headers)["retry-after"] == "3"
     assert dict(problem_of(MethodNotAllowed("x", allowed=("GET", "HEAD")), "").headers)["allow"] == "GET, HEAD"
+
+
+def test_every_503_says_when_to_try_again_also_one_that_came_as_a_code() -> None:
+    assert dict(problem_of(Unavailable("x"), "").headers)["retry-after"] == "1"
+    assert dict(problem_response(503, "DATABASE_UNAVAILABLE", "x", "").headers)["retry-after"] == "1"
+    assert "retry-after" not in dict(problem_of(DeadlineExceeded("x"), "").headers)
 
 
 def test_statuses_of_transport_errors() -> None:

@@ -32,6 +32,7 @@ from kokoa.functions.aws.unknown_service import refuse_unknown_service
 from kokoa.functions.control.access import KeyDirectory, SessionDirectory
 from kokoa.kernel.clock import Clock, now_ms
 from kokoa.kernel.errors import KokoaError
+from kokoa.processes.steps import reached
 from kokoa.web.correlation import correlation_id_of
 from kokoa.web.http import CORRELATION_KEY
 
@@ -120,6 +121,7 @@ class AwsApp:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body = b"" if head.method == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
+        reached("aws.answered")
 
     async def _answer(self, head: RequestHead, receive: Receive, request_id: str, correlation_id: str) -> Answer:
         service = self._services.find(head)

@@ -11,6 +11,9 @@ import msgspec
 
 from kokoa.kernel.errors import KINDS, Forbidden, Invalid, KokoaError, NotFound, Throttled, Unauthenticated
 
+SERVICE_UNAVAILABLE: Final = 503
+RETRY_AFTER_S: Final = "1"
+
 
 class ModelViolation(Invalid):
     """The input breaks constraints of the service model; the message lists each in AWS's words."""
@@ -129,4 +132,6 @@ class ErrorTable:
         headers: tuple[tuple[str, str], ...] = ()
         if isinstance(error, Throttled):
             headers = (("Retry-After", str(max(1, round(error.retry_after_s)))),)
+        elif row.status == SERVICE_UNAVAILABLE:
+            headers = (("Retry-After", RETRY_AFTER_S),)
         return Failure(row.code, row.status, error.message, extra, headers)

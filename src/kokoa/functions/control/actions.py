@@ -38,6 +38,7 @@ from kokoa.functions.control.package import check_package
 from kokoa.functions.control.store import function_not_found, function_of, permission_of, q, variables_place
 from kokoa.postgres import Database, Row, Transaction
 from kokoa.postgres.vault import Vault
+from kokoa.processes.steps import reached
 
 STATEMENT_OVERHEAD_BYTES: Final = 200
 """What a statement takes in the policy document beside its own texts."""
@@ -74,6 +75,7 @@ class FunctionActions:
         require_settings(settings)
         require_tags(tags)
         code = await self._keep(package)
+        reached("create.stored")
         async with self._database.transaction(environment_id) as tx:
             await _require_room(tx, account_id, name, code)
             row = await tx.fetchrow(
@@ -94,6 +96,7 @@ class FunctionActions:
                 account_id=account_id, function_name=name, revision_id=function.revision_id
             )
             await tx.emit(event, correlation_id=correlation_id)
+        reached("create.written")
         self._changed(environment_id, account_id, name)
         return function
 
@@ -143,6 +146,7 @@ class FunctionActions:
             _require_revision(function, revision_id)
             return msgspec.structs.replace(function, code=await asyncio.to_thread(check_package, package))
         code = await self._keep(package)
+        reached("update.stored")
         async with self._database.transaction(function.environment_id) as tx:
             current = await self._lock(tx, function, revision_id)
             await _require_room(tx, function.account_id, function.name, code)
@@ -156,6 +160,7 @@ class FunctionActions:
                 uuid4(),
             )
             updated = await self._updated(tx, row, function, correlation_id)
+        reached("update.written")
         self._changed(function.environment_id, function.account_id, function.name)
         return updated
 

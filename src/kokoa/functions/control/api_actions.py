@@ -36,6 +36,7 @@ from kokoa.functions.control.model import (
 from kokoa.functions.control.placement import Placement, RoutePlacement
 from kokoa.functions.control.store import api_not_found, api_of, q, stage_of
 from kokoa.postgres import Database, Transaction
+from kokoa.processes.steps import reached
 
 
 class NewApi(msgspec.Struct, frozen=True):
@@ -103,6 +104,7 @@ class ApiActions:
                 await _insert_quick(tx, api, quick)
             event = events.ApiCreated(account_id=account.account_id, api_id=api_id, api_name=api.name)
             await tx.emit(event, correlation_id=correlation_id)
+        reached("override.written")
         return api
 
     async def delete(self, account: Account, api_id: str, *, correlation_id: str) -> None:

@@ -15,6 +15,7 @@ from kokoa.functions.host.staff import Staff
 from kokoa.functions.host.worker import NotDelivered, Worker
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded, Invalid
+from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class Pool:
         entry = _entry(request)
         await self._admission.enter(entry, patience_s)
         try:
+            reached("invoke.admitted")
             yielding = self._admission.running_of(entry.account_id) > _EAGER_EACH
             for _ in range(_ATTEMPTS):
                 try:
@@ -98,6 +100,7 @@ class Pool:
         worker = self._find_idle(request.function) or await self._staff.hire(request)
         self._busy.add(worker)
         try:
+            reached("invoke.taken")
             return await worker.invoke(request, yielding=yielding)
         except BaseException:
             self._retired.add(worker)
@@ -113,6 +116,7 @@ class Pool:
                 return worker
             # Of another revision, or dead: the latest word on a function is the one that counts.
             self._staff.dismiss(worker)
+            reached("update.drained")
         return None
 
     def _release(self, worker: Worker) -> None:

@@ -1,6 +1,7 @@
 """/var/runtime, prepared once on disk: AWS's runtime client, our files from `inside/`, the AWS SDK if installed."""
 
 import asyncio
+import ctypes
 import fcntl
 import hashlib
 import importlib.metadata
@@ -14,10 +15,12 @@ import structlog
 
 from kokoa.functions.host.errors import RuntimeUnsupported
 from kokoa.functions.host.sandbox.layout import Interpreter
+from kokoa.processes import sync_folder
 
 _log = structlog.get_logger(__name__)
 
 _COMPILE_S = 120.0
+_PARTIAL = ".new-"
 
 _REQUIRED = ("awslambdaric", "simplejson", "snapshot_restore_py")
 # As in AWS's own image, the SDK is there without being packed.
@@ -33,12 +36,30 @@ def prepare_runtime(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in folder.glob(f"{_PARTIAL}*"):  # of a host that was killed here: we hold the lock
+            shutil.rmtree(leftover, ignore_errors=True)
         if not final.exists():
-            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
+            temporary = Path(tempfile.mkdtemp(dir=folder, prefix=_PARTIAL))
             _fill(temporary)
             temporary.chmod(0o755)
+            sync_disk(temporary)
             temporary.rename(final)
+            sync_folder(folder)
     return final
+
+
+def sync_disk(folder: Path) -> None:
+    """Bring what was written to the folder's file system to its disk, so that it is whole also after a power cut.
+
+    One syncfs(2): an fsync for each of three thousand files takes fifty times as long.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(descriptor)
 
 
 def _fingerprint() -> str:
@@ -97,6 +118,8 @@ class RuntimeFolder:
             return
         status = await _run_compiler(self.path, interpreter)
         if status == 0:
+            # Python trusts a compiled file without looking at its source, so it must be whole before it is marked.
+            await asyncio.to_thread(sync_disk, self.path)
             await asyncio.to_thread(mark.touch)
         else:
             # Slower, but right: the sandbox compiles in memory at each start.

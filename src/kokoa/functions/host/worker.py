@@ -37,10 +37,12 @@ from kokoa.functions.host.sandbox.box import Box
 from kokoa.functions.host.sandbox.cgroups import Limits
 from kokoa.functions.host.sandbox.courtesy import Courtesy
 from kokoa.kernel.clock import now_ms
+from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
 INIT_S = 10.0
+CREDENTIALS_GOOD_MS = 5 * 3_600_000  # whoever issues them lends them for six hours or more
 _MB_PER_CPU = 1769  # as AWS Lambda shares processors out; never less than one, unlike there
 _PROCESSES = 1024
 # An invocation that has run for so long gives way to others, and to the store; a start may take longer.
@@ -114,13 +116,22 @@ class Worker:
         self._closing: asyncio.Task[None] | None = None
         self.runtime = runtime
         self.function: FunctionSpec | None = None
+        self._credentials_ms = now_ms()
         self.opened = time.monotonic()
         self.used = self.opened
 
     @property
     def usable(self) -> bool:
         """Whether another invocation may be given to it."""
-        return self._closing is None and not self._box.end.done()
+        return self._closing is None and not self._box.end.done() and not self._outdated
+
+    @property
+    def _outdated(self) -> bool:
+        """Whether the wall clock has moved so far since it got its credentials that they may have run out.
+
+        Its age does not tell: a clock may be set, and none of ours runs while a machine sleeps.
+        """
+        return abs(now_ms() - self._credentials_ms) > CREDENTIALS_GOOD_MS
 
     @property
     def resting(self) -> bool:
@@ -158,6 +169,7 @@ class Worker:
             self._egress.serve(listeners, function.egress)
         self.function = function
         self._lender = request
+        self._credentials_ms = now_ms()
         self._stream = LogStream(self._outside.shipper, function, self._identity)
         self._stream.begin(request.request_id, request.correlation_id)
         self._stream.write_platform(f"INIT_START Runtime Version: {self.runtime.banner}\tRuntime Version ARN: \n")
@@ -259,6 +271,7 @@ class Worker:
         current = self._current
         self._write_start(current)
         connection.send_invocation(_next_headers(current.request, current.deadline_ms), current.request.payload)
+        reached("invoke.delivered")
 
     def _write_start(self, current: _Current) -> None:
         assert self._stream is not None
@@ -358,6 +371,7 @@ class Worker:
         if report.too_large:
             current.end(_failed(failures.answer_too_large(request_id, RESPONSE_BYTES_MAX)))
             return Refusal(413, "RequestEntityTooLarge", f"The answer exceeds {RESPONSE_BYTES_MAX} bytes.")
+        reached("invoke.answered")
         # A streaming runtime reports an error in the middle by a trailer.
         current.end(_Ended(report.body, failed=bool(report.error_type)))
         return None

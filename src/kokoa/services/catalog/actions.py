@@ -7,6 +7,7 @@ import msgspec
 
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database, Transaction
+from kokoa.processes.steps import reached
 from kokoa.services.catalog import events
 from kokoa.services.catalog.errors import AlreadyTaken, CategoryNotFound, ProductChanged, ProductNotFound
 from kokoa.services.catalog.model import (
@@ -50,10 +51,12 @@ class CatalogActions:
                 await _insert(tx, created)
                 made = [events.ProductCreated(product_id=product_id, version=1) for product_id, _ in created]
                 await tx.emit(*made, correlation_id=correlation_id)
+                reached("write.inserted")
         except asyncpg.UniqueViolationError as error:
             raise AlreadyTaken(_TAKEN[error.constraint_name or ""]) from error
         except asyncpg.ForeignKeyViolationError as error:
             raise CategoryNotFound("There is no such category; create it first.") from error
+        reached("write.committed")
         return [_created(product_id, product) for product_id, product in created]
 
     async def update_product(

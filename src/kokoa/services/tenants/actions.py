@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.postgres.vault import Vault
+from kokoa.processes.steps import reached
 from kokoa.services.tenants import events, model
 from kokoa.services.tenants.errors import (
     AccessKeyNotFound,
@@ -160,6 +161,7 @@ class TenantsActions:
             if await tx.fetchval(queries.insert_grant, account_id, "route", pattern) is not None:
                 event = events.GrantAdded(account_id=account_id, kind="route", pattern=pattern)
                 await tx.emit(event, correlation_id=correlation_id)
+        reached("override.granted")
 
     async def revoke_grant(self, environment_id: str, account_id: str, pattern: str, *, correlation_id: str) -> None:
         """Raises GrantNotFound."""

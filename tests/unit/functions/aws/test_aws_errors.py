@@ -10,7 +10,7 @@ from kokoa.functions.aws.sts.definition import ERRORS as STS
 from kokoa.functions.control.errors import FunctionNotFound, RevisionMismatch
 from kokoa.functions.host.errors import TooManyRequests
 from kokoa.kernel.call import DepthExceeded
-from kokoa.kernel.errors import KINDS, DeadlineExceeded, KokoaError
+from kokoa.kernel.errors import KINDS, DeadlineExceeded, Invalid, KokoaError, Unavailable
 
 TABLES = {"lambda": LAMBDA, "apigatewayv2": APIGATEWAY, "logs": LOGS, "sts": STS}
 
@@ -36,6 +36,11 @@ def test_the_nearest_row_answers() -> None:
     assert LAMBDA.failure(DepthExceeded("x"), correlation_id="c").status == 400
     assert LAMBDA.failure(DeadlineExceeded("x"), correlation_id="c").status == 503
     assert LAMBDA.failure(TooManyRequests(reason="R"), correlation_id="c").extra == {"Reason": "R"}
+
+
+def test_a_503_says_when_to_try_again() -> None:
+    assert LAMBDA.failure(Unavailable("x"), correlation_id="c").headers == (("Retry-After", "1"),)
+    assert LAMBDA.failure(Invalid("x"), correlation_id="c").headers == ()
 
 
 def test_signature_errors_have_each_services_own_names() -> None:

@@ -95,3 +95,15 @@ def test_what_an_earlier_host_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / "kokoa-y" / "s1").mkdir(parents=True)
     open_tree("kokoa-x", [hierarchy])
     assert [path.name for path in tmp_path.rglob("s*")] == ["s1"]
+
+
+def test_the_end_of_a_host_takes_what_a_sandbox_left_that_was_killed_while_it_was_made(tmp_path: Path) -> None:
+    hierarchies = [Hierarchy(1, tmp_path / name, tmp_path, frozenset({name})) for name in ("pids", "memory")]
+    for hierarchy in hierarchies:
+        hierarchy.own.mkdir()
+    tree = open_tree("kokoa-x", hierarchies)
+    tree.create("s1")
+    (tmp_path / "pids" / "kokoa-x" / "s2").mkdir()
+    tree.close()
+    assert list(tmp_path.rglob("kokoa-x")) == []
+    tree.close()  # the spawner may have been quicker

@@ -102,7 +102,7 @@ class CgroupTree:
     def close(self) -> None:
         """Remove the host's folders and what is left in them: a sandbox that was half made when its spawner died."""
         self.courtesy.close()
-        _sweep([(hierarchy, folder) for hierarchy, folder in self._folders if folder.is_dir()])
+        _sweep(self._folders)
         for _, folder in self._folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -162,7 +162,7 @@ def _delegate(parent: Path, name: str, controllers: frozenset[str]) -> Path:
 
 
 def _sweep(folders: list[tuple[Hierarchy, Path]]) -> None:
-    names = {entry.name for _, folder in folders for entry in folder.iterdir() if entry.is_dir()}
+    names = {entry.name for _, folder in folders if folder.is_dir() for entry in folder.iterdir() if entry.is_dir()}
     deadline = time.monotonic() + _SWEEP_S
     for name in sorted(names):
         # The groups of one sandbox together: what is frozen by one of them dies only once that is thawed.

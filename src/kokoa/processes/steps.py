@@ -1,0 +1,64 @@
+"""Named steps: the moments between the stages of a piece of work, at which a test may stop or kill a process.
+
+`reached("relay.published")` does nothing, at the cost of one comparison, unless the process was started with
+KOKOA_STEPS=<folder>. Then a file `armed/<step>` in that folder stops the first process that reaches the step: it
+takes the file away, writes its pid to `reached/<step>` and stops itself (SIGSTOP), so that a test may kill the
+process of its choice exactly there. A folder, and not a step's name: one store then serves many steps, and a step
+can be armed when everything before it is over.
+
+A new stage is one line here and one call; tests/e2e/faults makes its matrix of this table, and a test fails when a
+step is never called or never reached.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "KOKOA_STEPS"
+
+STEPS: Final[Mapping[str, str]] = {
+    "write.inserted": "A product's rows and its event are inserted, the transaction is open.",
+    "write.committed": "The transaction of a product is committed, the caller has no answer yet.",
+    "relay.read": "The relay has read events from an outbox.",
+    "relay.published": "JetStream has stored them, the outbox still has them.",
+    "relay.marked": "They are gone from the outbox.",
+    "create.stored": "The package of a new function is on disk, no row names it.",
+    "create.written": "The row of a new function is committed, the caller has no answer yet.",
+    "update.stored": "The package of an update is on disk, the function still has the old one.",
+    "update.written": "The row with the new package is committed, the caller has no answer yet.",
+    "update.drained": "A sandbox with the old code is told to end, one with the new code is not chosen yet.",
+    "aws.answered": "The AWS endpoint has sent its answer.",
+    "override.granted": "The grant of a path is committed, the operator has no answer yet.",
+    "override.written": "An HTTP API with its routes is committed, the partner has no answer yet.",
+    "override.noticed": "A web process has read a changed route table, no request was served by it yet.",
+    "invoke.admitted": "The host lets an invocation run, it has no sandbox yet.",
+    "invoke.taken": "A sandbox is chosen for an invocation.",
+    "invoke.delivered": "The function's runtime has the event.",
+    "invoke.answered": "The host has the function's answer, the caller has not.",
+    "log.shipped": "JetStream has stored what functions printed, nobody has written it down.",
+    "log.written": "What functions printed is in the database, JetStream does not know it yet.",
+}
+"""Step → what is true at that moment. The part before the dot names the piece of work."""
+
+_folder: Final = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
+
+
+def reached(step: str) -> None:
+    """Say that the work has come to a step; stops this process if a test wants it stopped there."""
+    if _folder is not None:
+        stop_if_armed(_folder, step)
+
+
+def stop_if_armed(folder: Path, step: str) -> None:
+    """Stop this process if `armed/<step>` is in the folder; of several processes, the one that takes the file."""
+    try:
+        (folder / "armed" / step).unlink()
+    except FileNotFoundError:
+        return
+    announced = folder / "reached" / step
+    partial = announced.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(str(os.getpid()))
+    partial.rename(announced)
+    os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,0 +1,269 @@
+"""What callers do to a store while it is hurt, and what must be true once they were told that it is done.
+
+A journey is tried until it is acknowledged. Each attempt ends in an acknowledgement or in an error that says "again";
+anything else fails the test. Doing it again is harmless, because each has a name of its own.
+"""
+
+import contextlib
+import http.client
+import io
+import json
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from hurt_store import PATIENCE_S, HurtStore, within
+from partners import ROLE
+from running import Answer, until
+
+AGAIN = frozenset({429, 502, 503, 504})
+"""Statuses that say: try it again. 500 is a bug, everything else is the caller's own fault."""
+
+_CREATE = """mutation Create($sku: String!, $description: String!) {
+  createProduct(input: {name: $sku, externalReference: $sku, description: $description,
+                        variants: [{sku: $sku, priceMinor: 100, currency: "EUR"}]}) { id }
+}"""
+_FIND = "query Find($slug: String!) { product(slug: $slug) { id name variants { sku } } }"
+
+_HANDLER = """
+def handler(event, context):
+    print(f"marker={{event.get('marker')}}" if isinstance(event, dict) else "no marker")
+    return {{"statusCode": 200, "body": "{answer}"}}
+"""
+
+
+class Again(Exception):
+    """The attempt was refused with an error that says that trying again may help."""
+
+
+def package(answer: str) -> bytes:
+    """A function that answers this text."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("handler.py", _HANDLER.format(answer=answer))
+    return content.getvalue()
+
+
+def asked(call: Callable[[], Answer]) -> Answer:
+    """An HTTP answer that is no error. Raises Again."""
+    try:
+        answer = call()
+    except (OSError, http.client.HTTPException) as error:  # nobody listens, or the connection ended half-way
+        raise Again(repr(error)) from error
+    if answer.status in AGAIN:
+        if answer.status == 503:
+            assert int(answer.headers["retry-after"]) >= 1, answer
+        raise Again(repr(answer))
+    assert answer.status < 500, answer
+    return answer
+
+
+def aws(call: Callable[..., Any], **arguments: Any) -> Any:
+    """What an AWS call answers. Raises Again, ClientError for what is the caller's own fault, or a bug."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+        if status in AGAIN or code == "ServiceUnavailableException":  # CloudWatch Logs has it as a 500
+            raise Again(str(error)) from error
+        raise
+    except BotoCoreError as error:  # nobody listens, or the connection ended half-way
+        raise Again(repr(error)) from error
+
+
+def graph(hurt: HurtStore, query: str, **variables: Any) -> Mapping[str, Any]:
+    """The document of a GraphQL answer. Raises Again for errors that say so."""
+    document: dict[str, Any] = asked(lambda: hurt.environment.graphql(query, **variables)).json
+    for error in document.get("errors", ()):
+        code = error["extensions"]["code"]
+        if code.endswith("UNAVAILABLE") or code in ("DEADLINE_EXCEEDED", "DATABASE_FULL"):
+            raise Again(str(error))
+        assert code != "INTERNAL", error
+    return document
+
+
+class Journey(ABC):
+    """One piece of work.  number: makes its names its own."""
+
+    def __init__(self, hurt: HurtStore, number: int) -> None:
+        self.hurt = hurt
+        self.name = f"fault{number:04d}"
+
+    @abstractmethod
+    def attempt(self) -> None:
+        """Returns once it is acknowledged. Raises Again."""
+
+    @abstractmethod
+    def verify(self) -> None:
+        """What was acknowledged is there. Raises Again, AssertionError."""
+
+    def finish(self) -> None:
+        """Try until it is acknowledged, then until it is seen to be there."""
+        for step in (self.attempt, self.verify):
+            tried_until_done(step, what=f"{type(self).__name__} {self.name}: {step.__name__}")
+
+
+def tried_until_done(step: Callable[[], None], *, what: str) -> None:
+    """Call until it does not raise Again."""
+    reason = ""
+    for _ in within(PATIENCE_S):
+        try:
+            return step()
+        except Again as again:
+            reason = str(again)
+    raise AssertionError(f"{what} was not done within {PATIENCE_S:.0f} s; the last answer: {reason}")
+
+
+class Write(Journey):
+    """A product by GraphQL: a row, an event, and in time a document of the search index."""
+
+    description = ""
+
+    def attempt(self) -> None:
+        document = graph(self.hurt, _CREATE, sku=self.name, description=self.description)
+        errors = document.get("errors", [])
+        assert not errors or errors[0]["extensions"]["code"] == "ALREADY_TAKEN", errors
+
+    def verify(self) -> None:
+        product = graph(self.hurt, _FIND, slug=self.name)["data"]["product"]
+        assert product is not None, f"{self.name} was acknowledged, and is lost"
+        assert [variant["sku"] for variant in product["variants"]] == [self.name]
+        found = asked(lambda: self.hurt.environment.get(f"/api/search?q={self.name}"))
+        if found.json["total"] != 1:
+            raise Again(f"the index does not know it yet: {found}")
+
+    def product_id(self) -> str:
+        """Of the product, which must be there."""
+        return str(graph(self.hurt, _FIND, slug=self.name)["data"]["product"]["id"])
+
+
+class Create(Journey):
+    """A new function, by boto3."""
+
+    def attempt(self) -> None:
+        functions = self.hurt.partner.lambda_
+        with contextlib.suppress(functions.exceptions.ResourceConflictException):  # an earlier attempt's
+            aws(
+                functions.create_function,
+                FunctionName=self.name,
+                Runtime="python3.11",
+                Handler="handler.handler",
+                Role=ROLE,
+                Code={"ZipFile": package(self.name)},
+            )
+
+    def verify(self) -> None:
+        assert invoked(self.hurt, self.name) == self.name
+
+
+class Update(Journey):
+    """New code for a function that has a warm sandbox with the old one."""
+
+    FUNCTION = "updated"
+
+    def attempt(self) -> None:
+        functions = self.hurt.partner.lambda_
+        aws(functions.update_function_code, FunctionName=self.FUNCTION, ZipFile=package(self.name))
+        invoked(self.hurt, self.FUNCTION)
+
+    def verify(self) -> None:
+        assert invoked(self.hurt, self.FUNCTION) == self.name, "old code answers after the update was acknowledged"
+
+
+class Override(Journey):
+    """A grant, an HTTP API with a route at the root, and a shopper who comes by it."""
+
+    FUNCTION = "kept"
+
+    def attempt(self) -> None:
+        environment, partner = self.hurt.environment, self.hurt.partner
+        body = json.dumps({"partner": partner.name, "pattern": f"/granted/{self.name}/*"}).encode()
+        asked(lambda: operator(self.hurt, "POST", "/grants", body))
+        if self.name not in {api["Name"] for api in aws(partner.gateway.get_apis, MaxResults="500")["Items"]}:
+            arn = aws(partner.lambda_.get_function, FunctionName=self.FUNCTION)["Configuration"]["FunctionArn"]
+            route = f"GET /granted/{self.name}/it"
+            aws(partner.gateway.create_api, Name=self.name, ProtocolType="HTTP", RouteKey=route, Target=arn)
+        for _ in range(8):  # so that each web process looks
+            asked(lambda: environment.get(f"/granted/{self.name}/it"))
+
+    def verify(self) -> None:
+        apis = [api["Name"] for api in aws(self.hurt.partner.gateway.get_apis, MaxResults="500")["Items"]]
+        assert apis.count(self.name) == 1
+        answer = asked(lambda: self.hurt.environment.get(f"/granted/{self.name}/it"))
+        if answer.body != self.FUNCTION.encode():
+            raise Again(f"the table is not the new one yet: {answer}")
+
+
+class Invoke(Journey):
+    """An invocation that prints a marker."""
+
+    FUNCTION = "kept"
+
+    def attempt(self) -> None:
+        assert invoked(self.hurt, self.FUNCTION, marker=self.name) == self.FUNCTION
+
+    def verify(self) -> None:
+        assert invoked(self.hurt, self.FUNCTION) == self.FUNCTION
+
+
+class Log(Invoke):
+    """An invocation, and what it printed. A host that dies takes along what it had not shipped."""
+
+    def verify(self) -> None:
+        printed = f"marker={self.name}\n"
+        events = aws(
+            self.hurt.partner.client("logs").filter_log_events,
+            logGroupName=f"/aws/lambda/{self.FUNCTION}",
+            filterPattern=f'"marker={self.name}"',
+        )["events"]
+        if not events:
+            self.attempt()
+            raise Again("the marker is not written down yet")
+        assert {event["message"] for event in events} == {printed}
+        assert len({event["eventId"] for event in events}) == len(events)
+
+
+JOURNEYS: Mapping[str, type[Journey]] = {
+    "write": Write,
+    "relay": Write,
+    "create": Create,
+    "aws": Create,
+    "update": Update,
+    "override": Override,
+    "invoke": Invoke,
+    "log": Log,
+}
+"""The part of a step's name before the dot → the work that comes by it."""
+
+
+def invoked(hurt: HurtStore, name: str, **event: str) -> str:
+    """The text that a function answers. Raises Again, also when its sandbox was killed in the middle."""
+    answer = aws(hurt.partner.lambda_.invoke, FunctionName=name, Payload=json.dumps(event).encode())
+    document = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        assert document["errorType"] == "Runtime.ExitError", document
+        raise Again(str(document))
+    return str(document["body"])
+
+
+def operator(hurt: HurtStore, method: str, path: str, body: bytes) -> Answer:
+    """The operator's API below the environment."""
+    environment = hurt.environment
+    token = (hurt.state_dir / "operator.token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    address = f"/_kokoa/operator/tenants/{environment.tenant}/{environment.name}{path}"
+    return environment.store.request(address, method=method, body=body, headers=headers)
+
+
+def prepare(hurt: HurtStore) -> None:
+    """The functions that journeys work on, warm; route tables that web processes know."""
+    partner = hurt.partner
+    for name in (Update.FUNCTION, Invoke.FUNCTION):
+        arn = partner.deploy_package(name, package(name))
+        partner.permit(name)
+        until(lambda name=name: invoked(hurt, name) == name, within_s=PATIENCE_S, what=f"the function {name}")
+    partner.route("first", "GET /kept/first", arn, permit=False)
+    for _ in range(20):
+        hurt.environment.get("/kept/first")

@@ -1,0 +1,128 @@
+"""The disk fills up under a running store: callers are told so, nothing acknowledged is lost, and room mends it."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from books import require_the_books_agree
+from hurt_store import PATIENCE_S, HurtStore, hurt_store, within
+from journeys import Again, Create, Invoke, Log, Write, asked, operator, prepare
+from running import until
+
+DESCRIPTION_BYTES = 8000
+DISK_BYTES = 2 << 30  # that much must be free for a start
+
+
+@pytest.fixture(scope="module")
+def disk() -> Iterator[Path]:
+    """A small disk of its own, where PostgreSQL's user may come: its data is on it too."""
+    home = Path(tempfile.mkdtemp(prefix="kokoa-full-"))
+    home.chmod(0o755)
+    folder = home / "state"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=755", "kokoa-test", str(folder)], capture_output=True
+    )
+    if mounted.returncode != 0:
+        reason = f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def hurt(disk: Path) -> Iterator[HurtStore]:
+    """A store that has nothing but this disk."""
+    with hurt_store(disk) as store:
+        prepare(store)
+        yield store
+
+
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Leave no room, until the block ends."""
+    shrink(disk)
+    try:
+        yield
+    finally:
+        resize(disk, DISK_BYTES)
+
+
+def shrink(disk: Path) -> None:
+    """Make the disk as small as what is on it; a store gives some room back now and then, so it is called again."""
+    statistics = os.statvfs(disk)
+    resize(disk, (statistics.f_blocks - statistics.f_bfree) * statistics.f_frsize)
+
+
+def resize(disk: Path, size: int) -> None:
+    """tmpfs takes another size while it is mounted, but none below what is used."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], capture_output=True)
+
+
+def test_a_full_disk_refuses_what_it_cannot_keep_and_room_mends_it(hurt: HurtStore, disk: Path) -> None:
+    kept = [Write(hurt, number) for number in range(3)]
+    for write in kept:
+        write.finish()
+    written = {write.name for write in kept}
+    with full(disk):
+        refusals = refused_writes(hurt, disk, written)
+        assert any("full" in refusal or "UNAVAILABLE" in refusal for refusal in refusals), refusals
+        create = Create(hurt, 900)
+        with pytest.raises(Again, match=r"again|full"):
+            create.attempt()
+        grant_until(hurt, disk, "write error on EVENTS", lambda: write_errors(hurt, "EVENTS"))
+        printed = Invoke(hurt, 903)
+        printed.attempt()
+    after = [Write(hurt, 901), create, Log(hurt, 902)]
+    for journey in after:
+        journey.finish()
+    until(hurt.serves, within_s=PATIENCE_S, what="the store")
+    require_the_books_agree(hurt, written | {after[0].name})
+
+
+def refused_writes(hurt: HurtStore, disk: Path, written: set[str]) -> list[str]:
+    """Write until ten were refused; what was acknowledged on the way counts."""
+    refusals: list[str] = []
+    numbers = iter(range(100, 800))
+    for _ in within(PATIENCE_S):
+        write = Write(hurt, next(numbers))
+        write.description = secrets.token_hex(DESCRIPTION_BYTES // 2)  # that is no shorter on the disk
+        try:
+            write.attempt()
+            written.add(write.name)
+        except Again as again:
+            refusals.append(str(again))
+        if len(refusals) >= 10:
+            return refusals
+        shrink(disk)
+    raise AssertionError(f"only {len(refusals)} writes were refused: {refusals}")
+
+
+def grant_until(hurt: HurtStore, disk: Path, what: str, condition: Callable[[], bool]) -> None:
+    """Make small changes, which PostgreSQL has room for in what it has, until their events meet the full disk."""
+    for number in range(1000):
+        with contextlib.suppress(Again):
+            body = json.dumps({"partner": hurt.partner.name, "pattern": f"/full/{number}"}).encode()
+            asked(lambda body=body: operator(hurt, "POST", "/grants", body))
+        if condition():
+            return
+        shrink(disk)
+    raise AssertionError(f"no {what}")
+
+
+def write_errors(hurt: HurtStore, stream: str) -> bool:
+    """Whether NATS has said that it could not write to a stream."""
+    log = (hurt.state_dir / "nats" / "nats.log").read_text()
+    return f"Filestore [{stream}] Critical write error" in log
