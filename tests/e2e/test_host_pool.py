@@ -67,11 +67,11 @@ async def test_waiting_ends_with_the_callers_patience(tmp_path: Path) -> None:
 async def test_a_nested_call_does_not_wait_for_top_level_work(tmp_path: Path) -> None:
     await require_sandboxes()
     async with running_host(tmp_path, concurrency=4, account_concurrency=4, queue=10) as host:
-        function = host.function(SLEEP, timeout_s=20)
-        top = [asyncio.ensure_future(host.answer(function, 3)) for _ in range(5)]
+        function = host.function(SLEEP, timeout_s=60)
+        top = [asyncio.ensure_future(host.answer(function, 45)) for _ in range(5)]
         await eventually(lambda: host.logs.records, "the first one runs")
-        nested = await asyncio.wait_for(host.answer(function, 0, depth=1), 2)
-        deeper = await asyncio.wait_for(host.answer(function, 0, depth=8), 2)
+        nested = await asyncio.wait_for(host.answer(function, 0, depth=1), 30)
+        deeper = await asyncio.wait_for(host.answer(function, 0, depth=8), 30)
         assert nested
         assert deeper
         assert not any(call.done() for call in top)
@@ -82,11 +82,11 @@ async def test_a_nested_call_does_not_wait_for_top_level_work(tmp_path: Path) ->
 async def test_one_account_does_not_use_a_host_up(tmp_path: Path) -> None:
     await require_sandboxes()
     async with running_host(tmp_path, concurrency=8, account_concurrency=2) as host:
-        greedy = host.function(SLEEP, timeout_s=20)
+        greedy = host.function(SLEEP, timeout_s=60)
         modest = host.function(SLEEP, timeout_s=20, account_id="999999999999")
-        greedy_calls = [asyncio.ensure_future(host.answer(greedy, 2)) for _ in range(6)]
+        greedy_calls = [asyncio.ensure_future(host.answer(greedy, 45)) for _ in range(6)]
         await eventually(lambda: host.logs.records, "the first one runs")
-        await asyncio.wait_for(host.answer(modest, 0), 1.5)
+        await asyncio.wait_for(host.answer(modest, 0), 30)
         assert not any(call.done() for call in greedy_calls)
         for call in greedy_calls:
             call.cancel()

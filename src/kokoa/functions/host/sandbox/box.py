@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 _LISTENERS = 3
 _CREDENTIALS = struct.Struct("3i")
-_CLEANUP_ATTEMPTS = 200
+_CLEANUP_ATTEMPTS = 1000
 _CLEANUP_PAUSE_S = 0.01
 _OUTPUT_BYTES_MAX = 8192
 START_S = 20.0
