@@ -17,6 +17,8 @@ from running import until
 from kokoa.functions.host.process import host_name
 from kokoa.processes.steps import STEPS
 
+pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time; what hangs is named before that
+
 VICTIMS = (*KINDS, "up")
 # Whom `make test` kills at a step; where a step is not named, the process that stands there.
 SELECTED = {
