@@ -91,6 +91,9 @@ class Journey(ABC):
         self.hurt = hurt
         self.name = f"fault{number:04d}"
 
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """What must be so before the attempt. Raises Again."""
+
     @abstractmethod
     def attempt(self) -> None:
         """Returns once it is acknowledged. Raises Again."""
@@ -162,6 +165,9 @@ class Update(Journey):
     """New code for a function that has a warm sandbox with the old one."""
 
     FUNCTION = "updated"
+
+    def prepare(self) -> None:
+        invoked(self.hurt, self.FUNCTION)
 
     def attempt(self) -> None:
         functions = self.hurt.partner.lambda_
