@@ -1,5 +1,6 @@
 """The disk fills up under a running store: callers are told so, nothing acknowledged is lost, and room mends it."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -10,11 +11,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from books import require_the_books_agree
 from hurt_store import PATIENCE_S, HurtStore, hurt_store, within
 from journeys import Again, Create, Invoke, Log, Write, asked, operator, prepare
 from running import until
+
+pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time; what hangs is named before that
 
 DESCRIPTION_BYTES = 8000
 DISK_BYTES = 2 << 30  # that much must be free for a start
@@ -108,6 +112,38 @@ def refused_writes(hurt: HurtStore, disk: Path, written: set[str]) -> list[str]:
             return refusals
         shrink(disk)
     raise AssertionError(f"only {len(refusals)} writes were refused: {refusals}")
+
+
+def test_a_disk_that_is_too_full_for_postgres_to_live_on_mends_by_room_alone(hurt: HurtStore, disk: Path) -> None:
+    """Its write-ahead log finds no room: that is a panic, and it cannot start again either."""
+    before = Write(hurt, 910)
+    before.finish()
+    (server,) = hurt.find("postgres")[:1]
+    with full(disk):
+        asyncio.run(use_up_the_log(hurt, disk))
+        until(lambda: not server.alive or panicked(hurt), within_s=PATIENCE_S, what="the panic")
+        for _ in range(5):
+            with pytest.raises(Again):
+                Write(hurt, 911).attempt()
+    for journey in (before, Write(hurt, 911), Create(hurt, 912), Log(hurt, 913)):
+        journey.finish()
+    until(hurt.serves, within_s=PATIENCE_S, what="the store")
+
+
+async def use_up_the_log(hurt: HurtStore, disk: Path) -> None:
+    """Begin one segment after another, until there is no room for the next."""
+    address = json.loads((hurt.state_dir / "servers.json").read_text())["database_url"]
+    password = (hurt.state_dir / "secrets" / "postgres").read_text()
+    with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        admin = await asyncpg.connect(address, user="kokoa", password=password, timeout=30)
+        for _ in range(1000):
+            await admin.execute("SELECT pg_logical_emit_message(false, 'full', 'x'); SELECT pg_switch_wal()")
+            shrink(disk)
+
+
+def panicked(hurt: HurtStore) -> bool:
+    """Whether PostgreSQL's log says so."""
+    return "PANIC" in (hurt.state_dir / "postgres" / "log" / "postgres.log").read_text()
 
 
 def grant_until(hurt: HurtStore, disk: Path, what: str, condition: Callable[[], bool]) -> None:

@@ -11,11 +11,13 @@ import pytest
 from event_stream import created_products, events_of, require_each_once
 from families import Process
 from hurt_store import KINDS, PATIENCE_S, HurtStore, go_on, hurt_store
-from journeys import JOURNEYS, Again, Journey, Write, prepare
+from journeys import JOURNEYS, Again, Journey, Write, prepare, tried_until_done
 from running import until
 
 from kokoa.functions.host.process import host_name
 from kokoa.processes.steps import STEPS
+
+pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time; what hangs is named before that
 
 VICTIMS = (*KINDS, "up")
 # Whom `make test` kills at a step; where a step is not named, the process that stands there.
@@ -96,6 +98,7 @@ def written() -> list[Write]:
 def test_a_kill_at_a_step_loses_nothing(hurt: HurtStore, written: list[Write], step: str, victim: str) -> None:
     hurt.require_running()
     journey = JOURNEYS[step.partition(".")[0]](hurt, cells().index((step, victim)))
+    tried_until_done(journey.prepare, what="the preparation")
     hurt.arm(step)
     attempt = Attempt(journey)
     attempt.start()

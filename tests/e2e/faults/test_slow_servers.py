@@ -14,6 +14,8 @@ from hurt_store import PATIENCE_S, HurtStore, hurt_store
 from journeys import prepare
 from running import until
 
+pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time; what hangs is named before that
+
 # Longer than a statement and a call may take. `make test` waits only until it sees what callers are told meanwhile.
 FREEZE_S = 40.0 if os.environ.get("FAULTS") == "complete" else 0.0
 MEANWHILE = {"postgres": ("write", "again"), "nats": ("list", "done")}
@@ -42,7 +44,6 @@ def frozen(hurt: HurtStore, kind: str) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ["postgres", "nats"])
 async def test_a_server_that_hangs_leaves_no_caller_hanging(hurt: HurtStore, kind: str) -> None:
     async with Callers(hurt, prefix=f"slow{kind}") as callers:
