@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from kokoa.functions.host.foundation import lay_foundation
+from kokoa.functions.host.machine import Facts, cgroup_remedy, read_facts, sandbox_remedy
 from kokoa.functions.host.process import open_cgroups
 from kokoa.functions.host.runtimes import Runtimes, find_interpreters
 from kokoa.functions.host.sandbox import seccomp
@@ -17,10 +18,6 @@ from kokoa.functions.host.sandbox.layout import running_as_root
 from kokoa.kernel.errors import KokoaError
 
 _NOBODY = 700_000 - 1
-_CGROUP_REMEDY = (
-    "Run the host as root, or as a systemd service with Delegate=yes. "
-    "Without it functions run, but what they use is not limited."
-)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -35,12 +32,13 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def examine() -> list[Finding]:
     """Try every mechanism for real; takes about a second."""
-    findings = [_architecture(), _privileges(), await _interpreters()]
+    facts = read_facts()
+    findings = [_architecture(), _privileges(), await _interpreters(), _generation(facts)]
     cgroups = open_cgroups(f"kokoa-doctor-{os.getpid()}")
     try:
-        findings += [_controller(cgroups, name) for name in CONTROLLERS]
+        findings += [_controller(cgroups, name, facts) for name in CONTROLLERS]
         if all(finding.ok for finding in findings if finding.required):
-            findings.append(await _sandbox(cgroups))
+            findings.append(await _sandbox(cgroups, facts))
     finally:
         cgroups.close()
     return findings
@@ -82,19 +80,25 @@ async def _interpreters() -> Finding:
     )
 
 
-def _controller(cgroups: CgroupTree, name: str) -> Finding:
+def _generation(facts: Facts) -> Finding:
+    """Said even when all is well, for whoever asks for help."""
+    return Finding(f"control groups: {facts.generation}", ok=facts.generation != "none", required=False)
+
+
+def _controller(cgroups: CgroupTree, name: str, facts: Facts) -> Finding:
     why = cgroups.missing.get(name, "")
-    return Finding(f"cgroup {name}", ok=not why, why=why, remedy=_CGROUP_REMEDY if why else "", required=False)
+    remedy = cgroup_remedy(name, cgroups.refused.get(name), facts) if why else ""
+    return Finding(f"cgroup {name}", ok=not why, why=why, remedy=remedy, required=False)
 
 
-async def _sandbox(cgroups: CgroupTree) -> Finding:
+async def _sandbox(cgroups: CgroupTree, facts: Facts) -> Finding:
     """Start one sandbox and, as root, mount something into it."""
     with tempfile.TemporaryDirectory(prefix="kokoa-doctor-") as name:
         folder = Path(name)
         try:
             foundation = await lay_foundation(folder, folder / "host", cgroups)
         except (KokoaError, OSError) as error:
-            return _broken(str(error))
+            return _broken(str(error), facts)
         ground, runtimes = foundation.ground, foundation.runtimes
         try:
             slot = Slot(0, _NOBODY if running_as_root() else -1)
@@ -107,17 +111,11 @@ async def _sandbox(cgroups: CgroupTree) -> Finding:
                 await box.close()
                 box.close_descriptors()
         except KokoaError as error:
-            return _broken(f"{error.message} {error.detail}".strip())
+            return _broken(f"{error.message} {error.detail}".strip(), facts)
         finally:
             await ground.spawner.stop()
     return Finding("sandbox", ok=True)
 
 
-def _broken(why: str) -> Finding:
-    return Finding(
-        "sandbox",
-        ok=False,
-        why=why,
-        remedy="Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, "
-        "kernel.apparmor_restrict_unprivileged_userns=0); in a container, allow unshare, mount and a full /proc.",
-    )
+def _broken(why: str, facts: Facts) -> Finding:
+    return Finding("sandbox", ok=False, why=why, remedy=sandbox_remedy(facts))

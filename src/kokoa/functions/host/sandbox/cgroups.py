@@ -80,9 +80,16 @@ def _available(folder: Path) -> frozenset[str]:
 class CgroupTree:
     """The folders of one host. Make it with `open_tree`."""
 
-    def __init__(self, folders: list[tuple[Hierarchy, Path]], missing: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folders: list[tuple[Hierarchy, Path]],
+        missing: dict[str, str],
+        refused: dict[str, int | None] | None = None,
+    ) -> None:
+        """missing: why, by controller.  refused: with which errno; None where there is nothing to try."""
         self._folders = folders
         self.missing = missing
+        self.refused = refused or {}
         self.courtesy = Courtesy(self._cpu())
 
     @property
@@ -118,6 +125,7 @@ def open_tree(name: str, hierarchies: list[Hierarchy]) -> CgroupTree:
     """Make the host's folders and sweep away what an earlier host of the same name left in them."""
     folders: list[tuple[Hierarchy, Path]] = []
     missing = dict.fromkeys(CONTROLLERS, "no cgroup hierarchy of this machine offers it")
+    refused: dict[str, int | None] = {}
     for hierarchy in hierarchies:
         if not hierarchy.controllers:
             continue
@@ -125,12 +133,13 @@ def open_tree(name: str, hierarchies: list[Hierarchy]) -> CgroupTree:
             folder = _open_folder(hierarchy, name)
         except OSError as error:
             missing |= dict.fromkeys(hierarchy.controllers, f"{hierarchy.own}: {error.strerror}")
+            refused |= dict.fromkeys(hierarchy.controllers, error.errno)
             continue
         folders.append((hierarchy, folder))
         for controller in hierarchy.controllers:
             missing.pop(controller, None)
     _sweep(folders)
-    return CgroupTree(folders, missing)
+    return CgroupTree(folders, missing, refused)
 
 
 def _open_folder(hierarchy: Hierarchy, name: str) -> Path:
