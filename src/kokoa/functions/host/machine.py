@@ -110,7 +110,7 @@ def sandbox_remedy(facts: Facts) -> str:
         found.append("in a container a full /proc is needed too: docker run --security-opt systempaths=unconfined")
     if not found:
         found.append(
-            "allow this process to make user name spaces and mounts; `bwrap --unshare-all --ro-bind / / true` tries it"
+            "let this process make user name spaces and mounts; `bwrap --unshare-all --ro-bind / / true` tries it"
         )
     text = "; ".join(found)
     return f"{text[0].upper()}{text[1:]}."
