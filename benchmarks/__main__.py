@@ -11,18 +11,19 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from benchmarks.federation import measure_gateway
-from benchmarks.functions import measure_cold_start, measure_invoke, measure_override
+from benchmarks.functions import measure_cold_start, measure_invoke, measure_invoke_rate, measure_override
 from benchmarks.reads import LISTING, PAGE, SEARCH, measure_reads
 from benchmarks.report import Measurement, table_of
 from benchmarks.running import RunningStore, store_up
 from benchmarks.stage import Tell, open_stage
 
-Name = Literal["listing", "page", "search", "gateway", "invoke", "cold-start", "override"]
+Name = Literal["listing", "page", "search", "gateway", "invoke", "invoke-rate", "cold-start", "override"]
 
 _READS = {"listing": LISTING, "page": PAGE, "search": SEARCH}
 _OTHERS = {
     "gateway": measure_gateway,
     "invoke": measure_invoke,
+    "invoke-rate": measure_invoke_rate,
     "cold-start": measure_cold_start,
     "override": measure_override,
 }

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from benchmarks.load import Line, request
+from benchmarks.load import Line, drive, request
 from benchmarks.report import Measurement, Target, percentile
 from benchmarks.runtime_floor import runtime_floor
 from benchmarks.stage import Stage, Tell
@@ -21,6 +21,8 @@ RUNTIME = f"python3.{sys.version_info.minor}"
 WARM_UP = 100
 INVOKES = 400
 COLD_STARTS = 4
+RATE_CONNECTIONS = 16
+RATE_S = 3.0
 # Spares are opened again while nothing else runs: a cold start is measured when they are there.
 _SPARES_S = 0.6
 _ROUTE_PATIENCE_S = 5.0
@@ -105,6 +107,31 @@ async def measure_invoke(stage: Stage, rounds: int, tell: Tell) -> Measurement:
         floor_name="the bare Runtime API loop: no sandbox, no queue, no signature",
         target=Target("value", 1.0),
         notes={"p99": f"{median(tails):.2f} ms", "best round": f"{min(ours):.2f} ms"},
+    )
+
+
+async def measure_invoke_rate(stage: Stage, rounds: int, tell: Tell) -> Measurement:
+    """Warm Invoke on many connections at once."""
+    payload = json.dumps({"name": "bench"}).encode()
+    ours: list[float] = []
+    floors: list[float] = []
+    with deployed(stage, "bench-rate", HELLO):
+        signed = stage.signed_invoke("bench-rate", payload)
+        await drive(stage.store.address, [signed], connections=RATE_CONNECTIONS, seconds=RATE_S)
+        async with runtime_floor() as floor:
+            for number in range(rounds):
+                tell(f"invokes a second: round {number + 1} of {rounds}")
+                driven = await drive(stage.store.address, [signed], connections=RATE_CONNECTIONS, seconds=RATE_S)
+                ours.append(driven.per_second)
+                floors.append(1000 / median([await floor.invoke_ms(payload) for _ in range(INVOKES)]))
+    return Measurement(
+        name=f"warm invokes a second through the AWS API, {RATE_CONNECTIONS} connections",
+        unit="/s",
+        subject=ours,
+        floor=floors,
+        floor_name="the bare Runtime API loop, one at a time",
+        target=Target("rate", 1500.0),
+        notes={"best round": f"{max(ours):,.0f} /s"},
     )
 
 

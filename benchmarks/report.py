@@ -7,14 +7,14 @@ from typing import Any, Literal
 import msgspec
 from rich.table import Table
 
-Kind = Literal["ratio", "difference", "value"]
+Kind = Literal["ratio", "difference", "value", "rate"]
 
 
 class Target(msgspec.Struct, frozen=True):
     """What must hold of a figure.
 
     ratio: subject / floor is at least the bound.  difference: subject - floor is at most the bound.
-    value: the subject is at most the bound, and the floor is only shown beside it.
+    value: the subject is at most the bound, and the floor is only shown beside it.  rate: it is at least the bound.
     """
 
     kind: Kind
@@ -28,6 +28,8 @@ class Target(msgspec.Struct, frozen=True):
                 return f"floor + ≤ {self.bound:g} {unit}"
             case "value":
                 return f"≤ {self.bound:g} {unit}"
+            case "rate":
+                return f"≥ {self.bound:g} {unit}"
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -54,13 +56,13 @@ class Measurement(msgspec.Struct, frozen=True):
                 return median(subject / floor for subject, floor in pairs)
             case "difference":
                 return median(subject - floor for subject, floor in pairs)
-            case "value":
+            case "value" | "rate":
                 return median(self.subject)
 
     @property
     def met(self) -> bool:
         """Whether the target holds."""
-        if self.target.kind == "ratio":
+        if self.target.kind in ("ratio", "rate"):
             return self.figure >= self.target.bound
         return self.figure <= self.target.bound
 
@@ -99,7 +101,7 @@ def _figure(one: Measurement) -> str:
             return f"{one.figure:.2f} ×"
         case "difference":
             return f"{one.figure:+.2f} {one.unit}"
-        case "value":
+        case "value" | "rate":
             return shown(one.figure, one.unit)
 
 

@@ -187,32 +187,35 @@ class Worker:
     async def invoke(self, request: InvokeRequest, *, yielding: bool = False) -> Invocation:
         """Run one invocation. Raises NotDelivered when the function never saw it.
 
-        yielding: it gives way to others from the start, and not only when it has run for a while.
+        yielding: it gives way to others at once, and not only when it has run for a while; its start does not, or on
+        a busy machine it would never be over.
         """
         assert self._stream is not None
         assert self._current is None
         self._lender = request
-        group = self._box.group
-        self._outside.courtesy.begin(group.cpu, yielding=yielding)
-        eager_s = _EAGER_INIT_S if self._init_ms == 0 else _EAGER_S
-        turning = asyncio.get_running_loop().call_later(eager_s, self._give_way)
+        cold = self._init_ms == 0
+        group, courtesy = self._box.group, self._outside.courtesy
+        courtesy.begin(group.cpu, yielding=yielding and not cold)
+        loop = asyncio.get_running_loop()
+        turning = loop.call_later(_EAGER_INIT_S if cold else _EAGER_S, self._give_way)
         group.thaw()
         try:
-            return await self._invoke(request)
+            if cold:
+                await self._wait_initialised()
+                turning.cancel()
+                turning = loop.call_later(0 if yielding else _EAGER_S, self._give_way)
+            return await self._invoke(request, cold=cold)
         finally:
             turning.cancel()
-            self._outside.courtesy.end(group.cpu)
+            courtesy.end(group.cpu)
 
     def _give_way(self) -> None:
         if self._closing is None:
             self._outside.courtesy.turn(self._box.group.cpu)
 
-    async def _invoke(self, request: InvokeRequest) -> Invocation:
+    async def _invoke(self, request: InvokeRequest, *, cold: bool) -> Invocation:
         assert self._stream is not None
-        cold = self._init_ms == 0
-        if cold:
-            await self._wait_initialised()
-        else:
+        if not cold:
             self._stream.begin(request.request_id, request.correlation_id)
             self._egress.begin()
         current = self._current = _Current(request, cold=cold)
