@@ -11,7 +11,7 @@ SERVICE_PASSWORD = "for-tests-only"
 ConnectService = Callable[..., Awaitable[Database]]
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 15) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
     """Wait for a condition. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while not condition():

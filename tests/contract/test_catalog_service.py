@@ -189,11 +189,11 @@ async def test_a_subscription_tells_each_change_of_the_products_it_asks_for(
         for changed in (other, one):
             await shop.data(UPDATE, input={"id": changed["id"], "version": 1, "name": "Better"})
         await relay_once(DatabaseOutbox(database), bus)
-        first = await asyncio.wait_for(coming, 10)
+        first = await asyncio.wait_for(coming, 60)
         coming = asyncio.ensure_future(anext(changes))
         await shop.data("mutation($id: ID!) { deleteProduct(id: $id, version: 2) }", id=one["id"])
         await relay_once(DatabaseOutbox(database), bus)
-        second = await asyncio.wait_for(coming, 10)
+        second = await asyncio.wait_for(coming, 60)
     assert first.response() == {"data": {"productChanged": {"id": one["id"], "product": {"name": "Better"}}}}
     assert second.response() == {"data": {"productChanged": {"id": one["id"], "product": None}}}
     assert shop.service.feed.listeners(shop.environment_id) == 0

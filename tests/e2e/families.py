@@ -56,7 +56,7 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def wait_for_the_end_of(family: list[Process], *, within_s: float = 30) -> None:
+def wait_for_the_end_of(family: list[Process], *, within_s: float = 90) -> None:
     deadline = time.monotonic() + within_s
     while survivors := [process for process in family if process.alive]:
         assert time.monotonic() < deadline, f"still alive: {survivors}"

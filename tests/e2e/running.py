@@ -161,7 +161,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         raise AssertionError("the store did not stop when it was told to") from None
 
 
-def until(condition: Any, *, within_s: float = 20.0, what: str = "the condition") -> Any:
+def until(condition: Any, *, within_s: float = 60.0, what: str = "the condition") -> Any:
     """Call until it gives something true; that is returned."""
     deadline = time.monotonic() + within_s
     while True:

@@ -155,7 +155,7 @@ def sandbox_groups(settings: HostSettings) -> list[Path]:
     return [Path(entry) for folder in folders if folder.is_dir() for entry in os.scandir(folder) if entry.is_dir()]
 
 
-async def eventually(condition: Callable[[], Any], what: str, timeout_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], Any], what: str, timeout_s: float = 60.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():
