@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from functions_fixtures.hosting import Hosting, require_sandboxes, running_host
 
+from kokoa.functions.host import relay
 from kokoa.functions.host.relay import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.e2e
@@ -160,6 +161,23 @@ async def test_bodies_are_not_unpacked_on_the_way(host: Hosting, store: Store) -
     assert (await host.answer(host.function(ASK), event))[0] == 201
     assert store.requests[-1][3] == bomb.encode("latin-1")
     assert store.last()["content-encoding"] == "gzip"
+
+
+async def test_who_asks_too_fast_waits_or_is_told_so(
+    host: Hosting, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five requests at once here, and then one an hour: the sixth would come after the invocation's deadline."""
+    monkeypatch.setattr(relay, "REQUESTS_BURST", 5.0)
+    monkeypatch.setattr(relay, "REQUESTS_PER_S", 1 / 3600)
+    source = ASK + "def handler(e, c): return [ask(os.environ['APP_LOAD_BALANCER_URL'])[0] for _ in range(8)]"
+    before = len(store.requests)
+    # A variable that counts at process start asks for a sandbox of its own, whose doors open after the change.
+    answers = await host.answer(host.function(source, environment={"LC_ALL": "C"}))
+    assert answers == [201] * 5 + [429] * 3
+    assert len(store.requests) - before == 5
+    monkeypatch.setattr(relay, "REQUESTS_PER_S", 50.0)
+    answers = await host.answer(host.function(source, environment={"LC_ALL": "C"}))
+    assert answers == [201] * 8, "who may wait waits"
 
 
 async def test_a_body_over_the_bound_is_refused(host: Hosting) -> None:

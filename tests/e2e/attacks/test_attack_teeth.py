@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from attacks.arena import Arena, open_arena, text_of
 from functions_fixtures.hosting import running_host
 
 from kokoa.functions.host import logs, relay, runtime_api, worker
+from kokoa.functions.host.errors import SandboxUnavailable
 from kokoa.functions.host.sandbox import box
 from kokoa.functions.host.sandbox.cgroups import Limits
 from kokoa.functions.host.sandbox.layout import Layout
@@ -67,10 +69,18 @@ async def test_the_name_space_of_processes(bare: Arena, take: Take) -> None:
 
 
 async def test_the_name_space_of_the_network(bare: Arena, take: Take) -> None:
+    """Its doors are ports of the machine then: where somebody else has one of these just now, it tries again."""
     take("--unshare-net")
     with socket.create_server(("127.0.0.1", 0)) as outside:
         target = ["127.0.0.1", outside.getsockname()[1]]
-        assert await bare.attack("network", [target]) == [target]
+        found = None
+        deadline = time.monotonic() + 60
+        while found is None:
+            try:
+                found = await bare.attack("network", [target])
+            except SandboxUnavailable:
+                assert time.monotonic() < deadline
+        assert found == [target]
         outside.accept()[0].close()
 
 
@@ -214,7 +224,7 @@ async def test_limits_of_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 async def test_bounds_of_logs(bare: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    flood = {"flood": "a line without end", "seconds": 1.0}
+    flood = {"flood": "a line without end", "seconds": 3.0}
     bounded = await bare.attack("floods_logs", flood, memory_mb=256)
     before = len(bare.host.logs.records)
     monkeypatch.setattr(logs, "_READING_SHARE", 100.0)
@@ -247,7 +257,7 @@ async def test_bounds_of_connections(bare: Arena, monkeypatch: pytest.MonkeyPatc
         most = max(most, len(os.listdir("/proc/self/fd")) - held)
         return most > 2 * 128 + 32
 
-    flood = {"seconds": 3, "keep": True}
+    flood = {"seconds": 4, "keep": True}
     attack = bare.host.invoke(bare.weapon("connection_flood", memory_mb=256), flood)
     await beside_until(attack, look)
 

@@ -4,6 +4,7 @@ Both are HTTP on a socket that lives inside the sandbox, served here and passed 
 the invocation that is running now. A function cannot choose a token: whatever it sends under our names is dropped.
 """
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Literal
@@ -16,7 +17,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from kokoa.functions.host.listening import Listening, ListeningBounds
+from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
 from kokoa.kernel.clock import now_ms
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +44,10 @@ REQUESTS_MAX = 64
 # More than may ask at once, because clients keep connections for later.
 BOUNDS = ListeningBounds(connections=2 * REQUESTS_MAX, burst=2 * REQUESTS_MAX, rate_per_s=500.0)
 BODY_BYTES_MAX = 80 * 1024 * 1024
+# A request takes the event loop, which is everybody's, most of a millisecond; so does passing on half a megabyte.
+REQUESTS_BURST = 300.0
+REQUESTS_PER_S = 300.0
+_REQUEST_BYTES = 512 * 1024
 _UPSTREAM_CONNECTIONS_MAX = 512
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_S = 5.0
@@ -85,6 +90,7 @@ class Relay:
         self._web_url = web_url.rstrip("/")
         self._current = current
         self._running = 0
+        self._pace = Allowance(REQUESTS_BURST, REQUESTS_PER_S)
         # Only the serving protocol; the socket comes from inside the sandbox.
         # Bodies pass as they are: who unpacks a function's bombs is whoever it sends them to.
         self.server = web.Server(self._serve, access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE_S)
@@ -104,9 +110,17 @@ class Relay:
             return _problem(429, f"A function may have {REQUESTS_MAX} requests under way.", "too-many-requests")
         if (request.content_length or 0) > BODY_BYTES_MAX:
             return _problem(413, f"A request body may have {BODY_BYTES_MAX} bytes.", "body-too-large")
+        wait_s = self._pace.spend(1)
+        if wait_s * 1000 > call.deadline_ms - now_ms():
+            self._pace.give_back(1)
+            return _problem(429, f"A function may make {REQUESTS_PER_S:.0f} requests a second.", "too-many-requests")
         self._running += 1
         try:
-            return await self._pass_on(request, call)
+            await asyncio.sleep(wait_s)
+            still = self._current()
+            if still is None:  # the invocation ended meanwhile
+                return _problem(503, "No invocation is running, so there is nobody to ask for.", "no-invocation")
+            return await self._pass_on(request, still)
         except BodyTooLarge:
             return _problem(413, f"A request body may have {BODY_BYTES_MAX} bytes.", "body-too-large")
         except TimeoutError:
@@ -120,11 +134,12 @@ class Relay:
     async def _pass_on(self, request: web.BaseRequest, call: CurrentCall) -> web.StreamResponse:
         patience_s = max(0.001, (call.deadline_ms - now_ms()) / 1000)
         headers = outbound_headers(request.headers, self._door, call)
+        body = self._bounded(request) if request.body_exists else None
         async with self._session.request(
             request.method,
             URL(self._web_url + request.raw_path, encoded=True),
             headers=headers,
-            data=_bounded(request) if request.body_exists else None,
+            data=body,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=patience_s, sock_connect=_CONNECT_S),
         ) as upstream:
@@ -135,8 +150,24 @@ class Relay:
             await response.prepare(request)
             async for chunk in upstream.content.iter_chunked(_CHUNK_BYTES):
                 await response.write(chunk)
+                await self._rest(len(chunk))
             await response.write_eof()
             return response
+
+    async def _bounded(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise BodyTooLarge
+            yield chunk
+            await self._rest(len(chunk))
+
+    async def _rest(self, size: int) -> None:
+        """After passing on so many bytes."""
+        wait_s = self._pace.spend(size / _REQUEST_BYTES)
+        if wait_s:
+            await asyncio.sleep(wait_s)
 
 
 def outbound_headers(headers: Mapping[str, str], door: Door, call: CurrentCall) -> CIMultiDict[str]:
@@ -156,15 +187,6 @@ def outbound_headers(headers: Mapping[str, str], door: Door, call: CurrentCall) 
     kept[CALL_HEADER] = call.token
     kept[_CORRELATION_HEADER] = call.correlation_id
     return kept
-
-
-async def _bounded(request: web.BaseRequest) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise BodyTooLarge
-        yield chunk
 
 
 def _problem(status: int, detail: str, kind: str) -> web.Response:
