@@ -93,8 +93,9 @@ class EmbeddedNats:
         read = _size(self._log)
         while True:
             await asyncio.sleep(_LOOK_S)
-            given_up = given_up or _says(self._log, read, _GIVEN_UP)
-            read = _size(self._log)
+            text = _more_of(self._log, read)
+            read += len(text)
+            given_up = given_up or any(word in text for word in _GIVEN_UP)
             if given_up and shutil.disk_usage(self._home).free >= _ROOM_BYTES and self._keeper.child is not None:
                 _log.warning("nats_starts_again", reason="it gave streams up while the disk was full")
                 await self._keeper.child.stop(signal.SIGTERM, timeout_s=_STOP_TIMEOUT_S)
@@ -129,14 +130,13 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _says(path: Path, since: int, words: tuple[bytes, ...]) -> bool:
-    """Whether a log has one of these words in what came after so many bytes, at most a MB of it."""
-    if _size(path) <= since:
-        return False
+def _more_of(path: Path, read: int) -> bytes:
+    """What a log has after so many bytes, at most a MB."""
+    if _size(path) <= read:
+        return b""
     with path.open("rb") as file:
-        file.seek(since)
-        text = file.read(_LOG_READ_BYTES)
-    return any(word in text for word in words)
+        file.seek(read)
+        return file.read(_LOG_READ_BYTES)
 
 
 async def _answers(url: str) -> bool:

@@ -12,10 +12,9 @@ from hurt_store import KINDS, PATIENCE_S, HurtStore, hurt_store
 from journeys import prepare
 from running import until
 
-pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time; what hangs is named before that
-
 COMPLETE = os.environ.get("FAULTS") == "complete"
 ROUNDS = 5 if COMPLETE else 1
+pytestmark = pytest.mark.timeout(300 * ROUNDS)  # a busy machine takes its time; what hangs is named before that
 _SEED = int.from_bytes(os.urandom(4), "big")
 
 

@@ -1,6 +1,8 @@
 """Readiness names what fails and never waits long; metrics count by template and stay bounded."""
 
 import asyncio
+import errno
+import io
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from kokoa.web.health import liveness, readiness
 from kokoa.web.http import ROUTE_KEY, Response, send_response
+from kokoa.web.logging import LossyStream
 from kokoa.web.metrics import ROUTES_MAX, HttpMetrics
 from kokoa.web.observe import Observed
 from unit.web.asgi_client import ask
@@ -69,6 +72,31 @@ def test_series_stay_bounded() -> None:
     counted = [line for line in metrics.response().body.decode().splitlines() if "_count{" in line]
     assert len(counted) <= ROUTES_MAX + 1
     assert all('method="OTHER"' in line for line in counted)
+
+
+class FullDisk(io.StringIO):
+    """A stream whose disk is full while `full` is set."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_log_that_cannot_be_written_loses_lines_counts_them_and_raises_nothing() -> None:
+    disk = FullDisk()
+    stream = LossyStream(disk)
+    stream.write("first\n")
+    disk.full = True
+    for _ in range(3):
+        stream.write("lost\n")
+    disk.full = False
+    stream.write("second\n")
+    first, lost, second = disk.getvalue().splitlines()
+    assert (first, second) == ("first", "second")
+    assert orjson.loads(lost)["count"] == 3
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

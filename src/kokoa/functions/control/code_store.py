@@ -5,6 +5,7 @@ that a crash took away.
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -55,7 +56,7 @@ class ObjectCodeStore:
                 if self._folder is not None:
                     await asyncio.to_thread(_sync, self._folder / key)
         except (BaseError, OSError) as error:
-            raise CodeStoreUnavailable("The package could not be stored; try again.", detail=repr(error)) from error
+            raise CodeStoreUnavailable(_why_not_stored(error), detail=repr(error)) from error
 
     async def fetch(self, sha256: str) -> bytes:
         """The package. Raises CodeStoreUnavailable, also when it is not there or is damaged."""
@@ -69,6 +70,12 @@ class ObjectCodeStore:
         if digest != sha256:
             raise CodeStoreUnavailable("The stored package is damaged.", detail=f"{sha256} reads as {digest}")
         return content
+
+
+def _why_not_stored(error: Exception) -> str:
+    if os.strerror(errno.ENOSPC) in str(error):
+        return "The disk of the package store is full: no package can be stored until its operator makes room."
+    return "The package could not be stored; try again."
 
 
 def _sync(path: Path) -> None:
