@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contract.catalog_shop import CREATE, Shop
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
@@ -17,40 +18,7 @@ from kokoa.services.catalog.model import Category, Country
 from kokoa.services.catalog.service import FOLDER, CatalogService
 from servers import ConnectService, until
 
-MANAGEMENT = frozenset({"storefront", "management"})
-
-CREATE = """mutation Create($input: CreateProductInput!) {
-  createProduct(input: $input) { id name slug price currency version variants { sku price priceMinor currency } }
-}"""
 UPDATE = """mutation Update($input: UpdateProductInput!) { updateProduct(input: $input) { name version } }"""
-
-
-class Shop:
-    """A catalog and one environment in it."""
-
-    def __init__(self, service: CatalogService) -> None:
-        self.service = service
-        self.environment_id = new_id()
-
-    async def ask(self, document: str, scopes: frozenset[str] = MANAGEMENT, **variables: Any) -> Any:
-        caller = Caller("server", scopes=scopes)
-        call = Call(self.environment_id, caller, new_correlation_id(), now_ms() + 30_000)
-        return await self.service.subgraph.execute(document, variables, call)
-
-    async def data(self, document: str, **variables: Any) -> Any:
-        result = await self.ask(document, **variables)
-        assert not result.errors, result.errors
-        return result.data
-
-    async def code(self, document: str, **variables: Any) -> str:
-        result = await self.ask(document, **variables)
-        code: str = result.errors[0]["extensions"]["code"]
-        return code
-
-    async def create(self, name: str, **more: Any) -> Any:
-        variants = [{"sku": f"{name}-1", "priceMinor": 8990, "currency": "EUR"}]
-        variants += [{"sku": f"{name}-2", "priceMinor": 7990, "currency": "EUR"}]
-        return (await self.data(CREATE, input={"name": name, "variants": variants, **more}))["createProduct"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from kokoa.services.search.actions import BATCH_MAX, SearchActions
 _log = structlog.get_logger(__name__)
 
 _INDEX_PATIENCE_MS = 8_000
-_INDEXER = Caller("service", "search", frozenset({"storefront", "management"}))
+_INDEXER = Caller("service", "search", frozenset({"storefront"}))
 
 
 class DatabaseOutbox:
@@ -48,6 +48,11 @@ async def relay_outbox(database: Database, bus: Bus) -> None:
     await relay(DatabaseOutbox(database), bus, tell)
 
 
+def indexer_call(environment_id: str, correlation_id: str) -> Call:
+    """How the graph is asked for what is indexed: as a storefront, for the index holds what storefronts see."""
+    return Call(environment_id, _INDEXER, correlation_id, now_ms() + _INDEX_PATIENCE_MS)
+
+
 async def keep_index(bus: Bus, search: SearchActions) -> None:
     """Index what catalog's events name."""
 
@@ -57,8 +62,7 @@ async def keep_index(bus: Bus, search: SearchActions) -> None:
             envelope = msgspec.json.decode(message.data, type=Envelope)
             changed[envelope.environment_id, envelope.correlation_id][envelope.data["product_id"]] = None
         for (environment_id, correlation_id), product_ids in changed.items():
-            call = Call(environment_id, _INDEXER, correlation_id, now_ms() + _INDEX_PATIENCE_MS)
-            await search.index(list(product_ids), call)
+            await search.index(list(product_ids), indexer_call(environment_id, correlation_id))
 
     await bus.consume("EVENTS", "search-index", "events.*.catalog.>", handle, batch=BATCH_MAX)
 

@@ -15,6 +15,10 @@ class ProductChanged(Conflict):
     """Somebody changed the product since it was read."""
 
 
+class ProductIsArchived(Conflict):
+    """An archived product is restored before it is published or unpublished."""
+
+
 class AlreadyTaken(Conflict):
     """A slug, an SKU or an external reference belongs to another product."""
 

@@ -1,33 +1,51 @@
-"""Facts that catalog tells others. They name the product; who wants its fields asks the graph, so overrides hold."""
+"""Facts that catalog tells others. They name the product; who wants its fields asks the graph, so overrides hold.
+
+status is what the product has after the event, or had before it was deleted: storefronts hear of published ones only.
+"""
 
 from kokoa.postgres import Event
 
 
-class ProductCreated(Event, frozen=True, kw_only=True):
-    """A product is in the store."""
+class ProductEvent(Event, frozen=True, kw_only=True):
+    """What all events of a product have. status: DRAFT, PUBLISHED or ARCHIVED."""
 
     product_id: str
     version: int
+    status: str = "PUBLISHED"
 
     def key(self) -> str:
         return self.product_id
 
 
-class ProductUpdated(Event, frozen=True, kw_only=True):
+class ProductCreated(ProductEvent, frozen=True, kw_only=True):
+    """A product is in the catalogue."""
+
+
+class ProductUpdated(ProductEvent, frozen=True, kw_only=True):
     """A product, one of its variants or prices changed."""
 
-    product_id: str
-    version: int
 
-    def key(self) -> str:
-        return self.product_id
+class ProductDeleted(ProductEvent, frozen=True, kw_only=True):
+    """A product left the catalogue for good."""
 
 
-class ProductDeleted(Event, frozen=True, kw_only=True):
-    """A product left the store for good."""
+class ProductStatusChanged(ProductEvent, frozen=True, kw_only=True):
+    """What the four events below have. previous_status: before the event."""
 
-    product_id: str
-    version: int
+    previous_status: str
 
-    def key(self) -> str:
-        return self.product_id
+
+class ProductPublished(ProductStatusChanged, frozen=True, kw_only=True):
+    """Storefronts see the product from now on."""
+
+
+class ProductUnpublished(ProductStatusChanged, frozen=True, kw_only=True):
+    """A published product is a draft again."""
+
+
+class ProductArchived(ProductStatusChanged, frozen=True, kw_only=True):
+    """The product is kept, and sold no more."""
+
+
+class ProductRestored(ProductStatusChanged, frozen=True, kw_only=True):
+    """An archived product is a draft again."""

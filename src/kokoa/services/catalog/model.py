@@ -3,11 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from kokoa.kernel.money import Money, major_units
-from kokoa.services.catalog.errors import InvalidPage, InvalidProduct
+from kokoa.services.catalog.errors import InvalidPage, InvalidProduct, ProductIsArchived
 
 PAGE_MAX = 100
 OFFSET_MAX = 10_000
@@ -18,6 +21,10 @@ DESCRIPTION_MAX = 20_000
 SKU_MAX = 64
 REFERENCE_MAX = 128
 PRICE_MINOR_MAX = 2**31 - 1  # GraphQL's Int
+
+Status = Literal["DRAFT", "PUBLISHED", "ARCHIVED"]
+StatusChange = Literal["publish", "unpublish", "archive", "restore"]
+NEW_STATUSES: tuple[Status, ...] = ("DRAFT", "PUBLISHED")
 
 _SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
@@ -47,6 +54,9 @@ class Product(msgspec.Struct, frozen=True):
     price_minor: int | None
     currency: str | None
     version: int
+    status: Status
+    created_at: datetime
+    updated_at: datetime
 
     @property
     def price(self) -> float | None:
@@ -79,6 +89,7 @@ class NewProduct(msgspec.Struct, frozen=True):
     category_slug: str | None
     external_reference: str | None
     variants: tuple[NewVariant, ...]
+    status: Status = "PUBLISHED"
 
 
 class ProductChanges(msgspec.Struct, frozen=True):
@@ -95,6 +106,25 @@ def lowest_price(variants: Sequence[NewVariant]) -> Money | None:
         return None
     currency = variants[0].price.currency
     return min((v.price for v in variants if v.price.currency == currency), key=lambda price: price.amount_minor)
+
+
+def sees_unpublished(scopes: AbstractSet[str]) -> bool:
+    """Whether a caller with these scopes sees drafts and archived products; all others see published ones only."""
+    return "management" in scopes
+
+
+def status_after(change: StatusChange, current: Status) -> Status:
+    """The status that a change leads to; the current one when there is nothing to do.
+
+    An archived product is restored, as a draft, before anything else. Raises ProductIsArchived.
+    """
+    if change == "archive":
+        return "ARCHIVED"
+    if change == "restore":
+        return "DRAFT" if current == "ARCHIVED" else current
+    if current == "ARCHIVED":
+        raise ProductIsArchived(f"An archived product cannot be {change}ed; restore it first.")
+    return "PUBLISHED" if change == "publish" else "DRAFT"
 
 
 def require_page(limit: int, offset: int) -> None:
@@ -125,6 +155,8 @@ def require_new_product(product: NewProduct) -> None:
     skus = [variant.sku for variant in product.variants]
     if len(set(skus)) < len(skus):
         raise InvalidProduct("Two variants have the same SKU.", field="variants")
+    if product.status not in NEW_STATUSES:
+        raise InvalidProduct("A new product is a DRAFT or PUBLISHED.", field="status")
 
 
 def require_changes(changes: ProductChanges) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
+from kokoa.graphql import BEHIND_GATEWAY, DATE_TIME, Subgraph, build_subgraph
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
@@ -24,5 +24,6 @@ class CatalogService:
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
             resolvers=CatalogResolvers(self.store, self.actions, feed).table(),
+            scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

@@ -11,43 +11,58 @@ queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 class CatalogStore:
-    """Reads of one environment each."""
+    """Reads of one environment each.  published_only: leave drafts and archived products out, as for a storefront."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def products(self, environment_id: str, *, limit: int, offset: int) -> list[Product]:
+    async def products(
+        self, environment_id: str, *, limit: int, offset: int, published_only: bool = False
+    ) -> list[Product]:
         """A page by name."""
-        rows = await self._database.fetch(environment_id, queries.products_page, limit, offset)
+        statement = queries.published_page if published_only else queries.products_page
+        rows = await self._database.fetch(environment_id, statement, limit, offset)
         return [product_of(row) for row in rows]
 
     async def products_of_category(
-        self, environment_id: str, category: str, *, limit: int, offset: int
+        self, environment_id: str, category: str, *, limit: int, offset: int, published_only: bool = False
     ) -> list[Product]:
         """A page of one category by name."""
-        rows = await self._database.fetch(environment_id, queries.products_of_category, category, limit, offset)
+        statement = queries.published_of_category if published_only else queries.products_of_category
+        rows = await self._database.fetch(environment_id, statement, category, limit, offset)
         return [product_of(row) for row in rows]
 
     async def products_of_categories(
-        self, environment_id: str, categories: Sequence[str], *, limit: int, offset: int
+        self,
+        environment_id: str,
+        categories: Sequence[str],
+        *,
+        limit: int,
+        offset: int,
+        published_only: bool = False,
     ) -> dict[str, list[Product]]:
         """A page by name for each category; categories without products are missing."""
-        rows = await self._database.fetch(
-            environment_id, queries.products_of_categories, sorted(set(categories)), limit, offset
-        )
+        statement = queries.published_of_categories if published_only else queries.products_of_categories
+        rows = await self._database.fetch(environment_id, statement, sorted(set(categories)), limit, offset)
         pages: dict[str, list[Product]] = defaultdict(list)
         for row in rows:
             pages[row["category"]].append(product_of(row))
         return pages
 
-    async def products_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Product]:
+    async def products_by_ids(
+        self, environment_id: str, ids: Sequence[str], *, published_only: bool = False
+    ) -> dict[str, Product]:
         """By id; missing ones are missing."""
         rows = await self._database.fetch(environment_id, queries.products_by_ids, list(ids))
-        return {product.id: product for product in map(product_of, rows)}
+        found = map(product_of, rows)
+        return {one.id: one for one in found if not published_only or one.status == "PUBLISHED"}
 
-    async def product_by_slug(self, environment_id: str, slug: str) -> Product | None:
+    async def product_by_slug(
+        self, environment_id: str, slug: str, *, published_only: bool = False
+    ) -> Product | None:
         row = await self._database.fetchrow(environment_id, queries.product_by_slug, slug)
-        return product_of(row) if row else None
+        found = product_of(row) if row else None
+        return None if found and published_only and found.status != "PUBLISHED" else found
 
     async def variants_of(self, environment_id: str, product_ids: Sequence[str]) -> dict[str, list[Variant]]:
         """By product id, each product's in its order; products without variants are missing."""
@@ -58,8 +73,12 @@ class CatalogStore:
             found[variant.product_id].append(variant)
         return found
 
-    async def variants_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Variant]:
-        rows = await self._database.fetch(environment_id, queries.variants_by_ids, list(ids))
+    async def variants_by_ids(
+        self, environment_id: str, ids: Sequence[str], *, published_only: bool = False
+    ) -> dict[str, Variant]:
+        """By id; missing ones are missing, and with published_only those of unpublished products."""
+        statement = queries.published_variants_by_ids if published_only else queries.variants_by_ids
+        rows = await self._database.fetch(environment_id, statement, list(ids))
         return {variant.id: variant for variant in map(_variant, rows)}
 
     async def categories(self, environment_id: str, *, limit: int, offset: int) -> list[Category]:
