@@ -117,7 +117,7 @@ WAYS = {
     "variant as an entity": """query($v: ID!) {
         _entities(representations: [{__typename: "Variant", id: $v}]) { ... on Variant { id } } }""",
     "products of an entity": """query {
-        _entities(representations: [{__typename: "Category", slug: "lamps"}]) {
+        _entities(representations: [{__typename: "Category", path: "lamps"}]) {
           ... on Category { products { id } } } }""",
 }
 

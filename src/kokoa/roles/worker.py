@@ -60,7 +60,8 @@ async def keep_index(bus: Bus, search: SearchActions) -> None:
         changed: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         for message in messages:
             envelope = msgspec.json.decode(message.data, type=Envelope)
-            changed[envelope.environment_id, envelope.correlation_id][envelope.data["product_id"]] = None
+            if "product_id" in envelope.data:
+                changed[envelope.environment_id, envelope.correlation_id][envelope.data["product_id"]] = None
         for (environment_id, correlation_id), product_ids in changed.items():
             await search.index(list(product_ids), indexer_call(environment_id, correlation_id))
 

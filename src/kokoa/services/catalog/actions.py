@@ -86,6 +86,8 @@ class CatalogActions:
                 await tx.emit(event, correlation_id=correlation_id)
         except asyncpg.ForeignKeyViolationError as error:
             raise CategoryNotFound(f"There is no category {changes.category_slug!r}.") from error
+        except asyncpg.DeadlockDetectedError as error:
+            raise ProductChanged("Its category was moved at the same time; try again.") from error
         return product
 
     async def delete_product(
@@ -126,9 +128,11 @@ class CatalogActions:
         return product
 
     async def put_categories(self, environment_id: str, categories: Sequence[Category]) -> None:
-        """New or renamed, in this order."""
+        """Roots, new or renamed, in this order."""
         async with self._database.transaction(environment_id) as tx:
-            await tx.executemany(queries.put_category, [(c.slug, c.name, n) for n, c in enumerate(categories)])
+            await tx.executemany(
+                queries.put_category, [(new_id(), c.slug, c.name, n) for n, c in enumerate(categories)]
+            )
 
     async def put_countries(self, environment_id: str, countries: Sequence[Country]) -> None:
         """New or renamed."""

@@ -49,3 +49,39 @@ class ProductArchived(ProductStatusChanged, frozen=True, kw_only=True):
 
 class ProductRestored(ProductStatusChanged, frozen=True, kw_only=True):
     """An archived product is a draft again."""
+
+
+class CategoryEvent(Event, frozen=True, kw_only=True):
+    """What all events of one category have. path: slugs from the root down; of a deleted one its last."""
+
+    category_id: str
+    version: int
+    path: str
+
+    def key(self) -> str:
+        return self.category_id
+
+
+class CategoryCreated(CategoryEvent, frozen=True, kw_only=True):
+    """A category is in the tree."""
+
+
+class CategoryRenamed(CategoryEvent, frozen=True, kw_only=True):
+    """A category has another name or slug; with the slug the paths of its subtree changed."""
+
+
+class CategoryMoved(CategoryEvent, frozen=True, kw_only=True):
+    """A category stands below another parent, and its subtree with it."""
+
+
+class CategoryDeleted(CategoryEvent, frozen=True, kw_only=True):
+    """An empty category left the tree."""
+
+
+class CategoriesOrdered(Event, frozen=True, kw_only=True):
+    """The children of a parent, or the roots, have another order."""
+
+    parent_id: str | None
+
+    def key(self) -> str:
+        return self.parent_id or "roots"

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from kokoa.kernel.money import Money, major_units
-from kokoa.services.catalog.errors import InvalidPage, InvalidProduct, ProductIsArchived
+from kokoa.services.catalog.errors import InvalidPage, InvalidProduct, InvalidText, ProductIsArchived
 
 PAGE_MAX = 100
 OFFSET_MAX = 10_000
@@ -67,6 +67,8 @@ class Product(msgspec.Struct, frozen=True):
 
 
 class Category(msgspec.Struct, frozen=True):
+    """A root category as a seed gives it; the tree's are in `categories.model`."""
+
     slug: str
     name: str
 
@@ -141,6 +143,17 @@ def slug_of(name: str) -> str:
     return _NOT_SLUG.sub("-", plain).strip("-")
 
 
+def is_slug(text: str) -> bool:
+    """Whether it is lower-case ASCII letters and digits with single hyphens between."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def require_plain(text: str, field: str) -> None:
+    """A text that is looked up. Raises InvalidText for one that no database could hold."""
+    if "\x00" in text:
+        raise InvalidText(f"{field} holds a NUL character.", field=field)
+
+
 def require_new_product(product: NewProduct) -> None:
     """Raises InvalidProduct, which names the field."""
     _require_text(product.name, "name", NAME_MAX)
@@ -186,7 +199,7 @@ def _require_text(text: str, field: str, most: int, *, may_be_empty: bool = Fals
 
 
 def _require_slug(slug: str) -> None:
-    if len(slug) > NAME_MAX or not _SLUG.match(slug):
+    if len(slug) > NAME_MAX or not is_slug(slug):
         raise InvalidProduct(
             f"slug {slug!r} must be lower-case letters and digits with single hyphens between.", field="slug"
         )

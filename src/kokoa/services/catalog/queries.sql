@@ -24,7 +24,7 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
 
 -- name: products_of_categories
 -- A page of products by name for each of several categories, in one statement.
-SELECT p.* FROM unnest($2::text[]) AS wanted (category)
+SELECT p.*, wanted.category AS listed FROM unnest($2::text[]) AS wanted (category)
  CROSS JOIN LATERAL (
     SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
        status, created_at, updated_at FROM products
@@ -33,11 +33,33 @@ SELECT p.* FROM unnest($2::text[]) AS wanted (category)
 
 -- name: published_of_categories
 -- A page of published products by name for each of several categories, in one statement.
-SELECT p.* FROM unnest($2::text[]) AS wanted (category)
+SELECT p.*, wanted.category AS listed FROM unnest($2::text[]) AS wanted (category)
  CROSS JOIN LATERAL (
     SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
            status, created_at, updated_at FROM products
      WHERE environment_id = $1 AND category = wanted.category AND status = 'PUBLISHED'
+     ORDER BY name, id LIMIT $3 OFFSET $4
+ ) p;
+
+-- name: products_of_subtrees
+-- A page of products by name for each of several categories with all below it, in one statement.
+SELECT p.*, wanted.path AS listed FROM unnest($2::text[]) AS wanted (path)
+ CROSS JOIN LATERAL (
+    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+           status, created_at, updated_at FROM products
+     WHERE environment_id = $1
+       AND (category = wanted.path OR (category >= wanted.path || '/' AND category < wanted.path || '0'))
+     ORDER BY name, id LIMIT $3 OFFSET $4
+ ) p;
+
+-- name: published_of_subtrees
+-- A page of published products by name for each of several categories with all below it, in one statement.
+SELECT p.*, wanted.path AS listed FROM unnest($2::text[]) AS wanted (path)
+ CROSS JOIN LATERAL (
+    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+           status, created_at, updated_at FROM products
+     WHERE environment_id = $1 AND status = 'PUBLISHED'
+       AND (category = wanted.path OR (category >= wanted.path || '/' AND category < wanted.path || '0'))
      ORDER BY name, id LIMIT $3 OFFSET $4
  ) p;
 
@@ -68,14 +90,6 @@ SELECT id, product_id, sku, name, price_minor, currency FROM variants
 SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency FROM variants v
   JOIN products p ON p.environment_id = v.environment_id AND p.id = v.product_id AND p.status = 'PUBLISHED'
  WHERE v.environment_id = $1 AND v.id = ANY ($2::uuid[]);
-
--- name: categories_page
--- A page of categories in the merchant's order.
-SELECT slug, name FROM categories WHERE environment_id = $1 ORDER BY position, slug LIMIT $2 OFFSET $3;
-
--- name: categories_by_slugs
--- The categories with these slugs, in any order.
-SELECT slug, name FROM categories WHERE environment_id = $1 AND slug = ANY ($2::text[]);
 
 -- name: countries_all
 -- Every country that the store serves; there are at most 249.
@@ -122,9 +136,9 @@ RETURNING id, slug, name, description, category, external_reference, price_minor
 SELECT version FROM products WHERE environment_id = $1 AND id = $2;
 
 -- name: put_category
--- A category, new or renamed.
-INSERT INTO categories (environment_id, slug, name, position) VALUES ($1, $2, $3, $4)
-ON CONFLICT (environment_id, slug) DO UPDATE SET name = excluded.name, position = excluded.position;
+-- A root category, new or renamed.
+INSERT INTO categories (environment_id, id, slug, path, name, position) VALUES ($1, $2, $3, $3, $4, $5)
+ON CONFLICT (environment_id, path) DO UPDATE SET name = excluded.name, position = excluded.position;
 
 -- name: put_country
 -- A country, new or renamed.

@@ -12,16 +12,19 @@ from kokoa.kernel.ids import require_id
 from kokoa.kernel.money import Money
 from kokoa.messaging.feed import Feed
 from kokoa.services.catalog.actions import CatalogActions
+from kokoa.services.catalog.categories.model import CategoryNode
+from kokoa.services.catalog.categories.resolvers import CategoryResolvers
+from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.errors import InvalidPage
 from kokoa.services.catalog.model import (
     IDS_MAX,
-    Category,
     NewProduct,
     NewVariant,
     Product,
     ProductChanges,
     StatusChange,
     require_page,
+    require_plain,
     sees_unpublished,
     slug_of,
 )
@@ -56,8 +59,17 @@ def _published_only(call: Call) -> bool:
 class CatalogResolvers:
     """Field resolvers of schema.graphql."""
 
-    def __init__(self, store: CatalogStore, actions: CatalogActions, feed: Feed) -> None:
+    def __init__(
+        self,
+        store: CatalogStore,
+        actions: CatalogActions,
+        category_store: CategoryStore,
+        categories: CategoryResolvers,
+        feed: Feed,
+    ) -> None:
         self._store = store
+        self._category_store = category_store
+        self._categories = categories
         self._actions = actions
         self._feed = feed
 
@@ -66,8 +78,6 @@ class CatalogResolvers:
         return {
             "Query.products": self.products,
             "Query.product": self.product,
-            "Query.categories": self.categories,
-            "Query.category": self.category,
             "Query.countries": self.countries,
             "Mutation.createProduct": self.create_product,
             "Mutation.updateProduct": self.update_product,
@@ -82,9 +92,9 @@ class CatalogResolvers:
             "Product.variants": self.product_variants,
             "Product.category": self.product_category,
             "Variant": self.variant_references,
-            "Category": self.category_references,
             "Country": self.country_references,
             "Category.products": self.category_products,
+            **self._categories.table(),
         }
 
     async def products(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
@@ -93,6 +103,7 @@ class CatalogResolvers:
         if args.get("ids") is not None:
             return [await self._products_by_ids(call, args["ids"], limit, offset)]
         if args.get("category") is not None:
+            require_plain(args["category"], "category")
             page = self._store.products_of_category(
                 call.environment_id,
                 args["category"],
@@ -122,6 +133,7 @@ class CatalogResolvers:
         if (given_id is None) == (slug is None):
             raise InvalidPage("Give either id or slug.", field="id")
         if slug is not None:
+            require_plain(slug, "slug")
             return [
                 await self._store.product_by_slug(call.environment_id, slug, published_only=_published_only(call))
             ]
@@ -152,8 +164,8 @@ class CatalogResolvers:
         return [found.get(parent.id, []) for parent in parents]
 
     async def product_category(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
-        slugs = [parent.category_slug for parent in parents if parent.category_slug]
-        found = await self._store.categories_by_slugs(call.environment_id, slugs) if slugs else {}
+        paths = [parent.category_slug for parent in parents if parent.category_slug]
+        found = await self._category_store.by_paths(call.environment_id, paths)
         return [found.get(parent.category_slug or "") for parent in parents]
 
     async def variant_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
@@ -161,26 +173,19 @@ class CatalogResolvers:
         found = await self._store.variants_by_ids(call.environment_id, ids, published_only=_published_only(call))
         return [found.get(variant_id) for variant_id in ids]
 
-    async def categories(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        require_page(args["limit"], args["offset"])
-        return [await self._store.categories(call.environment_id, limit=args["limit"], offset=args["offset"])]
-
-    async def category(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        return [(await self._store.categories_by_slugs(call.environment_id, [args["slug"]])).get(args["slug"])]
-
-    async def category_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
-        slugs = [representation["slug"] for representation in representations]
-        found = await self._store.categories_by_slugs(call.environment_id, slugs)
-        return [found.get(slug) for slug in slugs]
-
-    async def category_products(self, parents: Sequence[Category], args: Arguments, call: Call) -> Sequence[Any]:
+    async def category_products(self, parents: Sequence[CategoryNode], args: Arguments, call: Call) -> Sequence[Any]:
         limit, offset = args["limit"], args["offset"]
         require_page(limit, offset)
-        slugs = [parent.slug for parent in parents]
+        paths = [parent.path for parent in parents]
         pages = await self._store.products_of_categories(
-            call.environment_id, slugs, limit=limit, offset=offset, published_only=_published_only(call)
+            call.environment_id,
+            paths,
+            limit=limit,
+            offset=offset,
+            published_only=_published_only(call),
+            include_subcategories=args["include_subcategories"],
         )
-        return [pages.get(slug, []) for slug in slugs]
+        return [pages.get(path, []) for path in paths]
 
     async def countries(self, _: Sequence[Any], __: Arguments, call: Call) -> Sequence[Any]:
         return [await self._store.countries(call.environment_id)]

@@ -6,6 +6,9 @@ from kokoa.graphql import BEHIND_GATEWAY, DATE_TIME, Subgraph, build_subgraph
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
+from kokoa.services.catalog.categories.actions import CategoryActions
+from kokoa.services.catalog.categories.resolvers import CategoryResolvers
+from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 
@@ -20,10 +23,12 @@ class CatalogService:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
+        category_store = CategoryStore(database)
+        categories = CategoryResolvers(category_store, CategoryActions(database))
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=CatalogResolvers(self.store, self.actions, feed).table(),
+            resolvers=CatalogResolvers(self.store, self.actions, category_store, categories, feed).table(),
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

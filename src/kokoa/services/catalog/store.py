@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kokoa.postgres import Database, Row, load_queries
-from kokoa.services.catalog.model import Category, Country, Product, Variant
+from kokoa.services.catalog.model import Country, Product, Variant
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+_PRODUCT_FIELDS = len(Product.__struct_fields__)
 
 
 class CatalogStore:
@@ -40,13 +42,17 @@ class CatalogStore:
         limit: int,
         offset: int,
         published_only: bool = False,
+        include_subcategories: bool = False,
     ) -> dict[str, list[Product]]:
-        """A page by name for each category; categories without products are missing."""
-        statement = queries.published_of_categories if published_only else queries.products_of_categories
+        """A page by name for each category, by its path; categories without products are missing."""
+        if include_subcategories:
+            statement = queries.published_of_subtrees if published_only else queries.products_of_subtrees
+        else:
+            statement = queries.published_of_categories if published_only else queries.products_of_categories
         rows = await self._database.fetch(environment_id, statement, sorted(set(categories)), limit, offset)
         pages: dict[str, list[Product]] = defaultdict(list)
         for row in rows:
-            pages[row["category"]].append(product_of(row))
+            pages[row["listed"]].append(product_of(row))
         return pages
 
     async def products_by_ids(
@@ -81,15 +87,6 @@ class CatalogStore:
         rows = await self._database.fetch(environment_id, statement, list(ids))
         return {variant.id: variant for variant in map(_variant, rows)}
 
-    async def categories(self, environment_id: str, *, limit: int, offset: int) -> list[Category]:
-        """In the merchant's order."""
-        rows = await self._database.fetch(environment_id, queries.categories_page, limit, offset)
-        return [Category(*row) for row in rows]
-
-    async def categories_by_slugs(self, environment_id: str, slugs: Sequence[str]) -> dict[str, Category]:
-        rows = await self._database.fetch(environment_id, queries.categories_by_slugs, sorted(set(slugs)))
-        return {row["slug"]: Category(*row) for row in rows}
-
     async def countries(self, environment_id: str) -> list[Country]:
         """By name."""
         return [Country(*row) for row in await self._database.fetch(environment_id, queries.countries_all)]
@@ -97,8 +94,7 @@ class CatalogStore:
 
 def product_of(row: Row) -> Product:
     """A row of any of the product statements."""
-    product_id, *fields = row
-    return Product(str(product_id), *fields)
+    return Product(str(row[0]), *row[1:_PRODUCT_FIELDS])
 
 
 def _variant(row: Row) -> Variant:
