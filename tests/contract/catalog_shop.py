@@ -1,12 +1,21 @@
 """A catalog and one environment in it, asked through the service's subgraph, as tests of catalog need it."""
 
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+
+import asyncpg
 
 from kokoa.graphql import ExecutionResult
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
-from kokoa.services.catalog.service import CatalogService
+from kokoa.messaging import Bus
+from kokoa.messaging.feed import Feed
+from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
+from kokoa.services.catalog.service import FOLDER, CatalogService
+from servers import SERVICE_PASSWORD
 
 MANAGEMENT = frozenset({"storefront", "management"})
 STOREFRONT = frozenset({"storefront"})
@@ -52,3 +61,20 @@ class Shop:
         variants += [{"sku": f"{name}-2", "priceMinor": 7990, "currency": "EUR"}]
         wanted = {"name": name, "variants": variants, **more}
         return (await self.data(CREATE, input=wanted))["createProduct"]
+
+
+@asynccontextmanager
+async def open_catalog(admin_dsn: str, nats_url: str) -> AsyncIterator[tuple[CatalogService, Database]]:
+    """The service on a database of its own. Tests share one: each has environments of its own."""
+    name = f"t{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(admin_dsn)
+    await admin.execute(f"CREATE DATABASE {name}")
+    dsn = admin_dsn.replace("/postgres?", f"/{name}?")
+    await migrate(dsn, [ServiceSchema("catalog", FOLDER / "migrations", SERVICE_PASSWORD)])
+    database = await Database.connect(service_dsn(dsn, "catalog", SERVICE_PASSWORD), service="catalog", pool_size=4)
+    bus = await Bus.connect(nats_url, name="test-catalog")
+    yield CatalogService(database, Feed(bus, "catalog")), database
+    await bus.close()
+    await database.close()
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()

@@ -15,7 +15,7 @@ from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
 from kokoa.services.catalog.categories import model
 from kokoa.services.catalog.service import FOLDER, CatalogService
-from servers import SERVICE_PASSWORD, ConnectService
+from servers import SERVICE_PASSWORD
 
 CREATE = "mutation($input: CreateCategoryInput!) { c: createCategory(input: $input) { id path version depth } }"
 RENAME = "mutation($input: RenameCategoryInput!) { c: renameCategory(input: $input) { path name version } }"
@@ -25,13 +25,13 @@ DELETE = "mutation($id: ID!, $version: Int!) { deleteCategory(id: $id, version: 
 
 
 @pytest.fixture
-async def database(connect_service: ConnectService) -> Database:
-    return await connect_service("catalog", FOLDER / "migrations")
+def database(catalog: tuple[CatalogService, Database]) -> Database:
+    return catalog[1]
 
 
 @pytest.fixture
-async def shop(database: Database, bus: Bus) -> Shop:
-    return Shop(CatalogService(database, Feed(bus, "catalog")))
+def shop(catalog: tuple[CatalogService, Database]) -> Shop:
+    return Shop(catalog[0])
 
 
 async def plant(shop: Shop, *paths: str) -> dict[str, str]:

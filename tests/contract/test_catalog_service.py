@@ -11,24 +11,23 @@ from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.messaging import Bus, relay_once
-from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.roles.worker import DatabaseOutbox
 from kokoa.services.catalog.model import Category, Country
-from kokoa.services.catalog.service import FOLDER, CatalogService
-from servers import ConnectService, until
+from kokoa.services.catalog.service import CatalogService
+from servers import until
 
 UPDATE = """mutation Update($input: UpdateProductInput!) { updateProduct(input: $input) { name version } }"""
 
 
 @pytest.fixture
-async def database(connect_service: ConnectService) -> Database:
-    return await connect_service("catalog", FOLDER / "migrations")
+def database(catalog: tuple[CatalogService, Database]) -> Database:
+    return catalog[1]
 
 
 @pytest.fixture
-async def shop(database: Database, bus: Bus) -> Shop:
-    shop = Shop(CatalogService(database, Feed(bus, "catalog")))
+async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
+    shop = Shop(catalog[0])
     await shop.service.actions.put_categories(shop.environment_id, [Category("lamps", "Lamps")])
     await shop.service.actions.put_countries(shop.environment_id, [Country("FI", "Finland")])
     return shop

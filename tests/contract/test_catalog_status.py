@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 
-import kokoa.services.catalog.service as catalog
 import kokoa.services.search.service as search
 from contract.catalog_shop import MANAGEMENT, STOREFRONT, Shop
 from kokoa.edge.native.operations import load_operations
@@ -18,7 +17,6 @@ from kokoa.gateway.execute.clients import InProcessClient
 from kokoa.gateway.supergraph import SubgraphDefinition
 from kokoa.kernel.errors import NotFound
 from kokoa.messaging import Bus, relay_once
-from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.roles.graph import DataOrError, LocalGraph
 from kokoa.roles.worker import DatabaseOutbox, indexer_call
@@ -33,13 +31,13 @@ OUTBOX = "SELECT event_type FROM outbox WHERE environment_id = $1 ORDER BY id"
 
 
 @pytest.fixture
-async def database(connect_service: ConnectService) -> Database:
-    return await connect_service("catalog", catalog.FOLDER / "migrations")
+def database(catalog: tuple[CatalogService, Database]) -> Database:
+    return catalog[1]
 
 
 @pytest.fixture
-async def shop(database: Database, bus: Bus) -> Shop:
-    shop = Shop(CatalogService(database, Feed(bus, "catalog")))
+async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
+    shop = Shop(catalog[0])
     await shop.service.actions.put_categories(shop.environment_id, [Category("lamps", "Lamps")])
     return shop
 

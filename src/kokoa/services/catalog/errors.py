@@ -61,3 +61,11 @@ class CategoryChanged(Conflict):
 
 class CategoryNotEmpty(Conflict):
     """A category with products or subcategories cannot be deleted."""
+
+
+class InvalidFilter(Invalid):
+    """A filter of a list of products is not acceptable; the field says where."""
+
+
+class InvalidCursor(Invalid):
+    """A cursor is not one of this list: made up, of another sort, or of another store."""

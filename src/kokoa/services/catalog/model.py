@@ -152,6 +152,10 @@ def require_plain(text: str, field: str) -> None:
     """A text that is looked up. Raises InvalidText for one that no database could hold."""
     if "\x00" in text:
         raise InvalidText(f"{field} holds a NUL character.", field=field)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidText(f"{field} holds half of a surrogate pair.", field=field) from None
 
 
 def require_new_product(product: NewProduct) -> None:

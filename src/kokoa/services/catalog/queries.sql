@@ -42,24 +42,28 @@ SELECT p.*, wanted.category AS listed FROM unnest($2::text[]) AS wanted (categor
  ) p;
 
 -- name: products_of_subtrees
--- A page of products by name for each of several categories with all below it, in one statement.
-SELECT p.*, wanted.path AS listed FROM unnest($2::text[]) AS wanted (path)
+-- A page of products by name for each of several categories ($2) with all below it, in one statement.
+-- $5, $6: where what is below each begins and ends; made here of $2, they could use no index (`||` is not leakproof).
+SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]) AS wanted (path, below, behind)
  CROSS JOIN LATERAL (
     SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
            status, created_at, updated_at FROM products
      WHERE environment_id = $1
-       AND (category = wanted.path OR (category >= wanted.path || '/' AND category < wanted.path || '0'))
+       AND category >= wanted.path AND category < wanted.behind
+       AND (category = wanted.path OR category >= wanted.below)
      ORDER BY name, id LIMIT $3 OFFSET $4
  ) p;
 
 -- name: published_of_subtrees
--- A page of published products by name for each of several categories with all below it, in one statement.
-SELECT p.*, wanted.path AS listed FROM unnest($2::text[]) AS wanted (path)
+-- A page of published products by name for each of several categories ($2) with all below it, in one statement.
+-- $5, $6: where what is below each begins and ends; made here of $2, they could use no index (`||` is not leakproof).
+SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]) AS wanted (path, below, behind)
  CROSS JOIN LATERAL (
     SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
            status, created_at, updated_at FROM products
      WHERE environment_id = $1 AND status = 'PUBLISHED'
-       AND (category = wanted.path OR (category >= wanted.path || '/' AND category < wanted.path || '0'))
+       AND category >= wanted.path AND category < wanted.behind
+       AND (category = wanted.path OR category >= wanted.below)
      ORDER BY name, id LIMIT $3 OFFSET $4
  ) p;
 

@@ -15,7 +15,10 @@ from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.categories.model import CategoryNode
 from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
-from kokoa.services.catalog.errors import InvalidPage
+from kokoa.services.catalog.errors import InvalidFilter, InvalidPage
+from kokoa.services.catalog.lists.filters import read_filter, read_sort
+from kokoa.services.catalog.lists.model import BY_NAME, EVERYTHING, AllOf, Condition
+from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.model import (
     IDS_MAX,
     NewProduct,
@@ -65,11 +68,13 @@ class CatalogResolvers:
         actions: CatalogActions,
         category_store: CategoryStore,
         categories: CategoryResolvers,
+        lists: ListResolvers,
         feed: Feed,
     ) -> None:
         self._store = store
         self._category_store = category_store
         self._categories = categories
+        self._lists = lists
         self._actions = actions
         self._feed = feed
 
@@ -95,27 +100,27 @@ class CatalogResolvers:
             "Country": self.country_references,
             "Category.products": self.category_products,
             **self._categories.table(),
+            **self._lists.table(),
         }
 
     async def products(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        limit, offset = args["limit"], args["offset"]
+        limit, offset, category = args["limit"], args["offset"], args.get("category")
         require_page(limit, offset)
+        wanted, sort = read_filter(args.get("filter")), read_sort(args.get("sort"))
+        plain = (wanted, sort) == (EVERYTHING, BY_NAME)
         if args.get("ids") is not None:
+            if not plain:
+                raise InvalidFilter("ids goes without filter and sort; give filter.ids instead.", field="ids")
             return [await self._products_by_ids(call, args["ids"], limit, offset)]
-        if args.get("category") is not None:
-            require_plain(args["category"], "category")
-            page = self._store.products_of_category(
-                call.environment_id,
-                args["category"],
-                limit=limit,
-                offset=offset,
-                published_only=_published_only(call),
-            )
-            return [await page]
-        products = self._store.products(
-            call.environment_id, limit=limit, offset=offset, published_only=_published_only(call)
-        )
-        return [await products]
+        if category is not None:
+            require_plain(category, "category")
+        if not plain:
+            parts = wanted if category is None else AllOf((Condition("category", (category,)), wanted))
+            return [await self._lists.page(parts, sort, limit, offset, call)]
+        page = {"limit": limit, "offset": offset, "published_only": _published_only(call)}
+        if category is not None:
+            return [await self._store.products_of_category(call.environment_id, category, **page)]
+        return [await self._store.products(call.environment_id, **page)]
 
     async def _products_by_ids(self, call: Call, ids: Sequence[str], limit: int, offset: int) -> list[Product]:
         if len(ids) > IDS_MAX:

@@ -9,6 +9,8 @@ from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.categories.actions import CategoryActions
 from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
+from kokoa.services.catalog.lists.resolvers import ListResolvers
+from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 
@@ -25,10 +27,11 @@ class CatalogService:
         self.actions = CatalogActions(database)
         category_store = CategoryStore(database)
         categories = CategoryResolvers(category_store, CategoryActions(database))
+        lists = ListResolvers(ListStore(database))
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=CatalogResolvers(self.store, self.actions, category_store, categories, feed).table(),
+            resolvers=CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed).table(),
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

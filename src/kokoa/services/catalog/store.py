@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kokoa.postgres import Database, Row, load_queries
 from kokoa.services.catalog.model import Country, Product, Variant
@@ -49,7 +50,11 @@ class CatalogStore:
             statement = queries.published_of_subtrees if published_only else queries.products_of_subtrees
         else:
             statement = queries.published_of_categories if published_only else queries.products_of_categories
-        rows = await self._database.fetch(environment_id, statement, sorted(set(categories)), limit, offset)
+        paths = sorted(set(categories))
+        values: list[Any] = [paths, limit, offset]
+        if include_subcategories:
+            values += [[f"{path}/" for path in paths], [f"{path}0" for path in paths]]
+        rows = await self._database.fetch(environment_id, statement, *values)
         pages: dict[str, list[Product]] = defaultdict(list)
         for row in rows:
             pages[row["listed"]].append(product_of(row))
