@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,10 +12,8 @@ from kokoa.graphql import ExecutionResult
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
-from kokoa.messaging import Bus
-from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
-from kokoa.services.catalog.service import FOLDER, CatalogService
+from kokoa.services.catalog.service import CatalogService
 from servers import SERVICE_PASSWORD
 
 MANAGEMENT = frozenset({"storefront", "management"})
@@ -64,17 +63,15 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_catalog(admin_dsn: str, nats_url: str) -> AsyncIterator[tuple[CatalogService, Database]]:
-    """The service on a database of its own. Tests share one: each has environments of its own."""
+async def open_database(admin_dsn: str, service: str, folder: Path) -> AsyncIterator[Database]:
+    """A database of its own with one service's schema, for all tests of a file."""
     name = f"t{secrets.token_hex(6)}"
     admin = await asyncpg.connect(admin_dsn)
     await admin.execute(f"CREATE DATABASE {name}")
     dsn = admin_dsn.replace("/postgres?", f"/{name}?")
-    await migrate(dsn, [ServiceSchema("catalog", FOLDER / "migrations", SERVICE_PASSWORD)])
-    database = await Database.connect(service_dsn(dsn, "catalog", SERVICE_PASSWORD), service="catalog", pool_size=4)
-    bus = await Bus.connect(nats_url, name="test-catalog")
-    yield CatalogService(database, Feed(bus, "catalog")), database
-    await bus.close()
+    await migrate(dsn, [ServiceSchema(service, folder, SERVICE_PASSWORD)])
+    database = await Database.connect(service_dsn(dsn, service, SERVICE_PASSWORD), service=service, pool_size=4)
+    yield database
     await database.close()
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 
-import kokoa.services.search.service as search
 from contract.catalog_shop import MANAGEMENT, STOREFRONT, Shop
 from kokoa.edge.native.operations import load_operations
 from kokoa.edge.native.serve import NativeRoutes
@@ -23,8 +22,8 @@ from kokoa.roles.worker import DatabaseOutbox, indexer_call
 from kokoa.services.catalog.model import Category
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
-from kokoa.web.http import Request
-from servers import ConnectService, until
+from kokoa.web.http import Request, Response
+from servers import until
 
 CHANGES = ("publish", "unpublish", "archive", "restore")
 OUTBOX = "SELECT event_type FROM outbox WHERE environment_id = $1 ORDER BY id"
@@ -182,18 +181,29 @@ class Store:
 
     async def get(self, name: str, query: str, scopes: frozenset[str], **parameters: str) -> Any:
         """The answer of a native route, None for 404."""
-        request = Request("GET", f"/{name}", (name,), query, (), "1.1", "http", "", "0" * 32)
         try:
-            response = await self.routes.serve(request, self.shop.call(scopes), name, parameters)
+            response = await self._serve(name, query, scopes, **parameters)
         except NotFound:
             return None
         assert response.status == 200, response
         return orjson.loads(response.body)
 
+    async def problem(self, name: str, query: str, scopes: frozenset[str]) -> tuple[int, str]:
+        """Status and code of a refusal."""
+        response = await self._serve(name, query, scopes)
+        return response.status, orjson.loads(response.body)["code"]
 
-async def test_rest_routes_and_search_show_what_the_graph_shows(shop: Shop, connect_service: ConnectService) -> None:
-    index = SearchService(await connect_service("search", search.FOLDER / "migrations"))
-    store = Store(shop, index)
+    async def _serve(self, name: str, query: str, scopes: frozenset[str], **parameters: str) -> Response:
+        request = Request("GET", f"/{name}", (name,), query, (), "1.1", "http", "", "0" * 32)
+        return await self.routes.serve(request, self.shop.call(scopes), name, parameters)
+
+
+@pytest.fixture
+def store(shop: Shop, search_index: SearchService) -> Store:
+    return Store(shop, search_index)
+
+
+async def test_rest_routes_and_search_show_what_the_graph_shows(shop: Shop, store: Store) -> None:
     draft, shown = (await shop.create("Brass lamp", status="DRAFT"))["id"], (await shop.create("Iron lamp"))["id"]
     await store.index(draft, shown)
     assert [one["id"] for one in await store.get("Products", "", STOREFRONT)] == [shown]
@@ -207,3 +217,37 @@ async def test_rest_routes_and_search_show_what_the_graph_shows(shop: Shop, conn
     await changed(shop, "archive", shown, 1)
     await store.index(draft, shown)
     assert [one["id"] for one in (await store.get("Search", "q=lamp", STOREFRONT))["items"]] == [draft]
+
+
+async def test_the_rest_listing_takes_filters_and_a_sort(shop: Shop, store: Store) -> None:
+    for name, more in {"Brass lamp": {"category": "lamps"}, "Iron lamp": {}, "Sofa": {}}.items():
+        await shop.create(name, **more)
+    await shop.create("Secret lamp", status="DRAFT")
+
+    async def names(query: str, scopes: frozenset[str] = STOREFRONT) -> list[str]:
+        return [one["name"] for one in await store.get("Products", query, scopes)]
+
+    assert await names("nameContains=LAMP&sort=NAME&direction=DESC") == ["Iron lamp", "Brass lamp"]
+    assert await names("category=lamps&includeSubcategories=true") == ["Brass lamp"]
+    assert await names("skus=Sofa-1&skus=Sofa-2&currency=EUR&maxPriceMinor=7990") == ["Sofa"]
+    assert await names("createdTo=2020-01-01T00:00:00Z") == []
+    assert await names("sort=CREATED&direction=DESC&limit=2") == ["Sofa", "Iron lamp"]
+    assert await names("status=DRAFT") == []
+    assert await names("status=DRAFT&status=ARCHIVED", MANAGEMENT) == ["Secret lamp"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("sort=COLOUR", "BAD_USER_INPUT"),
+        ("status=SOLD", "BAD_USER_INPUT"),
+        ("createdFrom=0001-01-01T00:00:00%2B01:00", "BAD_USER_INPUT"),
+        ("createdFrom=yesterday", "BAD_USER_INPUT"),
+        ("nameContains=ab", "INVALID_FILTER"),
+        ("minPriceMinor=5", "INVALID_FILTER"),
+        ("includeSubcategories=true", "INVALID_FILTER"),
+        ("ids=7", "INVALID_ID"),
+    ],
+)
+async def test_a_wrong_parameter_of_the_rest_listing_is_a_problem(store: Store, query: str, code: str) -> None:
+    assert (await store.problem("Products", query, STOREFRONT)) == (400, code)
