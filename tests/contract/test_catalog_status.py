@@ -251,3 +251,10 @@ async def test_the_rest_listing_takes_filters_and_a_sort(shop: Shop, store: Stor
 )
 async def test_a_wrong_parameter_of_the_rest_listing_is_a_problem(store: Store, query: str, code: str) -> None:
     assert (await store.problem("Products", query, STOREFRONT)) == (400, code)
+
+
+async def test_many_filtered_lists_in_one_operation_cost_too_much(shop: Shop, store: Store) -> None:
+    lists = [f'l{n}: products(limit: 1, filter: {{namePrefix: "a"}}) {{ id }}' for n in range(50)]
+    refused = await store.graph.execute(f"{{ {' '.join(lists)} }}", {}, shop.call(STOREFRONT))
+    assert refused.errors[0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert not (await store.graph.execute(f"{{ {' '.join(lists[:10])} }}", {}, shop.call(STOREFRONT))).errors

@@ -15,8 +15,8 @@ DEPTH_MAX = 8
 CHILDREN_MAX = 500
 CATEGORIES_MAX = 10_000
 SLUG_MAX = 100
-# Products that follow a category to another path; each is a row that is written.
-MOVED_PRODUCTS_MAX = 100_000
+# Products that follow a category to another path: each is a row that is written, about 0.1 ms, and locked.
+MOVED_PRODUCTS_MAX = 50_000
 
 
 class CategoryNode(msgspec.Struct, frozen=True):

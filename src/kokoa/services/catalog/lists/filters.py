@@ -14,6 +14,8 @@ CONDITIONS_MAX = 64
 VALUES_MAX = 100
 # Shorter parts have no trigram, so no index could find them.
 PART_MIN = 3
+# Each reads all names that have the part, and that may be all.
+PARTS_MAX = 3
 PATH_MAX = 1_000
 
 _Given = Mapping[str, Any]
@@ -39,11 +41,16 @@ class _Reader:
 
     def __init__(self) -> None:
         self._counted = 0
+        self._parts = 0
 
     def read(self, given: _Given, at: str, depth: int) -> Filter:
         if depth > DEPTH_MAX:
             raise InvalidFilter(f"A filter has at most {DEPTH_MAX} levels of and, or and not.", field=at)
         self._count(at)
+        if given.get("name_contains") is not None:
+            self._parts += 1
+            if self._parts > PARTS_MAX:
+                raise InvalidFilter(f"nameContains may stand {PARTS_MAX} times in a filter.", field=at)
         parts: list[Filter] = []
         for name, read in _READERS.items():
             value = given.get(name)
