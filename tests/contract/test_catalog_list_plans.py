@@ -14,7 +14,8 @@ from kokoa.postgres import Database
 from kokoa.services.catalog.lists.filters import read_filter
 from kokoa.services.catalog.lists.model import AllOf, Filter, Sort, SortField, ahead_of, beyond
 from kokoa.services.catalog.lists.statements import count_statement, exists_statement, list_statement
-from kokoa.services.catalog.lists.store import shown
+from kokoa.services.catalog.lists.statements import queries as list_queries
+from kokoa.services.catalog.lists.store import ListStore, shown
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.catalog.store import queries
 
@@ -108,7 +109,6 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"category": "shelf-3/box-4"}, r"products_(published_)?by_category"),
     (SUBTREE, r"products_(published_)?by_category"),
     ({"name_prefix": "thing 1234"}, "products_by_folded_name"),
-    ({"name_contains": "ing ab12"}, "products_name_parts"),
     (PRICES, "products_by_price"),
     ({"skus": ["SKU-1", "SKU-2"]}, "variants_sku"),
     ({"external_references": ["erp-1", "erp-2"]}, "products_external_reference"),
@@ -137,6 +137,23 @@ async def test_each_filter_reads_an_index(reader: Reader, published_only: bool, 
         for make in (count_statement, exists_statement):
             text, values = make(wanted)
             assert_read_by(await reader.plan(text, *values, mode=mode), index)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_part_of_a_name_reads_trigrams_and_then_few_rows(
+    reader: Reader, catalog: tuple[CatalogService, Database], mode: str
+) -> None:
+    """Which of the two follows is decided by how many names have the part."""
+    plan = await reader.plan(list_queries.products_of_parts, ["%ng ab12%", "%thing%"], 501, mode=mode)
+    assert_read_by(plan, "products_name_parts")
+    store = ListStore(catalog[1])
+    rare = await store.prepared(reader.environment_id, read({"name_contains": "ng 0a1"}))
+    usual = await store.prepared(reader.environment_id, read({"name_contains": "thing"}))
+    for wanted, index, in_order in ((rare, "products_pkey", False), (usual, "products_by_name", True)):
+        text, values = list_statement(wanted, Sort(), backwards=False, limit=21, offset=0)
+        plan = await reader.plan(text, *values, mode=mode)
+        assert_read_by(plan, index)
+        assert ("Sort" not in plan) == in_order, plan
 
 
 KEYS: dict[SortField, tuple[tuple[Any, ...], str]] = {

@@ -25,7 +25,7 @@ LISTS = {
         """query($n: Int!) { products(
              limit: $n, sort: {field: PRICE, direction: DESC},
              filter: {or: [{nameContains: "thing"}, {skus: ["none"]}], not: {category: "nowhere"}}) { PARTS } }""",
-        3,
+        4,
     ),
     "connection": (
         """query($n: Int!, $after: String) { productConnection(first: $n, after: $after, filter: {currency: "EUR"}) {

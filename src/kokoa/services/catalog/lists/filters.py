@@ -14,7 +14,7 @@ CONDITIONS_MAX = 64
 VALUES_MAX = 100
 # Shorter parts have no trigram, so no index could find them.
 PART_MIN = 3
-# Each reads all names that have the part, and that may be all.
+# Each asks the trigrams first, for which many names may be a match.
 PARTS_MAX = 3
 PATH_MAX = 1_000
 

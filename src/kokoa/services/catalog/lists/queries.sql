@@ -13,3 +13,8 @@ SELECT count(*) FROM (SELECT FROM products WHERE environment_id = $1 AND {condit
 -- name: inhabited
 -- Whether a list has any product.
 SELECT EXISTS (SELECT FROM products WHERE environment_id = $1 AND {conditions});
+
+-- name: products_of_parts
+-- For each part of a name the products that have it, up to a bound.
+SELECT ARRAY(SELECT products_named(/* environment_id */ $1, lower(wanted.part)) LIMIT $3) AS ids
+  FROM unnest($2::text[]) WITH ORDINALITY AS wanted (part, position) ORDER BY wanted.position;

@@ -100,14 +100,20 @@ class ListResolvers:
 
     async def page(self, wanted: Filter, sort: Sort, limit: int, offset: int, call: Call) -> list[Product]:
         """A page of what the caller may see."""
-        visible = shown(wanted, published_only=not sees_unpublished(call.caller.scopes))
+        visible = await self._visible(wanted, call)
         return await self._store.page(call.environment_id, visible, sort, limit=limit, offset=offset)
+
+    async def _visible(self, wanted: Filter, call: Call) -> Filter:
+        """What the caller may see of a list, ready to be asked for."""
+        prepared = await self._store.prepared(call.environment_id, wanted)
+        return shown(prepared, published_only=not sees_unpublished(call.caller.scopes))
 
     async def connection(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         window = require_window(args.get("first"), args.get("last"))
         sort = read_sort(args.get("sort"))
-        wanted = shown(read_filter(args.get("filter")), published_only=not sees_unpublished(call.caller.scopes))
+        given = read_filter(args.get("filter"))
         after, before = (self._key(args, name, sort, call) for name in ("after", "before"))
+        wanted = await self._visible(given, call)
         ends = [wanted]
         if after is not None:
             ends.append(beyond(after, sort))

@@ -1,8 +1,16 @@
 """Statements ⇄ model."""
 
 from kokoa.postgres import Database
-from kokoa.services.catalog.lists.model import AllOf, Condition, Filter, Sort
-from kokoa.services.catalog.lists.statements import count_statement, exists_statement, list_statement
+from kokoa.services.catalog.lists.model import (
+    RARE_MAX,
+    AllOf,
+    Condition,
+    Filter,
+    Sort,
+    name_parts_in,
+    with_rare_parts,
+)
+from kokoa.services.catalog.lists.statements import count_statement, exists_statement, list_statement, queries
 from kokoa.services.catalog.model import Product
 from kokoa.services.catalog.store import product_of
 
@@ -10,10 +18,22 @@ _PUBLISHED = Condition("published")
 
 
 class ListStore:
-    """Lists of one environment each; one statement a call."""
+    """Lists of one environment each; one statement a call.  wanted: as `prepared` gave it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def prepared(self, environment_id: str, wanted: Filter) -> Filter:
+        """The filter as it is best asked: parts of names that few products have become their ids.
+
+        Takes a statement only if there are parts of names.
+        """
+        parts = list(dict.fromkeys(name_parts_in(wanted)))
+        if not parts:
+            return wanted
+        rows = await self._database.fetch(environment_id, queries.products_of_parts, parts, RARE_MAX + 1)
+        found = {part: [str(one) for one in row["ids"]] for part, row in zip(parts, rows, strict=True)}
+        return with_rare_parts(wanted, {part: ids for part, ids in found.items() if len(ids) <= RARE_MAX})
 
     async def page(
         self, environment_id: str, wanted: Filter, sort: Sort, *, backwards: bool = False, limit: int, offset: int = 0
