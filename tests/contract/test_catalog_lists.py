@@ -321,6 +321,7 @@ for _ in range(5):
         ({"filter": {"includeSubcategories": True}}, "INVALID_FILTER", "needs category"),
         ({"filter": {"minPriceMinor": 1}}, "INVALID_FILTER", "currency"),
         ({"filter": {"currency": "eur"}}, "INVALID_FILTER", "ISO 4217"),
+        ({"filter": {"currency": "E\x00R"}}, "INVALID_FILTER", "ISO 4217"),
         ({"filter": {"currency": "EUR", "minPriceMinor": 2, "maxPriceMinor": 1}}, "INVALID_FILTER", "above"),
         ({"filter": {"currency": "EUR", "minPriceMinor": 2**31}}, "BAD_USER_INPUT", "32-bit"),
         ({"filter": {"currency": "EUR", "minPriceMinor": 1.5}}, "BAD_USER_INPUT", "Int"),

@@ -67,6 +67,8 @@ async def test_updates_name_the_version_they_change(shop: Shop) -> None:
     change = {"id": made["id"], "version": 1, "name": "Better lamp"}
     assert (await shop.data(UPDATE, input=change))["updateProduct"] == {"name": "Better lamp", "version": 2}
     assert await shop.code(UPDATE, input=change) == "PRODUCT_CHANGED"
+    for category, code in (("nowhere", "CATEGORY_NOT_FOUND"), ("a\x00", "INVALID_TEXT")):
+        assert await shop.code(UPDATE, input={"id": made["id"], "version": 2, "category": category}) == code
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,10 @@ async def test_updates_name_the_version_they_change(shop: Shop) -> None:
         ({"name": "x" * 201}, "INVALID_PRODUCT"),
         ({"slug": "Not a slug"}, "INVALID_PRODUCT"),
         ({"category": "nowhere"}, "CATEGORY_NOT_FOUND"),
+        ({"category": "no\x00where"}, "INVALID_TEXT"),
+        ({"name": "a\x00b", "slug": "a"}, "INVALID_PRODUCT"),
+        ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "E1R"}]}, "INVALID_MONEY"),
+        ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "E\x00R"}]}, "INVALID_MONEY"),
         ({"variants": [{"sku": "a", "priceMinor": -1, "currency": "EUR"}]}, "INVALID_PRODUCT"),
         ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "Euro"}]}, "INVALID_MONEY"),
         ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "EUR"}] * 2}, "INVALID_PRODUCT"),

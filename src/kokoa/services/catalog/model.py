@@ -148,14 +148,18 @@ def is_slug(text: str) -> bool:
     return _SLUG.fullmatch(text) is not None
 
 
+def is_plain(text: str) -> bool:
+    """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def require_plain(text: str, field: str) -> None:
     """A text that is looked up. Raises InvalidText for one that no database could hold."""
-    if "\x00" in text:
-        raise InvalidText(f"{field} holds a NUL character.", field=field)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidText(f"{field} holds half of a surrogate pair.", field=field) from None
+    if not is_plain(text):
+        raise InvalidText(f"{field} holds a NUL character or half of a surrogate pair.", field=field)
 
 
 def require_new_product(product: NewProduct) -> None:
@@ -165,6 +169,8 @@ def require_new_product(product: NewProduct) -> None:
     _require_text(product.description, "description", DESCRIPTION_MAX, may_be_empty=True)
     if product.external_reference is not None:
         _require_text(product.external_reference, "externalReference", REFERENCE_MAX)
+    if product.category_slug is not None:
+        require_plain(product.category_slug, "category")
     if len(product.variants) > VARIANTS_MAX:
         raise InvalidProduct(f"A product has at most {VARIANTS_MAX} variants.", field="variants")
     for index, variant in enumerate(product.variants):
@@ -184,6 +190,8 @@ def require_changes(changes: ProductChanges) -> None:
         _require_text(changes.name, "name", NAME_MAX)
     if changes.description is not None:
         _require_text(changes.description, "description", DESCRIPTION_MAX, may_be_empty=True)
+    if changes.category_slug is not None:
+        require_plain(changes.category_slug, "category")
 
 
 def _require_variant(variant: NewVariant, field: str) -> None:
@@ -198,8 +206,8 @@ def _require_text(text: str, field: str, most: int, *, may_be_empty: bool = Fals
         raise InvalidProduct(f"{field} must not be empty.", field=field)
     if len(text) > most:
         raise InvalidProduct(f"{field} has {len(text)} characters; at most {most} are allowed.", field=field)
-    if "\x00" in text:
-        raise InvalidProduct(f"{field} holds a NUL character.", field=field)
+    if not is_plain(text):
+        raise InvalidProduct(f"{field} holds a NUL character or half of a surrogate pair.", field=field)
 
 
 def _require_slug(slug: str) -> None:

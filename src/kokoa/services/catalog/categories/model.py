@@ -9,7 +9,7 @@ from kokoa.services.catalog.errors import (
     InvalidPage,
     TooManyCategories,
 )
-from kokoa.services.catalog.model import NAME_MAX, is_slug
+from kokoa.services.catalog.model import NAME_MAX, is_plain, is_slug
 
 DEPTH_MAX = 8
 CHILDREN_MAX = 500
@@ -92,7 +92,7 @@ def require_depth(depth: int) -> None:
 
 def require_name(name: str) -> None:
     """Raises InvalidCategory."""
-    if not name.strip() or len(name) > NAME_MAX or "\x00" in name:
+    if not name.strip() or len(name) > NAME_MAX or not is_plain(name):
         raise InvalidCategory(f"name must have 1 to {NAME_MAX} characters and no NUL among them.", field="name")
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from kokoa.kernel.ids import require_id
+from kokoa.kernel.money import is_currency
 from kokoa.services.catalog.errors import InvalidFilter
 from kokoa.services.catalog.lists.model import AllOf, AnyOf, Condition, Filter, Not, Sort
 from kokoa.services.catalog.model import NAME_MAX, REFERENCE_MAX, SKU_MAX, require_plain
@@ -150,7 +151,7 @@ def _price(given: _Given, at: str) -> list[Filter]:
         if lowest is not None or highest is not None:
             raise InvalidFilter("A price is compared within one currency: give currency too.", field=f"{at}.currency")
         return []
-    if len(currency) != 3 or not currency.isascii() or not currency.isupper():
+    if not is_currency(currency):
         raise InvalidFilter(
             f"{currency[:10]!r} is not an ISO 4217 currency code such as EUR.", field=f"{at}.currency"
         )
