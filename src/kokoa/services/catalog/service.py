@@ -6,6 +6,9 @@ from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
+from kokoa.services.catalog.bulk.actions import BulkActions
+from kokoa.services.catalog.bulk.resolvers import BulkResolvers
+from kokoa.services.catalog.bulk.store import BulkStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 
@@ -20,9 +23,10 @@ class CatalogService:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
+        bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=CatalogResolvers(self.store, self.actions, feed).table(),
+            resolvers={**CatalogResolvers(self.store, self.actions, feed).table(), **bulk.table()},
             limits=BEHIND_GATEWAY,
         )
