@@ -7,7 +7,7 @@ notices.<name>                          core NATS: "look again"; receivers also 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import nats
@@ -28,7 +28,9 @@ _DAY_S = 86_400.0
 _GIB = 1 << 30
 _PUBLISH_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 3.0
-_ACK_WAIT_S = 12.0  # a handler must be done by then; after a crash, as long until the next gets its messages
+_ACK_WAIT_S = 12.0  # after a crash, as long until the next gets the messages; a handler that works on says so
+_PROGRESS_EVERY_S = 4.0
+_PROGRESS_MAX = 10
 _REDELIVERIES_MAX = 20
 _RETRY_PAUSES_S = (0.1, 0.5, 2.0, 10.0, 30.0)
 _FETCH_WAIT_S = 5.0
@@ -53,6 +55,14 @@ class Message:
         self.subject: str = message.subject
         self.data: bytes = message.data
         self.attempt: int = message.metadata.num_delivered or 1
+
+
+class SomeFailed(Exception):
+    """A handler did the others, and could not do these: only they come again."""
+
+    def __init__(self, failed: list[Message]) -> None:
+        super().__init__(f"{len(failed)} messages failed")
+        self.failed = failed
 
 
 class Bus:
@@ -145,7 +155,8 @@ class Bus:
         """Run a durable consumer until cancelled: handler(batch) in stream order, at least once.
 
         A handler that raises gets the same messages again after a pause, up to 20 times; then they are
-        given up, each with an error in our log. Processes with the same `durable` share the work.
+        given up, each with an error in our log. Processes with the same `durable` share the work. A handler may
+        raise SomeFailed, and may take 40 seconds; then others get its messages too.
         """
         while True:
             try:
@@ -178,17 +189,46 @@ class Bus:
                 messages = await subscription.fetch(batch, timeout=_FETCH_WAIT_S)
             except nats.errors.TimeoutError:
                 continue
+            told = [Message(message) for message in messages]
             try:
-                await handler([Message(message) for message in messages])
+                async with _in_progress(messages):
+                    await handler(told)
+            except SomeFailed as some:
+                failed = {id(message) for message in some.failed}
+                again = [theirs for ours, theirs in zip(told, messages, strict=True) if id(ours) in failed]
+                done = [theirs for ours, theirs in zip(told, messages, strict=True) if id(ours) not in failed]
+                await asyncio.gather(*(message.ack() for message in done), _retry(again, durable, some))
             except Exception as error:
-                attempt = max(message.metadata.num_delivered or 1 for message in messages)
-                given_up = attempt >= _REDELIVERIES_MAX
-                event = "messages_given_up" if given_up else "messages_retried"
-                _log.error(event, durable=durable, attempt=attempt, count=len(messages), exc_info=error)
-                pause_s = _RETRY_PAUSES_S[min(attempt - 1, len(_RETRY_PAUSES_S) - 1)]
-                await asyncio.gather(*(message.nak(delay=pause_s) for message in messages))
-                continue
-            await asyncio.gather(*(message.ack() for message in messages))
+                await _retry(messages, durable, error)
+            else:
+                await asyncio.gather(*(message.ack() for message in messages))
+
+
+async def _retry(messages: list[Msg], durable: str, error: Exception) -> None:
+    """Ask for the messages again after a pause; when it was the last time, they are given up."""
+    attempt = max(message.metadata.num_delivered or 1 for message in messages)
+    event = "messages_given_up" if attempt >= _REDELIVERIES_MAX else "messages_retried"
+    _log.error(event, durable=durable, attempt=attempt, count=len(messages), exc_info=error.__cause__ or error)
+    pause_s = _RETRY_PAUSES_S[min(attempt - 1, len(_RETRY_PAUSES_S) - 1)]
+    await asyncio.gather(*(message.nak(delay=pause_s) for message in messages))
+
+
+@contextlib.asynccontextmanager
+async def _in_progress(messages: list[Msg]) -> AsyncIterator[None]:
+    """While the block runs, keep the messages from going to somebody else; not for ever, for it may hang."""
+
+    async def tell() -> None:
+        for _ in range(_PROGRESS_MAX):
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            await asyncio.gather(*(message.in_progress() for message in messages))
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OSError, nats.errors.Error):
+            await telling
 
 
 def connect_options(*, attempts: int) -> dict[str, Any]:
