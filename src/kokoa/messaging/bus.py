@@ -7,9 +7,10 @@ notices.<name>                          core NATS: "look again"; receivers also 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 import nats
 import nats.errors
 import nats.js.errors
@@ -20,6 +21,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StreamConfig
 
 from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import refuse_in_transaction
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +36,7 @@ _PROGRESS_MAX = 10
 _REDELIVERIES_MAX = 20
 _RETRY_PAUSES_S = (0.1, 0.5, 2.0, 10.0, 30.0)
 _FETCH_WAIT_S = 5.0
+BATCH_MAX = 1_000  # the server's own bound
 
 StreamName = Literal["EVENTS", "LOGS"]
 
@@ -55,6 +58,21 @@ class Message:
         self.subject: str = message.subject
         self.data: bytes = message.data
         self.attempt: int = message.metadata.num_delivered or 1
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A message to store.  id: the same one again is dropped."""
+
+    subject: str
+    payload: bytes
+    id: str
+
+
+class _BatchAck(msgspec.Struct, frozen=True):
+    """What the server says of a batch that it has committed; both are missing when it has not."""
+
+    batch: str = ""
+    count: int = 0
 
 
 class SomeFailed(Exception):
@@ -105,6 +123,34 @@ class Bus:
             await self._streams.publish(subject, payload, headers={"Nats-Msg-Id": message_id})
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise BusUnavailable("The message bus did not store a message.", detail=repr(error)) from error
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """Store messages in their order; when this returns all are durable. Known ids are dropped.
+
+        As one atomic batch (NATS ADR-50), which the server writes to disk once: ten times as fast as one by one.
+        Raises BusUnavailable; which were stored is then unknown, so publish all again with the same ids.
+        """
+        refuse_in_transaction("NATS publish")
+        if 1 < len(messages) <= BATCH_MAX and await self._publish_batch(messages):
+            return
+        # A server without batches, or a message that is stored already: then the whole batch was refused. One after
+        # the other awaiting all acknowledgements together: JetStream stores in the order of arrival.
+        await asyncio.gather(*(self.publish(one.subject, one.payload, message_id=one.id) for one in messages))
+
+    async def _publish_batch(self, messages: Sequence[Outgoing]) -> bool:
+        """Whether the server has stored all of them. Raises BusUnavailable."""
+        batch_id = new_id()
+        try:
+            for number, one in enumerate(messages, 1):
+                headers = {"Nats-Msg-Id": one.id, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+                if number < len(messages):
+                    await self._client.publish(one.subject, one.payload, headers=headers)
+            headers["Nats-Batch-Commit"] = "1"
+            answer = await self._client.request(one.subject, one.payload, _PUBLISH_TIMEOUT_S, headers=headers)
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise BusUnavailable("The message bus did not store messages.", detail=repr(error)) from error
+        stored = msgspec.json.decode(answer.data, type=_BatchAck)
+        return stored.batch == batch_id and stored.count == len(messages)
 
     async def notify(self, name: str, payload: bytes = b"") -> None:
         """Tell whoever listens right now. It may be lost: receivers must also look by themselves."""
@@ -258,6 +304,7 @@ async def _ensure_stream(streams: JetStreamContext, name: StreamName) -> None:
         max_age=max_age_s,
         max_bytes=max_bytes,
         duplicate_window=120.0,
+        allow_atomic=True,
     )
     try:
         await streams.add_stream(config)
