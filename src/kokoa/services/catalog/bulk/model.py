@@ -188,9 +188,11 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str]) ->
         try:
             wanted = _wanted(row, before, old, known.categories)
             product_id = before.id if before else make_id()
-            _require_free(wanted, row, product_id, slugs, skus)
         except KokoaError as error:
             plan.outcomes.append(failure_of(row.index, row.reference, error))
+            continue
+        if taken := _taken(wanted, row, product_id, slugs, skus):
+            plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=taken))
             continue
         slugs[wanted.slug] = product_id
         keep = {variant.sku for variant in wanted.variants}
@@ -243,15 +245,17 @@ def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories
     return wanted
 
 
-def _require_free(
+def _taken(
     wanted: NewProduct, row: Row, product_id: str, slugs: Mapping[str, str], skus: Mapping[str, str]
-) -> None:
+) -> Failure | None:
     if slugs.get(wanted.slug, product_id) != product_id:
-        raise AlreadyTaken(f"Another product has the slug {wanted.slug!r}.")
+        return Failure(AlreadyTaken.code, f"Another product has the slug {wanted.slug!r}.", "slug")
     if row.variants is not None:
-        for variant in wanted.variants:
+        for position, variant in enumerate(wanted.variants):
             if skus.get(variant.sku, product_id) != product_id:
-                raise AlreadyTaken(f"Another product has the SKU {variant.sku!r}.")
+                message = f"Another product has the SKU {variant.sku!r}."
+                return Failure(AlreadyTaken.code, message, f"variants.{position}.sku")
+    return None
 
 
 def _changed_variants(
