@@ -52,12 +52,17 @@ class BusUnavailable(Unavailable):
 
 
 class Message:
-    """One delivery.  data: the payload.  attempt: 1 for the first delivery."""
+    """One delivery.  data: the payload."""
 
     def __init__(self, message: Msg) -> None:
         self.subject: str = message.subject
         self.data: bytes = message.data
-        self.attempt: int = message.metadata.num_delivered or 1
+        self._message = message
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first delivery."""
+        return self._message.metadata.num_delivered or 1
 
 
 class Outgoing(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from kokoa.kernel.errors import Unavailable
-from kokoa.kernel.ids import new_id
+from kokoa.kernel.ids import new_ids
 from kokoa.kernel.transaction import open_transaction
 from kokoa.postgres.events import Event, envelope
 
@@ -97,7 +97,7 @@ class Transaction:
 
     async def emit(self, *events: Event, correlation_id: str) -> None:
         """Put events into the outbox: they are published if, and only if, this transaction commits."""
-        ids = [new_id() for _ in events]
+        ids = new_ids(len(events))
         await self._connection.execute(
             _OUTBOX,
             self._environment_id,

@@ -40,11 +40,18 @@ class DatabaseOutbox:
         return self._database.exclusive("outbox")
 
 
+class _Place(msgspec.Struct):
+    """Where an event happened: the part of its envelope that decides who hears of it."""
+
+    source: str
+    environment_id: str
+
+
 async def relay_outbox(database: Database, bus: Bus) -> None:
     """Relay one service's events, and tell all processes at once that something changed."""
 
     async def tell(payload: bytes) -> None:
-        envelope = msgspec.json.decode(payload, type=Envelope)
+        envelope = msgspec.json.decode(payload, type=_Place)
         await bus.notify(f"changed.{envelope.source}.{envelope.environment_id}", payload)
 
     await relay(DatabaseOutbox(database), bus, tell)

@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from kokoa.kernel.ids import new_id
+from kokoa.kernel.ids import new_ids
 from kokoa.postgres import Database, Transaction
 from kokoa.services.catalog import events
 from kokoa.services.catalog.bulk import store
@@ -62,7 +62,8 @@ class BulkActions:
     ) -> list[Outcome]:
         try:
             async with self._database.transaction(environment_id) as tx:
-                changes = plan_batch(rows, await _look(tx, rows), new_id)
+                ids = iter(new_ids(sum(1 + len(row.variants or ()) for row in rows)))
+                changes = plan_batch(rows, await _look(tx, rows), ids.__next__)
                 await store.write(tx, changes)
                 if dry_run:
                     raise _DryRun(changes.outcomes)
