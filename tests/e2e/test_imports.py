@@ -99,6 +99,55 @@ def test_an_export_is_imported_elsewhere_and_exported_again_the_same(
     assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, second.name]
 
 
+FEED = """query Changes($since: String) { productChanges(since: $since, limit: 250) {
+  cursor hasMore changes { kind externalReference product { name price category { path } } }
+} }"""
+
+
+def test_a_follower_of_changes_has_all_of_an_import_through_the_composed_graph(shop: Environment) -> None:
+    lines = "".join(
+        f'{{"externalReference": "{n:03}", "name": "Dip {n}", "category": ["Dips"]}}\n' for n in range(600)
+    )
+    kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=lines.encode())
+    found: list[Any] = []
+    since = None
+    while True:
+        page = shop.graphql(FEED, since=since).json["data"]["productChanges"]
+        found += page["changes"]
+        since = page["cursor"]
+        if not page["hasMore"] and len(found) >= 600:
+            break
+    assert sorted(one["externalReference"] for one in found) == [f"{n:03}" for n in range(600)]
+    assert all(one["product"]["category"]["path"] == ["Dips"] for one in found)
+    kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=lines.encode())
+    assert shop.graphql(FEED, since=since).json["data"]["productChanges"]["changes"] == []
+    refused = shop.store.request(
+        "/graphql",
+        method="POST",
+        body=json.dumps({"query": FEED}).encode(),
+        headers={"Content-Type": "application/json", **shop.shopper},
+    )
+    assert refused.json["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+def test_ctrl_c_ends_an_import_of_a_store_that_is_away_soon_and_says_how_to_go_on(
+    shop: Environment, tmp_path: Path
+) -> None:
+    file = tmp_path / "products.jsonl"
+    file.write_text('{"externalReference": "1", "name": "Dip"}\n')
+    away = {**settings_of(shop), "KOKOA_URL": f"http://127.0.0.1:{free_port()}"}
+    importing = subprocess.Popen(
+        [str(VENV_BIN / "kokoa"), "import", "products", str(file)], env=away, stderr=subprocess.PIPE
+    )
+    assert importing.stderr is not None
+    assert b"Trying again" in importing.stderr.readline()
+    importing.send_signal(signal.SIGINT)
+    _, said = importing.communicate(timeout=60)
+    assert importing.returncode == 130
+    assert b"with --resume goes on" in said
+    assert noted(tmp_path / "products.jsonl.import-journal") == 0
+
+
 MIXED = b"""externalReference,name,slug,category,sku,price,currency
 good,Chips,,Grocery > Snacks,good-s,1.20,EUR
 bad-price,Chips,,,b1,cheap,EUR

@@ -22,6 +22,7 @@ BATCH_ROWS_MAX = 1_000
 BATCH_BYTES_MAX = 1_500_000
 BATCH_VALUES_MAX = 20_000
 IN_FLIGHT = 3
+_LEAVE_S = 5.0
 
 UPSERT = """mutation Import($input: [BulkProductInput!]!, $dryRun: Boolean!) {
   bulkUpsertProducts(input: $input, dryRun: $dryRun) {
@@ -123,8 +124,7 @@ class Importer:
             while under_way:
                 under_way = await _some_done(under_way)
         finally:
-            # Batches that are with the store already are noted, whatever went wrong with another.
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await _ended(under_way)
 
     async def _one(self, batch: Batch) -> None:
         committed = self.batch_committed(batch, await self.send_batch(batch))
@@ -161,6 +161,15 @@ class Importer:
         """Stage 4: journal written."""
         if self._journal:
             self._journal.note(committed)
+
+
+async def _ended(under_way: set[asyncio.Task[None]]) -> None:
+    """Batches that are with the store already are noted, whatever went wrong with another; but not for ever."""
+    if under_way:
+        _, late = await asyncio.wait(under_way, timeout=_LEAVE_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _some_done(under_way: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
