@@ -13,11 +13,11 @@ import msgspec
 import structlog
 
 from kokoa.kernel.errors import Unavailable
-from kokoa.messaging.bus import Bus
+from kokoa.messaging.bus import Bus, Outgoing
 
 _log = structlog.get_logger(__name__)
 
-_BATCH = 200
+_BATCH = 500
 _IDLE_S = 0.05
 _STANDBY_S = 1.0
 _RETRY_S = 0.5
@@ -65,10 +65,7 @@ async def relay(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaita
 async def relay_once(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaitable[None]] | None = None) -> int:
     """Publish one batch; how many events there were. Raises Unavailable, having published some or none."""
     rows = await outbox.pending(_BATCH)
-    # One after the other awaiting all acknowledgements together: JetStream stores in the order of arrival.
-    await asyncio.gather(
-        *(bus.publish(_subject(payload), payload, message_id=event_id) for _, event_id, payload in rows)
-    )
+    await bus.publish_all([Outgoing(_subject(payload), payload, event_id) for _, event_id, payload in rows])
     if on_published is not None:
         for _, _, payload in rows:
             await on_published(payload)

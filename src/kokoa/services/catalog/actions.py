@@ -30,13 +30,6 @@ _TAKEN = {
     "variants_sku": "Another variant has this SKU.",
 }
 
-_CHANGED: dict[StatusChange, type[events.ProductStatusChanged]] = {
-    "publish": events.ProductPublished,
-    "unpublish": events.ProductUnpublished,
-    "archive": events.ProductArchived,
-    "restore": events.ProductRestored,
-}
-
 
 class CatalogActions:
     """correlation_id: of the request that caused the change; it travels with the events."""
@@ -121,7 +114,7 @@ class CatalogActions:
             row = await tx.fetchrow(queries.set_status, product_id, status)
             assert row is not None, "it is locked"
             product = product_of(row)
-            event = _CHANGED[change](
+            event = events.STATUS_CHANGES[change](
                 product_id=product_id, version=product.version, status=status, previous_status=before.status
             )
             await tx.emit(event, correlation_id=correlation_id)

@@ -3,6 +3,8 @@
 status is what the product has after the event, or had before it was deleted: storefronts hear of published ones only.
 """
 
+from collections.abc import Mapping
+
 from kokoa.postgres import Event
 
 
@@ -49,6 +51,15 @@ class ProductArchived(ProductStatusChanged, frozen=True, kw_only=True):
 
 class ProductRestored(ProductStatusChanged, frozen=True, kw_only=True):
     """An archived product is a draft again."""
+
+
+STATUS_CHANGES: Mapping[str, type[ProductStatusChanged]] = {
+    "publish": ProductPublished,
+    "unpublish": ProductUnpublished,
+    "archive": ProductArchived,
+    "restore": ProductRestored,
+}
+"""By what is done to a product."""
 
 
 class CategoryEvent(Event, frozen=True, kw_only=True):

@@ -129,6 +129,15 @@ def status_after(change: StatusChange, current: Status) -> Status:
     return "PUBLISHED" if change == "publish" else "DRAFT"
 
 
+def status_change(before: Status, after: Status) -> StatusChange:
+    """What leads from one status to another one, where the wanted status is said and not the way to it."""
+    if after == "PUBLISHED":
+        return "publish"
+    if after == "ARCHIVED":
+        return "archive"
+    return "restore" if before == "ARCHIVED" else "unpublish"
+
+
 def require_page(limit: int, offset: int) -> None:
     """Raises InvalidPage, which names the bound."""
     if not 0 <= limit <= PAGE_MAX:
@@ -164,6 +173,13 @@ def require_plain(text: str, field: str) -> None:
 
 def require_new_product(product: NewProduct) -> None:
     """Raises InvalidProduct, which names the field."""
+    require_product(product)
+    if product.status not in NEW_STATUSES:
+        raise InvalidProduct("A new product is a DRAFT or PUBLISHED.", field="status")
+
+
+def require_product(product: NewProduct) -> None:
+    """Everything but what is asked of new products only. Raises InvalidProduct, which names the field."""
     _require_text(product.name, "name", NAME_MAX)
     _require_slug(product.slug)
     _require_text(product.description, "description", DESCRIPTION_MAX, may_be_empty=True)
@@ -178,8 +194,6 @@ def require_new_product(product: NewProduct) -> None:
     skus = [variant.sku for variant in product.variants]
     if len(set(skus)) < len(skus):
         raise InvalidProduct("Two variants have the same SKU.", field="variants")
-    if product.status not in NEW_STATUSES:
-        raise InvalidProduct("A new product is a DRAFT or PUBLISHED.", field="status")
 
 
 def require_changes(changes: ProductChanges) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kokoa.kernel.errors import Invalid
@@ -41,6 +41,7 @@ FILTERS: st.SearchStrategy[dict[str, Any]] = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no finding
 @given(FILTERS, st.booleans())
 def test_any_filter_is_refused_or_becomes_a_statement_whose_values_are_parameters(
     wanted: dict[str, Any], published_only: bool

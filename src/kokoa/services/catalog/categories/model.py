@@ -1,5 +1,9 @@
 """A category's place in the tree. Pure."""
 
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+
 import msgspec
 
 from kokoa.services.catalog.errors import (
@@ -9,7 +13,7 @@ from kokoa.services.catalog.errors import (
     InvalidPage,
     TooManyCategories,
 )
-from kokoa.services.catalog.model import NAME_MAX, is_plain, is_slug
+from kokoa.services.catalog.model import NAME_MAX, is_plain, is_slug, slug_of
 
 DEPTH_MAX = 8
 CHILDREN_MAX = 500
@@ -30,6 +34,10 @@ class CategoryNode(msgspec.Struct, frozen=True):
     depth: int
     position: int
     version: int
+
+
+Names = tuple[str, ...]
+"""A category by the names from the root down to itself. Siblings may have one name, so several may be meant."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -113,3 +121,74 @@ def require_order(wanted: list[str], children: list[str]) -> None:
             f"ids must name each of the {len(children)} children of this parent once, in the order they shall have.",
             field="ids",
         )
+
+
+class Beside(msgspec.Struct):
+    """What a new child finds below its parent."""
+
+    slugs: set[str]
+    next_position: int = 0
+
+
+def by_names(wanted: Iterable[Names], nodes: Iterable[CategoryNode]) -> dict[Names, list[CategoryNode]]:
+    """Which of these categories, or of those above them, have these names.  nodes: parents before their children."""
+    prefixes = {names[:depth] for names in wanted for depth in range(1, len(names) + 1)}
+    names_of: dict[str, Names] = {}
+    found: dict[Names, list[CategoryNode]] = defaultdict(list)
+    for node in nodes:
+        above = names_of.get(node.parent_id) if node.parent_id else ()
+        if above is not None and (names := (*above, node.name)) in prefixes:
+            names_of[node.id] = names
+            found[names].append(node)
+    return dict(found)
+
+
+def missing_names(wanted: Iterable[Names], known: Container[Names]) -> list[Names]:
+    """Those, and those above them, that are not there; parents before their children, else in their order."""
+    prefixes = dict.fromkeys(names[:depth] for names in wanted for depth in range(1, len(names) + 1))
+    return [names for names in prefixes if names not in known]
+
+
+def new_by_names(
+    missing: Sequence[Names],
+    found: Mapping[Names, Sequence[CategoryNode]],
+    children: Mapping[str | None, Beside],
+    in_all: int,
+    make_id: Callable[[], str],
+) -> tuple[dict[Names, CategoryNode], dict[Names, TooManyCategories]]:
+    """Categories for the missing names, each the last among its siblings; and which there is no room for.
+
+    missing: parents first.  children: what is below each parent that is there, by its id; None: the roots.
+    """
+    rooms = {parent_id: Beside(set(one.slugs), one.next_position) for parent_id, one in children.items()}
+    made: dict[Names, CategoryNode] = {}
+    refused: dict[Names, TooManyCategories] = {}
+    for names in missing:
+        above = names[:-1]
+        if above in refused:
+            refused[names] = refused[above]
+            continue
+        parent = (made[above] if above in made else found[above][0]) if above else None
+        room = rooms.setdefault(parent.id if parent else None, Beside(set()))
+        try:
+            require_room(in_all + len(made), len(room.slugs))
+        except TooManyCategories as error:
+            refused[names] = error
+            continue
+        slug = free_slug(names[-1], room.slugs)
+        place = place_below(parent, slug)
+        position = room.next_position
+        made[names] = CategoryNode(make_id(), place.parent_id, slug, names[-1], place.path, place.depth, position, 1)
+        room.slugs.add(slug)
+        room.next_position += 1
+    return made, refused
+
+
+def free_slug(name: str, taken: Collection[str]) -> str:
+    """A slug made from a name that no sibling has; of a name without ASCII letters and digits, by its digest."""
+    slug = slug_of(name) or f"category-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    if len(slug) <= SLUG_MAX and slug not in taken:
+        return slug
+    stem = slug[: SLUG_MAX - len(f"-{CHILDREN_MAX}")].strip("-")
+    candidates = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
+    return next(one for one in candidates if one not in taken)

@@ -30,6 +30,27 @@ SELECT c.* FROM unnest($2::uuid[]) AS wanted (parent_id)
 -- One change of an environment's tree at a time: two moves at once could make a cycle.
 SELECT pg_advisory_xact_lock(hashtextextended('categories of environment_id ' || $1::text, 0));
 
+-- name: keep_tree
+-- Nobody changes the tree until the transaction ends; others may keep it too.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('categories of environment_id ' || $1::text, 0));
+
+-- name: categories_named
+-- The categories with one of these names, wherever they stand; parents first, each level in the merchant's order.
+SELECT c.id, c.parent_id, c.slug, c.name, c.path, c.depth, c.position, c.version
+  FROM unnest($2::text[]) AS wanted (name)
+  JOIN categories c ON c.environment_id = $1 AND c.name = wanted.name
+ ORDER BY c.depth, c.position, c.path;
+
+-- name: children_places
+-- Slugs and positions of all children of these parents and, if $3, of the roots.
+SELECT parent_id, slug, position FROM categories
+ WHERE environment_id = $1 AND (parent_id = ANY ($2::uuid[]) OR ($3::boolean AND parent_id IS NULL));
+
+-- name: insert_categories
+-- New categories, one element of each array for each.
+INSERT INTO categories (environment_id, id, parent_id, slug, name, path, depth, position)
+SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::integer[]);
+
 -- name: count_all
 -- How many categories there are, and how many children this parent has (null: roots).
 SELECT count(*) AS in_all,

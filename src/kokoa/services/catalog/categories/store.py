@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from kokoa.postgres import Database, Row, load_queries
-from kokoa.services.catalog.categories.model import CategoryNode
+from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.services.catalog.categories.model import Beside, CategoryNode, Names, by_names
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -49,6 +49,37 @@ class CategoryStore:
         for node in map(node_of, rows):
             children[node.parent_id or ""].append(node)
         return children
+
+
+async def find_by_names(tx: Transaction, wanted: Sequence[Names]) -> dict[Names, list[CategoryNode]]:
+    """The categories with these names, and those above them, in the merchant's order; missing ones are missing."""
+    names = sorted({name for one in wanted for name in one})
+    return by_names(wanted, map(node_of, await tx.fetch(queries.categories_named, names)))
+
+
+async def children_of_parents(tx: Transaction, parents: Sequence[str | None]) -> dict[str | None, Beside]:
+    """By the parent's id, None for the roots; parents without children are missing."""
+    ids = [parent_id for parent_id in parents if parent_id is not None]
+    found: dict[str | None, Beside] = {}
+    for parent_id, slug, position in await tx.fetch(queries.children_places, ids, None in parents):
+        beside = found.setdefault(str(parent_id) if parent_id else None, Beside(set()))
+        beside.slugs.add(slug)
+        beside.next_position = max(beside.next_position, position + 1)
+    return found
+
+
+async def insert_categories(tx: Transaction, nodes: Sequence[CategoryNode]) -> None:
+    """New ones, with one statement."""
+    await tx.execute(
+        queries.insert_categories,
+        [one.id for one in nodes],
+        [one.parent_id for one in nodes],
+        [one.slug for one in nodes],
+        [one.name for one in nodes],
+        [one.path for one in nodes],
+        [one.depth for one in nodes],
+        [one.position for one in nodes],
+    )
 
 
 def node_of(row: Row) -> CategoryNode:
