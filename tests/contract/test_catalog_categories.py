@@ -151,6 +151,49 @@ async def test_two_moves_at_once_that_would_make_a_cycle_go_one_after_the_other(
     assert len(await paths(shop)) == 3
 
 
+async def test_a_move_that_waits_for_a_product_which_waits_for_it_is_a_conflict(
+    shop: Shop, database: Database, postgres: str
+) -> None:
+    """The move holds the category and waits for product A; B waits for the category; A is let go: the move meets B.
+
+    PostgreSQL gives up whoever looks first, so the other two look for deadlocks only after a minute.
+    """
+    ids = await plant(shop, "home", "shop")
+    first, second = [(await shop.create(name, category="home"))["id"] for name in ("A", "B")]
+    name = await database.fetchval(shop.environment_id, "SELECT current_database() WHERE $1::uuid IS NOT NULL")
+    dsn = postgres.replace("/postgres?", f"/{name}?")
+    patience = {"search_path": "catalog", "deadlock_timeout": "60s"}
+    one, other, watcher = [await asyncpg.connect(dsn, server_settings=patience) for _ in range(3)]
+    touch = "UPDATE products SET description = 'x' WHERE environment_id = $1 AND id = $2"
+    put = "UPDATE products SET category = 'shop' WHERE environment_id = $1 AND id = $2"
+    back = "UPDATE products SET category = 'home' WHERE environment_id = $1 AND id = $2"
+    begun, held = one.transaction(), other.transaction()
+    await begun.start()
+    await one.execute(touch, shop.environment_id, first)
+    move_home = {"input": {"id": ids["home"], "version": 1, "parentId": ids["shop"]}}
+    moving = asyncio.ensure_future(shop.ask(MOVE, variables=move_home))
+    await waiters(watcher, 1)
+    await held.start()
+    await other.execute(put, shop.environment_id, second)
+    putting = asyncio.ensure_future(other.execute(back, shop.environment_id, second))
+    await waiters(watcher, 2)
+    await begun.rollback()
+    moved = await asyncio.wait_for(moving, 60)
+    await asyncio.wait_for(putting, 60)
+    await held.rollback()
+    await asyncio.gather(one.close(), other.close(), watcher.close())
+    assert moved.errors[0]["extensions"]["code"] == "CHANGED_CONCURRENTLY"
+    assert await paths(shop) == ["home", "shop"]
+
+
+async def waiters(watcher: asyncpg.Connection, wanted: int) -> None:
+    """Until so many connections of this database wait for a row."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(30):
+        while await watcher.fetchval(waiting) < wanted:
+            await asyncio.sleep(0.02)
+
+
 async def test_the_tree_has_a_bounded_depth(shop: Shop) -> None:
     deep = ["/".join("abcdefgh"[: n + 1]) for n in range(8)]
     ids = await plant(shop, *deep, "x", "x/y")

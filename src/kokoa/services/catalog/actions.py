@@ -79,8 +79,6 @@ class CatalogActions:
                 await tx.emit(event, correlation_id=correlation_id)
         except asyncpg.ForeignKeyViolationError as error:
             raise CategoryNotFound(f"There is no category {changes.category_slug!r}.") from error
-        except asyncpg.DeadlockDetectedError as error:
-            raise ProductChanged("Its category was moved at the same time; try again.") from error
         return product
 
     async def delete_product(

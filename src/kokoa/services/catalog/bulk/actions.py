@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from kokoa.kernel.ids import new_id, new_ids
-from kokoa.postgres import Database, Event, Transaction
+from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
 from kokoa.services.catalog import events
 from kokoa.services.catalog.bulk import store
 from kokoa.services.catalog.bulk.errors import BatchContended
@@ -34,8 +34,8 @@ ATTEMPTS_MAX = 5
 _CONTENDED = (
     asyncpg.UniqueViolationError,
     asyncpg.ForeignKeyViolationError,
-    asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    ChangedConcurrently,
 )
 
 

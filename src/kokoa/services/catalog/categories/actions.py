@@ -201,5 +201,3 @@ async def _relocate(tx: Transaction, before: CategoryNode, place: Place, slug: s
         )
     except asyncpg.UniqueViolationError as error:
         raise _taken(slug) from error
-    except asyncpg.DeadlockDetectedError as error:
-        raise CategoryChanged("A product of the category was changed at the same time; try again.") from error
