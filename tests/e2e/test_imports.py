@@ -187,6 +187,15 @@ def test_bad_rows_are_reported_with_line_and_column_and_all_others_are_imported(
     assert [one["externalReference"] for one in exported(shop)] == ["good", "last"]
 
 
+def test_a_file_cannot_speak_to_the_terminal(shop: Environment) -> None:
+    row = json.dumps({"externalReference": "1", "\x1b[2Jcolumn": 1}) + "\n"
+    other = json.dumps({"externalReference": "2", "name": "Dip", "slug": "\x1b]0;title\x07"})
+    done = kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=f"{row}{other}".encode(), status=3)
+    assert b"\\x1b[2Jcolumn" in done.stderr
+    assert b"\x1b" not in done.stderr
+    assert b"\x07" not in done.stderr
+
+
 def refusal(environment: Environment, *words: str, **more: str) -> str:
     done = kokoa(environment, "import", "products", *words, status=1, **more)
     lines = done.stderr.decode().splitlines()
