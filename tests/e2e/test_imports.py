@@ -99,6 +99,17 @@ def test_an_export_is_imported_elsewhere_and_exported_again_the_same(
     assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, second.name]
 
 
+def test_an_export_of_products_without_references_is_imported_where_it_came_from(
+    store: RunningStore, tmp_path: Path
+) -> None:
+    """The demo shop's products have none."""
+    file = tmp_path / "demo.csv"
+    store.run(f"kokoa export products {file}")
+    done = store.run(f"kokoa import products {file}")
+    assert "0 created, 0 updated" in done.stdout
+    assert " 0 rows with errors" in done.stdout
+
+
 FEED = """query Changes($since: String) { productChanges(since: $since, limit: 250) {
   cursor hasMore changes { kind externalReference product { name price category { path } } }
 } }"""

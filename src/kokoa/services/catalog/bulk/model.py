@@ -1,6 +1,7 @@
 """Rules of a batch: what each row wants, what is known, and so what is to be written. Pure."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID
@@ -32,6 +33,8 @@ from kokoa.services.catalog.model import (
 ROWS_MAX = 1_000
 PAGE_MAX = 250
 CATEGORY_DEPTH_MAX = 8
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Path = tuple[str, ...]
 Status = Literal["CREATED", "UPDATED", "UNCHANGED", "ERROR"]
@@ -173,6 +176,11 @@ def _new_variant(position: int, given: Mapping[str, Any]) -> NewVariant:
     return NewVariant(given["sku"], given.get("name", ""), Money(given["price_minor"], currency))
 
 
+def looks_like_id(reference: str) -> bool:
+    """Whether a reference may be the id of a product that has none: an export writes it in that place."""
+    return _ID.fullmatch(reference) is not None
+
+
 def slug_for(row: Row) -> str:
     """The slug that the row gives, or one made of name and reference, for a new product."""
     return row.slug or slug_of(f"{row.name or ''} {row.reference}")[:NAME_MAX].strip("-")
@@ -238,7 +246,8 @@ def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories
         slug=(row.slug or before.slug) if before else slug_for(row),
         description=row.description if row.description is not None else before.description if before else "",
         category_slug=category,
-        external_reference=row.reference,
+        # One that is known by its id stays without a reference.
+        external_reference=before.external_reference if before else row.reference,
         variants=variants,
     )
     require_new_product(wanted)
