@@ -80,7 +80,7 @@ async def measure_imports(stage: Stage, rounds: int, tell: Tell) -> Measurement:
         subject=ours,
         floor=floor,
         floor_name=f"the same rows and events by bare asyncpg and unnest, {_CONNECTIONS} connections",
-        target=Target("ratio", 0.3),
+        target=Target("ratio", 0.25),
         notes={"search has all": f"{median(behind):.1f} s after the last row (at most 60 s)"},
     )
 

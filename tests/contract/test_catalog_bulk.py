@@ -236,6 +236,18 @@ async def test_an_export_has_every_product_once_also_those_without_a_reference(s
         assert len({one["slug"] for one in found}) == 12
 
 
+async def test_a_product_without_a_reference_is_known_by_its_id_in_its_own_environment_only(shop: Shop) -> None:
+    made = await shop.create("Bare lamp")
+    same = {"externalReference": made["id"], "name": "Bare lamp", "slug": "bare-lamp"}
+    assert (await upsert(shop, same))["unchanged"] == 1
+    done = await upsert(shop, {**same, "name": "Better lamp"})
+    assert [(one["status"], one["id"]) for one in done["rows"]] == [("UPDATED", made["id"])]
+    assert [(one["externalReference"], one["name"]) for one in await exported(shop)] == [(None, "Better lamp")]
+    other = Shop(shop.service)
+    assert (await upsert(other, same))["created"] == 1
+    assert [(one["externalReference"], one["name"]) for one in await exported(other)] == [(made["id"], "Bare lamp")]
+
+
 @pytest.mark.parametrize("after", ["", "x", "ref:", "id:x", "ref:\0"])
 async def test_a_cursor_that_nobody_gave_is_refused(shop: Shop, after: str) -> None:
     assert await shop.code(EXPORT, after=after, limit=1) == "INVALID_CURSOR"

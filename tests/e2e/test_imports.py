@@ -101,6 +101,17 @@ def test_an_export_is_imported_elsewhere_and_exported_again_the_same(
     assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, second.name]
 
 
+def test_an_export_of_products_without_references_is_imported_where_it_came_from(
+    store: RunningStore, tmp_path: Path
+) -> None:
+    """The demo shop's products have none."""
+    file = tmp_path / "demo.csv"
+    store.run(f"kokoa export products {file}")
+    done = store.run(f"kokoa import products {file}")
+    assert "0 created, 0 updated" in done.stdout
+    assert " 0 rows with errors" in done.stdout
+
+
 FEED = """query Changes($since: String) { productChanges(since: $since, limit: 250) {
   cursor hasMore changes { kind externalReference product { name price category { path name } } }
 } }"""
@@ -187,6 +198,15 @@ def test_bad_rows_are_reported_with_line_and_column_and_all_others_are_imported(
     assert b"line 3, price: 'cheap' is no price such as 12.90" in done.stderr
     assert b"\x1b" not in done.stderr
     assert [one["externalReference"] for one in exported(shop)] == ["good", "last"]
+
+
+def test_a_file_cannot_speak_to_the_terminal(shop: Environment) -> None:
+    row = json.dumps({"externalReference": "1", "\x1b[2Jcolumn": 1}) + "\n"
+    other = json.dumps({"externalReference": "2", "name": "Dip", "slug": "\x1b]0;title\x07"})
+    done = kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=f"{row}{other}".encode(), status=3)
+    assert b"\\x1b[2Jcolumn" in done.stderr
+    assert b"\x1b" not in done.stderr
+    assert b"\x07" not in done.stderr
 
 
 def refusal(environment: Environment, *words: str, **more: str) -> str:

@@ -1,5 +1,6 @@
 """Rules of a batch: what each row wants, what is known, and so what is to be written. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -33,6 +34,8 @@ from kokoa.services.catalog.model import (
 
 ROWS_MAX = 1_000
 PAGE_MAX = 250
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 RowStatus = Literal["CREATED", "UPDATED", "UNCHANGED", "ERROR"]
 
@@ -206,6 +209,11 @@ def _new_variant(position: int, given: Mapping[str, Any]) -> NewVariant:
     return NewVariant(given["sku"], given.get("name", ""), Money(given["price_minor"], currency))
 
 
+def looks_like_id(reference: str) -> bool:
+    """Whether a reference may be the id of a product that has none: an export writes it in that place."""
+    return _ID.fullmatch(reference) is not None
+
+
 def slug_for(row: Row) -> str:
     """The slug that the row gives, or one made of name and reference, for a new product."""
     return row.slug or slug_of(f"{row.name or ''} {row.reference}")[:NAME_MAX].strip("-")
@@ -272,7 +280,8 @@ def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories
         slug=(row.slug or before.slug) if before else slug_for(row),
         description=row.description if row.description is not None else before.description if before else "",
         category_slug=category,
-        external_reference=row.reference,
+        # One that is known by its id stays without a reference.
+        external_reference=before.external_reference if before else row.reference,
         variants=variants,
         status=row.status or (before.status if before else "PUBLISHED"),
     )

@@ -8,6 +8,12 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
        status, created_at, updated_at FROM products
  WHERE environment_id = $1 AND external_reference = ANY ($2::text[]) ORDER BY external_reference FOR UPDATE;
 
+-- name: lock_products_without_reference
+-- The products with these ids that have no reference, locked in the order in which every batch locks them.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND external_reference IS NULL ORDER BY id FOR UPDATE;
+
 -- name: variants_of_products
 -- All variants of these products, each product's in its order.
 SELECT id, product_id, sku, name, price_minor, currency FROM variants

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
-from kokoa.services.catalog.bulk.model import Change, Changes, read_export_cursor
+from kokoa.services.catalog.bulk.model import Change, Changes, looks_like_id, read_export_cursor
 from kokoa.services.catalog.model import Product, Variant
 from kokoa.services.catalog.store import product_of
 
@@ -53,13 +53,20 @@ async def begin(tx: Transaction) -> None:
 async def lock_known(
     tx: Transaction, references: Sequence[str]
 ) -> tuple[dict[str, Product], dict[str, list[Variant]]]:
-    """The products with these references, locked until the transaction ends, and their variants by product id."""
+    """The products with these references, locked until the transaction ends, and their variants by product id.
+
+    A product without a reference is known by its id.
+    """
     rows = await tx.fetch(queries.lock_products, references)
     products = {product.external_reference or "": product for product in map(product_of, rows)}
+    ids = [reference for reference in references if reference not in products and looks_like_id(reference)]
+    if ids:
+        found = map(product_of, await tx.fetch(queries.lock_products_without_reference, ids))
+        products.update((product.id, product) for product in found)
     variants: dict[str, list[Variant]] = defaultdict(list)
     if products:
-        ids = [product.id for product in products.values()]
-        for row in await tx.fetch(queries.variants_of_products, ids):
+        theirs = [product.id for product in products.values()]
+        for row in await tx.fetch(queries.variants_of_products, theirs):
             variant_id, product_id, *fields = row
             variants[str(product_id)].append(Variant(str(variant_id), str(product_id), *fields))
     return products, variants
