@@ -12,12 +12,13 @@ from rich.console import Console
 
 from benchmarks.federation import measure_gateway
 from benchmarks.functions import measure_cold_start, measure_invoke, measure_invoke_rate, measure_override
+from benchmarks.imports import measure_imports
 from benchmarks.reads import LISTING, PAGE, SEARCH, measure_reads
 from benchmarks.report import Measurement, table_of
 from benchmarks.running import RunningStore, store_up
 from benchmarks.stage import Tell, open_stage
 
-Name = Literal["listing", "page", "search", "gateway", "invoke", "invoke-rate", "cold-start", "override"]
+Name = Literal["listing", "page", "search", "gateway", "invoke", "invoke-rate", "cold-start", "override", "imports"]
 
 _READS = {"listing": LISTING, "page": PAGE, "search": SEARCH}
 _OTHERS = {
@@ -26,6 +27,7 @@ _OTHERS = {
     "invoke-rate": measure_invoke_rate,
     "cold-start": measure_cold_start,
     "override": measure_override,
+    "imports": measure_imports,
 }
 
 app = App(name="benchmarks", help="Kokoa's speed against floors that are measured in the same run.")

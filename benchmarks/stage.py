@@ -79,6 +79,7 @@ async def _keep(_: asyncpg.Connection) -> None:
 class Inside(msgspec.Struct, frozen=True):
     """The store's services and gateway in the benchmark's own process, on the store's database."""
 
+    tenants: TenantsService
     catalog: CatalogService
     search: SearchService
     gateway: Gateway
@@ -96,6 +97,12 @@ class Stage:
     def dsn(self, service: str) -> str:
         """The connection URL of a service's own role."""
         return _dsn(self._settings, service)
+
+    async def environment_of(self, tenant: str) -> str:
+        """The id of a tenant's prod environment."""
+        found = await self.inside.tenants.store.by_alias(tenant, "prod")
+        assert found is not None, f"there is no tenant {tenant}"
+        return found.id
 
     def graphql(self, query: str, variables: dict[str, Any]) -> bytes:
         """A query as a server of the demo tenant sends it."""
@@ -182,7 +189,9 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
         )
         services = {"tenants": tenants, "catalog": catalog, "search": search}
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
-        stage = Stage(store, settings, environment.id, Inside(catalog, search, Gateway(compose_core(), clients)))
+        stage = Stage(
+            store, settings, environment.id, Inside(tenants, catalog, search, Gateway(compose_core(), clients))
+        )
         tell(f"seeding {PRODUCTS} products with 3 variants each")
         for first in range(0, PRODUCTS, _BATCH):
             batch = [new_product(number) for number in range(first, first + _BATCH)]

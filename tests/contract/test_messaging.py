@@ -12,7 +12,7 @@ import pytest
 
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction
-from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, relay_once
+from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, Outgoing, SomeFailed, relay_once
 from kokoa.messaging.feed import Feed, FeedOverflow
 from kokoa.postgres import Envelope, Event
 from kokoa.roles.worker import DatabaseOutbox
@@ -190,3 +190,67 @@ async def test_who_reads_too_slowly_is_told_to_connect_again(bus: Bus, monkeypat
     with pytest.raises(FeedOverflow, match="Connect again"):
         async for _ in events:
             pass
+
+
+async def test_only_the_messages_that_a_handler_could_not_do_come_again(bus: Bus) -> None:
+    environment = new_id()
+    subject = f"events.{environment}.sample.ThingSeen"
+    seen: list[list[bytes]] = []
+
+    async def handle(messages: list[Message]) -> None:
+        seen.append([message.data for message in messages])
+        failed = [message for message in messages if message.data == b"2" and message.attempt < 3]
+        if failed:
+            raise SomeFailed(failed)
+
+    for number in range(4):
+        await bus.publish(subject, str(number).encode(), message_id=new_id())
+    job = asyncio.create_task(bus.consume("EVENTS", f"some-{environment}", subject, handle))
+    await until(lambda: sum(map(len, seen)) == 6)
+    await bus.publish(subject, b"last", message_id=new_id())
+    await until(lambda: b"last" in seen[-1])
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+    assert sorted(data for batch in seen for data in batch) == [b"0", b"1", b"2", b"2", b"2", b"3", b"last"]
+
+
+async def test_a_batch_is_stored_whole_in_order_and_what_is_known_is_dropped(bus: Bus) -> None:
+    """Also a batch of which a part was stored before, as after a crash between publishing and deleting."""
+    environment, collector = new_id(), Collector()
+    subject = f"events.{environment}.sample.ThingSeen"
+    messages = [Outgoing(subject, str(number).encode(), new_id()) for number in range(1200)]
+    for part in ([], messages[:1], messages[:300], messages[:300], messages[200:1200], messages):
+        await bus.publish_all(part)
+    async with consuming(bus, f"events.{environment}.>", collector):
+        await until(lambda: len(collector.payloads) >= 1200, within_s=60)
+    assert collector.payloads == [one.payload for one in messages]
+
+
+async def test_a_stream_that_takes_no_batches_gets_the_messages_one_by_one(bus: Bus) -> None:
+    environment, collector = new_id(), Collector()
+    subject = f"events.{environment}.sample.ThingSeen"
+    stream = await bus._streams.stream_info("EVENTS")
+    stream.config.allow_atomic = False
+    await bus._streams.update_stream(stream.config)
+    try:
+        await bus.publish_all([Outgoing(subject, str(number).encode(), new_id()) for number in range(20)])
+    finally:
+        stream.config.allow_atomic = True
+        await bus._streams.update_stream(stream.config)
+    async with consuming(bus, f"events.{environment}.>", collector):
+        await until(lambda: len(collector.payloads) >= 20)
+    assert collector.payloads == [str(number).encode() for number in range(20)]
+
+
+async def test_a_consumer_that_an_earlier_version_made_is_changed_to_what_it_is_to_be(bus: Bus) -> None:
+    environment, collector, name = new_id(), Collector(), f"changed-{new_id()}"
+    subject = f"events.{environment}.sample.ThingSeen"
+    for batch in (10, 500):
+        job = asyncio.create_task(bus.consume("EVENTS", name, subject, collector, batch=batch))
+        seen = len(collector.payloads)
+        await bus.publish_all([Outgoing(subject, str(number).encode(), new_id()) for number in range(600)])
+        await until(lambda seen=seen: len(collector.payloads) == seen + 600, within_s=60)
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+        consumer = await bus._streams.consumer_info("EVENTS", name)
+        assert consumer.config.max_ack_pending == batch

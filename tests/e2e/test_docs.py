@@ -21,7 +21,25 @@ def a_partner_can_work(store: RunningStore, printed: str) -> None:
     assert (grant["partner"], grant["pattern"]) == ("acme", "/api/*")
 
 
-PROMISES: dict[str, Callable[[RunningStore, str], None]] = {"how-to/bring-a-partner-in.md": a_partner_can_work}
+def the_file_is_in_the_shop(store: RunningStore, printed: str) -> None:
+    """What the page says each command would print, and what the shop has then."""
+    outcomes = [line.rpartition(", in ")[0] for line in printed.splitlines() if "rows with errors" in line]
+    assert outcomes == [
+        "Nothing was changed; this would be: 3 created, 0 updated, 0 unchanged, 0 rows with errors",
+        "3 created, 0 updated, 0 unchanged, 0 rows with errors",
+        "0 created, 0 updated, 3 unchanged, 0 rows with errors",
+        "0 created, 1 updated, 0 unchanged, 0 rows with errors",
+    ]
+    assert printed.splitlines()[-1] == (
+        'howto-101,Oat crisps,oat-crisps-howto-101,"Crisp, ""salted""",'
+        "Grocery > Snacks > Crisps,PUBLISHED,HT-101,,1.45,EUR"
+    )
+
+
+PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
+    "how-to/bring-a-partner-in.md": a_partner_can_work,
+    "how-to/import-products.md": the_file_is_in_the_shop,
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))

@@ -26,6 +26,8 @@ COMMANDS = {
     "operations": ("operations:operations", "GraphQL documents that clients may ask for by id (operator)."),
     "routes": ("routes:routes", "Routes of a store: native, extensions', overridden (operator)."),
     "graph": ("graph:graph", "Compose subgraphs into one graph, on this machine alone."),
+    "import": ("importing:imports", "Bring files into a store (tenant)."),
+    "export": ("exporting:exports", "Write what a store has to files (tenant)."),
     "logs": ("logs:logs", "What a function printed (partner)."),
 }
 

@@ -10,6 +10,18 @@ _EXPONENTS = {
 }  # fmt: skip
 _MINOR_UNITS = (1, 10, 100, 1000)
 
+# ISO 4217, list one, without funds, metals and codes for testing.
+_CODES = """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
+    CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD
+    GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT
+    LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR
+    NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP
+    STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD
+    XCG XOF XPF YER ZAR ZMW ZWG
+"""
+CURRENCIES = frozenset(_CODES.split())
+
 
 class InvalidMoney(Invalid):
     """The amount or the currency is not one."""
@@ -26,7 +38,7 @@ class Money(msgspec.Struct, frozen=True, order=False):
     currency: str
 
     def __post_init__(self) -> None:
-        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
+        if not is_currency(self.currency):
             raise InvalidMoney(f"{self.currency!r} is not an ISO 4217 currency code such as EUR", field="currency")
 
     def __add__(self, other: "Money") -> "Money":
@@ -37,6 +49,11 @@ class Money(msgspec.Struct, frozen=True, order=False):
     def major(self) -> float:
         """Major units for display as a JSON number (89.9), exact to the currency's minor unit."""
         return major_units(self.amount_minor, self.currency)
+
+
+def is_currency(text: str) -> bool:
+    """Whether it has the form of an ISO 4217 code: three capitals."""
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
 
 
 def major_units(amount_minor: int, currency: str) -> float:

@@ -7,9 +7,10 @@ notices.<name>                          core NATS: "look again"; receivers also 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 import nats
 import nats.errors
 import nats.js.errors
@@ -20,6 +21,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StreamConfig
 
 from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import refuse_in_transaction
 
 _log = structlog.get_logger(__name__)
@@ -28,10 +30,13 @@ _DAY_S = 86_400.0
 _GIB = 1 << 30
 _PUBLISH_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 3.0
-_ACK_WAIT_S = 12.0  # a handler must be done by then; after a crash, as long until the next gets its messages
+_ACK_WAIT_S = 12.0  # after a crash, as long until the next gets the messages; a handler that works on says so
+_PROGRESS_EVERY_S = 4.0
+_PROGRESS_MAX = 10
 _REDELIVERIES_MAX = 20
 _RETRY_PAUSES_S = (0.1, 0.5, 2.0, 10.0, 30.0)
 _FETCH_WAIT_S = 5.0
+BATCH_MAX = 1_000  # the server's own bound
 
 StreamName = Literal["EVENTS", "LOGS"]
 
@@ -47,12 +52,40 @@ class BusUnavailable(Unavailable):
 
 
 class Message:
-    """One delivery.  data: the payload.  attempt: 1 for the first delivery."""
+    """One delivery.  data: the payload."""
 
     def __init__(self, message: Msg) -> None:
         self.subject: str = message.subject
         self.data: bytes = message.data
-        self.attempt: int = message.metadata.num_delivered or 1
+        self._message = message
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first delivery."""
+        return self._message.metadata.num_delivered or 1
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A message to store.  id: the same one again is dropped."""
+
+    subject: str
+    payload: bytes
+    id: str
+
+
+class _BatchAck(msgspec.Struct, frozen=True):
+    """What the server says of a batch that it has committed; both are missing when it has not."""
+
+    batch: str = ""
+    count: int = 0
+
+
+class SomeFailed(Exception):
+    """A handler did the others, and could not do these: only they come again."""
+
+    def __init__(self, failed: list[Message]) -> None:
+        super().__init__(f"{len(failed)} messages failed")
+        self.failed = failed
 
 
 class Bus:
@@ -95,6 +128,34 @@ class Bus:
             await self._streams.publish(subject, payload, headers={"Nats-Msg-Id": message_id})
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise BusUnavailable("The message bus did not store a message.", detail=repr(error)) from error
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """Store messages in their order; when this returns all are durable. Known ids are dropped.
+
+        As one atomic batch (NATS ADR-50), which the server writes to disk once: ten times as fast as one by one.
+        Raises BusUnavailable; which were stored is then unknown, so publish all again with the same ids.
+        """
+        refuse_in_transaction("NATS publish")
+        if 1 < len(messages) <= BATCH_MAX and await self._publish_batch(messages):
+            return
+        # A server without batches, or a message that is stored already: then the whole batch was refused. One after
+        # the other awaiting all acknowledgements together: JetStream stores in the order of arrival.
+        await asyncio.gather(*(self.publish(one.subject, one.payload, message_id=one.id) for one in messages))
+
+    async def _publish_batch(self, messages: Sequence[Outgoing]) -> bool:
+        """Whether the server has stored all of them. Raises BusUnavailable."""
+        batch_id = new_id()
+        try:
+            for number, one in enumerate(messages, 1):
+                headers = {"Nats-Msg-Id": one.id, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+                if number < len(messages):
+                    await self._client.publish(one.subject, one.payload, headers=headers)
+            headers["Nats-Batch-Commit"] = "1"
+            answer = await self._client.request(one.subject, one.payload, _PUBLISH_TIMEOUT_S, headers=headers)
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise BusUnavailable("The message bus did not store messages.", detail=repr(error)) from error
+        stored = msgspec.json.decode(answer.data, type=_BatchAck)
+        return stored.batch == batch_id and stored.count == len(messages)
 
     async def notify(self, name: str, payload: bytes = b"") -> None:
         """Tell whoever listens right now. It may be lost: receivers must also look by themselves."""
@@ -145,15 +206,17 @@ class Bus:
         """Run a durable consumer until cancelled: handler(batch) in stream order, at least once.
 
         A handler that raises gets the same messages again after a pause, up to 20 times; then they are
-        given up, each with an error in our log. Processes with the same `durable` share the work.
+        given up, each with an error in our log. Processes with the same `durable` share the work. A handler may
+        raise SomeFailed, and may take 40 seconds; then others get its messages too.
         """
         while True:
             try:
-                subscription = await self._streams.pull_subscribe(
-                    subject,
-                    durable=durable,
-                    stream=stream,
-                    config=ConsumerConfig(
+                # Made, or changed to what it is to be now: a consumer outlives the program that made it.
+                await self._streams.add_consumer(
+                    stream,
+                    ConsumerConfig(
+                        durable_name=durable,
+                        filter_subject=subject,
                         ack_policy=AckPolicy.EXPLICIT,
                         ack_wait=_ACK_WAIT_S,
                         max_deliver=_REDELIVERIES_MAX,
@@ -161,6 +224,7 @@ class Bus:
                         max_ack_pending=batch,
                     ),
                 )
+                subscription = await self._streams.pull_subscribe_bind(durable=durable, stream=stream)
                 await self._pull(subscription, handler, durable, batch)
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 _log.warning("consumer_reconnects", durable=durable, error=repr(error))
@@ -178,17 +242,46 @@ class Bus:
                 messages = await subscription.fetch(batch, timeout=_FETCH_WAIT_S)
             except nats.errors.TimeoutError:
                 continue
+            told = [Message(message) for message in messages]
             try:
-                await handler([Message(message) for message in messages])
+                async with _in_progress(messages):
+                    await handler(told)
+            except SomeFailed as some:
+                failed = {id(message) for message in some.failed}
+                again = [theirs for ours, theirs in zip(told, messages, strict=True) if id(ours) in failed]
+                done = [theirs for ours, theirs in zip(told, messages, strict=True) if id(ours) not in failed]
+                await asyncio.gather(*(message.ack() for message in done), _retry(again, durable, some))
             except Exception as error:
-                attempt = max(message.metadata.num_delivered or 1 for message in messages)
-                given_up = attempt >= _REDELIVERIES_MAX
-                event = "messages_given_up" if given_up else "messages_retried"
-                _log.error(event, durable=durable, attempt=attempt, count=len(messages), exc_info=error)
-                pause_s = _RETRY_PAUSES_S[min(attempt - 1, len(_RETRY_PAUSES_S) - 1)]
-                await asyncio.gather(*(message.nak(delay=pause_s) for message in messages))
-                continue
-            await asyncio.gather(*(message.ack() for message in messages))
+                await _retry(messages, durable, error)
+            else:
+                await asyncio.gather(*(message.ack() for message in messages))
+
+
+async def _retry(messages: list[Msg], durable: str, error: Exception) -> None:
+    """Ask for the messages again after a pause; when it was the last time, they are given up."""
+    attempt = max(message.metadata.num_delivered or 1 for message in messages)
+    event = "messages_given_up" if attempt >= _REDELIVERIES_MAX else "messages_retried"
+    _log.error(event, durable=durable, attempt=attempt, count=len(messages), exc_info=error.__cause__ or error)
+    pause_s = _RETRY_PAUSES_S[min(attempt - 1, len(_RETRY_PAUSES_S) - 1)]
+    await asyncio.gather(*(message.nak(delay=pause_s) for message in messages))
+
+
+@contextlib.asynccontextmanager
+async def _in_progress(messages: list[Msg]) -> AsyncIterator[None]:
+    """While the block runs, keep the messages from going to somebody else; not for ever, for it may hang."""
+
+    async def tell() -> None:
+        for _ in range(_PROGRESS_MAX):
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            await asyncio.gather(*(message.in_progress() for message in messages))
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OSError, nats.errors.Error):
+            await telling
 
 
 def connect_options(*, attempts: int) -> dict[str, Any]:
@@ -218,6 +311,7 @@ async def _ensure_stream(streams: JetStreamContext, name: StreamName) -> None:
         max_age=max_age_s,
         max_bytes=max_bytes,
         duplicate_window=120.0,
+        allow_atomic=True,
     )
     try:
         await streams.add_stream(config)

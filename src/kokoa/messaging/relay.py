@@ -13,12 +13,12 @@ import msgspec
 import structlog
 
 from kokoa.kernel.errors import Unavailable
-from kokoa.messaging.bus import Bus
+from kokoa.messaging.bus import Bus, Outgoing
 from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
-_BATCH = 200
+_BATCH = 500
 _IDLE_S = 0.05
 _STANDBY_S = 1.0
 _RETRY_S = 0.5
@@ -68,10 +68,7 @@ async def relay_once(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], A
     rows = await outbox.pending(_BATCH)
     if rows:
         reached("relay.read")
-    # One after the other awaiting all acknowledgements together: JetStream stores in the order of arrival.
-    await asyncio.gather(
-        *(bus.publish(_subject(payload), payload, message_id=event_id) for _, event_id, payload in rows)
-    )
+    await bus.publish_all([Outgoing(_subject(payload), payload, event_id) for _, event_id, payload in rows])
     if on_published is not None:
         for _, _, payload in rows:
             await on_published(payload)

@@ -14,13 +14,17 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from kokoa.kernel.errors import Unavailable
-from kokoa.kernel.ids import new_id
+from kokoa.kernel.errors import Conflict, Unavailable
+from kokoa.kernel.ids import new_ids
 from kokoa.kernel.transaction import open_transaction
 from kokoa.postgres.events import Event, envelope
 
 _PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
-_OUTBOX = "INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload) VALUES ($1, $2, $3, $4, $5)"
+_OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
+SELECT $1, event_id, event_type, event_key, payload
+  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY
+       AS e (event_id, event_type, event_key, payload, place)
+ ORDER BY place"""
 _LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 _ACQUIRE_TIMEOUT_S = 10.0
@@ -51,6 +55,10 @@ class DatabaseUnavailable(Unavailable):
 
 class DatabaseFull(Unavailable):
     """PostgreSQL has no room left on its disk."""
+
+
+class ChangedConcurrently(Conflict):
+    """Two changes waited for each other, and this one was given up; trying again may help."""
 
 
 class PinnedConnection(asyncpg.Connection):
@@ -100,13 +108,19 @@ class Transaction:
 
     async def emit(self, *events: Event, correlation_id: str) -> None:
         """Put events into the outbox: they are published if, and only if, this transaction commits."""
-        rows = []
-        for event in events:
-            event_id = new_id()
-            payload = envelope(event, event_id, self._environment_id, self._service, correlation_id)
-            rows.append((self._environment_id, event_id, event.event_type(), event.key(), payload))
+        ids = new_ids(len(events))
+        await self._connection.execute(
+            _OUTBOX,
+            self._environment_id,
+            ids,
+            [event.event_type() for event in events],
+            [event.key() for event in events],
+            [
+                envelope(event, event_id, self._environment_id, self._service, correlation_id)
+                for event, event_id in zip(events, ids, strict=True)
+            ],
+        )
         self.emitted = True
-        await self._connection.executemany(_OUTBOX, rows)
 
 
 class Database:
@@ -233,6 +247,10 @@ class Database:
             yield connection  # type: ignore[misc]  # as above
         except (TimeoutError, asyncpg.InterfaceError, asyncpg.DiskFullError, *_GONE) as error:
             raise self._unavailable(error, connection) from error
+        except asyncpg.DeadlockDetectedError as error:
+            raise ChangedConcurrently(
+                "Somebody else changed the same things at the same time; try again.", detail=repr(error)
+            ) from error
         finally:
             # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
             with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):

@@ -1,5 +1,6 @@
 """The worker: relays outboxes to the bus, keeps the search index in step, writes function logs. Runs N times."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from kokoa.functions.control.logs import APPEND_MAX, FunctionLogs
 from kokoa.functions.host.model import LogRecord
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
-from kokoa.messaging import Bus, Message, relay
+from kokoa.messaging import Bus, Message, SomeFailed, relay
 from kokoa.postgres import Database, Envelope
 from kokoa.processes.steps import reached
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
@@ -19,7 +20,8 @@ from kokoa.services.search.actions import BATCH_MAX, SearchActions
 _log = structlog.get_logger(__name__)
 
 _INDEX_PATIENCE_MS = 8_000
-_INDEXER = Caller("service", "search", frozenset({"storefront", "management"}))
+_INDEX_AT_ONCE = 3
+_INDEXER = Caller("service", "search", frozenset({"storefront"}))
 
 
 class DatabaseOutbox:
@@ -39,29 +41,79 @@ class DatabaseOutbox:
         return self._database.exclusive("outbox")
 
 
+class _Place(msgspec.Struct):
+    """Where an event happened: the part of its envelope that decides who hears of it."""
+
+    source: str
+    environment_id: str
+
+
 async def relay_outbox(database: Database, bus: Bus) -> None:
     """Relay one service's events, and tell all processes at once that something changed."""
 
     async def tell(payload: bytes) -> None:
-        envelope = msgspec.json.decode(payload, type=Envelope)
+        envelope = msgspec.json.decode(payload, type=_Place)
         await bus.notify(f"changed.{envelope.source}.{envelope.environment_id}", payload)
 
     await relay(DatabaseOutbox(database), bus, tell)
 
 
+def indexer_call(environment_id: str, correlation_id: str) -> Call:
+    """How the graph is asked for what is indexed: as a storefront, for the index holds what storefronts see."""
+    return Call(environment_id, _INDEXER, correlation_id, now_ms() + _INDEX_PATIENCE_MS)
+
+
+class _Named(msgspec.Struct):
+    """A product that events name, and these events."""
+
+    product_id: str
+    correlation_id: str
+    messages: list[Message]
+
+
+def _named_products(messages: Sequence[Message]) -> dict[str, list[_Named]]:
+    """By environment, each product once; events of something else, such as a category, are passed over."""
+    found: dict[str, dict[str, _Named]] = defaultdict(dict)
+    for message in messages:
+        envelope = msgspec.json.decode(message.data, type=Envelope)
+        product_id = envelope.data.get("product_id")
+        if product_id is None:
+            continue
+        named = found[envelope.environment_id].setdefault(product_id, _Named(product_id, "", []))
+        named.correlation_id = envelope.correlation_id
+        named.messages.append(message)
+    return {environment_id: list(named.values()) for environment_id, named in found.items()}
+
+
 async def keep_index(bus: Bus, search: SearchActions) -> None:
-    """Index what catalog's events name."""
+    """Index what catalog's events name, a few batches at a time: each is a graph call, whatever the number in it."""
+
+    at_once = asyncio.Semaphore(_INDEX_AT_ONCE)
+
+    async def index(environment_id: str, named: Sequence[_Named]) -> list[Message]:
+        """The messages of those that could not be indexed."""
+        async with at_once:
+            # Of the events in a batch one must stand for all; the last is the one that somebody waits for.
+            call = indexer_call(environment_id, named[-1].correlation_id)
+            try:
+                failed = await search.index([one.product_id for one in named], call)
+            except Exception as error:
+                _log.warning("not_indexed", environment_id=environment_id, products=len(named), exc_info=error)
+                failed = frozenset(one.product_id for one in named)
+        return [message for one in named if one.product_id in failed for message in one.messages]
 
     async def handle(messages: list[Message]) -> None:
-        changed: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-        for message in messages:
-            envelope = msgspec.json.decode(message.data, type=Envelope)
-            changed[envelope.environment_id, envelope.correlation_id][envelope.data["product_id"]] = None
-        for (environment_id, correlation_id), product_ids in changed.items():
-            call = Call(environment_id, _INDEXER, correlation_id, now_ms() + _INDEX_PATIENCE_MS)
-            await search.index(list(product_ids), call)
+        batches = [
+            (environment_id, named[start : start + BATCH_MAX])
+            for environment_id, named in _named_products(messages).items()
+            for start in range(0, len(named), BATCH_MAX)
+        ]
+        # What one environment's graph cannot do keeps nobody else's products waiting.
+        failed = [one for found in await asyncio.gather(*(index(*batch) for batch in batches)) for one in found]
+        if failed:
+            raise SomeFailed(failed)
 
-    await bus.consume("EVENTS", "search-index", "events.*.catalog.>", handle, batch=BATCH_MAX)
+    await bus.consume("EVENTS", "search-index", "events.*.catalog.>", handle, batch=_INDEX_AT_ONCE * BATCH_MAX)
 
 
 class BusLogSink:

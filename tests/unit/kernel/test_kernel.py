@@ -1,5 +1,7 @@
 """The words that every layer shares."""
 
+from uuid import RFC_4122, UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from kokoa.kernel.call import DEPTH_MAX, Call, Caller, DepthExceeded
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import KINDS, DeadlineExceeded, KokoaError, NotFound, kind_of
-from kokoa.kernel.ids import InvalidId, new_correlation_id, new_id, require_id
+from kokoa.kernel.ids import InvalidId, new_correlation_id, new_id, new_ids, require_id
 from kokoa.kernel.money import CurrencyMismatch, InvalidMoney, Money, exponent_of
 from kokoa.kernel.transaction import CallInsideTransaction, open_transaction, refuse_in_transaction
 
@@ -51,6 +53,16 @@ def test_ids_are_version_7_and_sort_by_time() -> None:
     assert len(new_correlation_id()) == 32
 
 
+def test_many_ids_of_one_moment_are_uuids_of_version_7_and_differ() -> None:
+    before = new_id()[:13]
+    ids = new_ids(500)
+    assert len(set(ids)) == 500
+    assert all(require_id(one, field="id") == one and UUID(one).version == 7 for one in ids)
+    assert {UUID(one).variant for one in ids} == {RFC_4122}
+    assert all(before <= one[:13] <= new_id()[:13] for one in ids)
+    assert new_ids(0) == []
+
+
 @pytest.mark.parametrize("text", ["", "1", "x" * 36, None, 7])
 def test_what_is_no_id_is_refused_with_its_field(text: str) -> None:
     with pytest.raises(InvalidId) as caught:
@@ -78,3 +90,9 @@ def test_an_open_transaction_refuses_to_leave_the_process() -> None:
         refuse_in_transaction("graph call")
     open_transaction.reset(token)
     refuse_in_transaction("graph call")
+
+
+@pytest.mark.parametrize("code", ["", "EU", "EURO", "eur", "E1R", "E\x00R", "ÄÖÜ", "E R"])
+def test_a_currency_is_three_capitals(code: str) -> None:
+    with pytest.raises(InvalidMoney):
+        Money(1, code)

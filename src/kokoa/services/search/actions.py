@@ -4,17 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from kokoa.kernel.call import Call
+from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.search.errors import IndexingFailed
 from kokoa.services.search.model import Document
 from kokoa.services.search.store import SearchStore
 
-BATCH_MAX = 100
+BATCH_MAX = 500
+_PAGE = 100  # of one list; a batch asks for several at once
+_FAILURES_MAX = 24
 
-DOCUMENTS = """
-query SearchDocuments($ids: [ID!]!, $limit: Int!) {
-  products(ids: $ids, limit: $limit) { id version name description variants { sku } category { name } }
-}
+_PARTS = range(BATCH_MAX // _PAGE)
+_LIMIT = f"limit: {_PAGE}"
+DOCUMENTS = f"""
+query SearchDocuments({", ".join(f"$ids{part}: [ID!]!" for part in _PARTS)}) {{
+  {" ".join(f"part{part}: products(ids: $ids{part}, {_LIMIT}) {{ ...Searched }}" for part in _PARTS)}
+}}
+fragment Searched on Product {{ id version name description variants {{ sku }} category {{ name }} }}
 """
 
 
@@ -33,17 +39,37 @@ class SearchActions:
         self._store = store
         self._graph = graph
 
-    async def index(self, product_ids: Sequence[str], call: Call) -> None:
+    async def index(self, product_ids: Sequence[str], call: Call) -> frozenset[str]:
         """Index the products as the graph shows them now; those it does not show are forgotten.
 
-        At most BATCH_MAX ids; safe to repeat. Raises IndexingFailed and what the graph raises.
+        At most BATCH_MAX ids; safe to repeat. Raises IndexingFailed and what the graph raises. When the graph fails
+        for a few of many, the batch is halved until they stand alone, and the answer is which these are.
         """
         if len(product_ids) > BATCH_MAX:
             raise IndexingFailed(f"At most {BATCH_MAX} products are indexed at once, not {len(product_ids)}.")
         refuse_in_transaction("graph call")
-        variables = {"ids": list(product_ids), "limit": BATCH_MAX}
+        waiting = [list(product_ids)]
+        failed: list[str] = []
+        failures = 0
+        while waiting:
+            part = waiting.pop()
+            try:
+                await self._index(part, call)
+            except KokoaError:
+                failures += 1
+                call.remaining_ms()
+                if failures == _FAILURES_MAX or len(part) == len(product_ids) == 1:
+                    raise
+                if len(part) > 1:
+                    waiting += [part[: len(part) // 2], part[len(part) // 2 :]]
+                else:
+                    failed += part
+        return frozenset(failed)
+
+    async def _index(self, product_ids: Sequence[str], call: Call) -> None:
+        variables = {f"ids{part}": list(product_ids[part * _PAGE : (part + 1) * _PAGE]) for part in _PARTS}
         data = await self._graph.query(DOCUMENTS, variables, call)
-        documents = [_document(product) for product in data["products"]]
+        documents = [_document(product) for part in _PARTS for product in data[f"part{part}"]]
         found = {document.product_id for document in documents}
         gone = [product_id for product_id in product_ids if product_id not in found]
         await self._store.put(call.environment_id, documents, gone)

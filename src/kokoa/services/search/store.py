@@ -31,12 +31,16 @@ class SearchStore:
         """Index these, forget those. Older versions than the indexed ones change nothing."""
         async with self._database.transaction(environment_id) as tx:
             if documents:
-                await tx.executemany(
-                    queries.put_document,
-                    [
-                        (d.product_id, d.version, d.name, " ".join(words_of(d.skus)), d.category, d.description)
-                        for d in documents
-                    ],
+                # In one order, so that two batches with the same products wait for each other and do not deadlock.
+                documents = sorted(documents, key=lambda document: document.product_id)
+                await tx.execute(
+                    queries.put_documents,
+                    [d.product_id for d in documents],
+                    [d.version for d in documents],
+                    [d.name for d in documents],
+                    [" ".join(words_of(d.skus)) for d in documents],
+                    [d.category for d in documents],
+                    [d.description for d in documents],
                 )
             if gone:
                 await tx.execute(queries.delete_documents, list(gone))

@@ -1,0 +1,127 @@
+"""`kokoa import`: files into a store, through its public API."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+from cyclopts import App, Parameter
+
+from kokoa.cli.products.errors import FileUnusable, JournalUnusable
+from kokoa.cli.products.graph import PATIENCE_S, GraphClient, StoreAddress, store_address
+from kokoa.cli.products.journal import Journal, target_of
+from kokoa.cli.products.reading import Format, Lines, format_of, read_items
+from kokoa.cli.products.report import Report
+from kokoa.cli.products.sending import Batches, Importer
+
+STATUS_ROWS_FAILED = 3
+
+imports = App(name="import", help_format="plaintext", help="Bring files into a store (with the tenant's secrets).")
+
+
+@imports.command
+def products(
+    file: Annotated[
+        str, Parameter(help="CSV or JSON lines in UTF-8; - is standard input.", allow_leading_hyphen=True)
+    ],
+    *,
+    format: Annotated[Format | None, Parameter(help="csv or jsonl; the file's name says it otherwise.")] = None,
+    dry_run: Annotated[bool, Parameter(help="Say what would happen, and change nothing.", negative="")] = False,
+    errors: Annotated[Path | None, Parameter(help="Write each row's error there, as a line of JSON.")] = None,
+    resume: Annotated[bool, Parameter(help="Go on with an import that was broken off.", negative="")] = False,
+    journal: Annotated[
+        Path | None, Parameter(help="Where to note what the store has; FILE.import-journal when left out.")
+    ] = None,
+    patience: Annotated[float, Parameter(help="How many seconds to wait for a store that is away.")] = PATIENCE_S,
+) -> None:
+    """Create and change products from a file. The same file again changes nothing.
+
+    A product is known by its externalReference. Columns of CSV: externalReference, name, slug, description, category
+    (Grocery > Snacks > Chips; missing ones are made), status (DRAFT, PUBLISHED, ARCHIVED), and for each variant sku,
+    variantName, price (12.90), currency.
+    Rows that follow each other with the same externalReference are the variants of one product. Columns that are left
+    out stay as they are in the store. A line of JSON is an object like the API's BulkProductInput.
+
+    Needs KOKOA_TENANT_ID, KOKOA_TENANT_SECRET and KOKOA_GRAPHQL_SECRET; KOKOA_URL names the store.
+
+    Status 0: all rows are in the store. 3: some have errors, the others are in. 1: it broke off; --resume goes on.
+
+    For example:
+      kokoa import products assortment.csv --dry-run --errors errors.jsonl
+      kokoa import products assortment.csv
+      kokoa import products assortment.csv --resume
+      zcat assortment.jsonl.gz | kokoa import products - --format jsonl
+    """
+    path = None if file == "-" else Path(file)
+    kind = format_of(path, format)
+    address = store_address()
+    noted = journal or (path.with_name(f"{path.name}.import-journal") if path else None)
+    if resume and (noted is None or dry_run):
+        raise JournalUnusable("--resume needs a journal: name a FILE, or the --journal of a pipe, and no --dry-run.")
+    _require_apart(path, errors, noted)
+    with _opened(path) as (source, total_bytes), Report(errors, total_bytes) as report:
+        log = None if dry_run or noted is None else _open_journal(noted, address, resume=resume)
+        with _kept_or_finished(log, report, dry_run=dry_run):
+            asyncio.run(_import(source, kind, address, log, report, dry_run=dry_run, patience_s=patience))
+    print(report.summary(dry_run=dry_run))
+    if report.failed:
+        sys.exit(STATUS_ROWS_FAILED)
+
+
+@contextlib.contextmanager
+def _kept_or_finished(journal: Journal | None, report: Report, *, dry_run: bool) -> Iterator[None]:
+    """The journal is removed when the block ends well, and kept when it does not."""
+    try:
+        yield
+    except BaseException:
+        report.say(f"Broken off. {report.summary(dry_run=dry_run)}")
+        if journal:
+            journal.close()
+            report.say("What the store has is noted: the same command with --resume goes on from there.")
+        raise
+    if journal:
+        journal.finish()
+
+
+async def _import(
+    source: BinaryIO,
+    kind: Format,
+    address: StoreAddress,
+    journal: Journal | None,
+    report: Report,
+    *,
+    dry_run: bool,
+    patience_s: float,
+) -> None:
+    lines = Lines(source)
+    batches = Batches(read_items(lines, kind), report, dry_run=dry_run)
+    async with GraphClient(address, report.say, patience_s) as client:
+        await Importer(lines, batches, client, journal, report).run()
+
+
+def _require_apart(*paths: Path | None) -> None:
+    """Raises FileUnusable when one file is to be two things: the rows would be gone."""
+    places = [path.absolute() for path in paths if path]
+    if len(set(places)) < len(places):
+        raise FileUnusable("FILE, --errors and --journal must be different files.")
+
+
+def _open_journal(path: Path, address: StoreAddress, *, resume: bool) -> Journal:
+    target = target_of((address.url, address.tenant, address.tenant_secret))
+    return Journal.resume(path, target) if resume else Journal.start(path, target)
+
+
+@contextlib.contextmanager
+def _opened(path: Path | None) -> Iterator[tuple[BinaryIO, int | None]]:
+    """(file, its size; None for a pipe)."""
+    if path is None:
+        yield sys.stdin.buffer, None
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be read: {error.strerror}.") from None
+    with file:
+        yield file, path.stat().st_size if path.is_file() else None

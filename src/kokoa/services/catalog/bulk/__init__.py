@@ -1,0 +1,1 @@
+"""Many products at once: upserts by external reference, pages for exports, and the feed of changes."""

@@ -1,0 +1,23 @@
+"""What can go wrong with many products at once."""
+
+from kokoa.kernel.errors import Invalid, Unavailable
+
+
+class InvalidBatch(Invalid):
+    """A batch has more rows than one call takes."""
+
+
+class DuplicateReference(Invalid):
+    """Two rows have the same external reference."""
+
+
+class UnknownCurrency(Invalid):
+    """A currency is not in ISO 4217."""
+
+
+class InvalidCategoryPath(Invalid):
+    """The names of a category are too many, or one of them is empty or too long."""
+
+
+class BatchContended(Unavailable):
+    """Others changed the same products again and again meanwhile."""

@@ -1,0 +1,83 @@
+-- name: prefer_indexes
+-- For this transaction: plans that were made while tables were small are kept, and must not scan large ones.
+SELECT set_config('enable_seqscan', 'off', true) /* environment_id */ WHERE $1::uuid IS NOT NULL;
+
+-- name: lock_products
+-- The products with these references, locked in the order in which every batch locks them.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
+ WHERE environment_id = $1 AND external_reference = ANY ($2::text[]) ORDER BY external_reference FOR UPDATE;
+
+-- name: lock_products_without_reference
+-- The products with these ids that have no reference, locked in the order in which every batch locks them.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND external_reference IS NULL ORDER BY id FOR UPDATE;
+
+-- name: variants_of_products
+-- All variants of these products, each product's in its order.
+SELECT id, product_id, sku, name, price_minor, currency FROM variants
+ WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) ORDER BY product_id, position;
+
+-- name: slug_owners
+-- Which products have these slugs.
+SELECT slug, id FROM products WHERE environment_id = $1 AND slug = ANY ($2::text[]);
+
+-- name: sku_owners
+-- Which products have these SKUs.
+SELECT sku, product_id FROM variants WHERE environment_id = $1 AND sku = ANY ($2::text[]);
+
+-- name: insert_products
+-- New products, one element of each array for each.
+INSERT INTO products
+    (environment_id, id, slug, name, description, category, external_reference, price_minor, currency, version,
+     status, created_at, updated_at)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+                         $9::text[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[]);
+
+-- name: update_products
+-- Products as they are to be, one element of each array for each. The caller has locked them.
+UPDATE products p SET slug = u.slug, name = u.name, description = u.description, category = u.category,
+       external_reference = u.external_reference, price_minor = u.price_minor, currency = u.currency,
+       version = u.version, status = u.status, updated_at = now()
+  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
+              $10::integer[], $11::text[])
+       AS u (id, slug, name, description, category, external_reference, price_minor, currency, version, status)
+ WHERE p.environment_id = $1 AND p.id = u.id;
+
+-- name: delete_variants
+-- Remove variants.
+DELETE FROM variants WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
+
+-- name: put_variants
+-- Variants, new or changed, one element of each array for each. A variant keeps its product and its SKU.
+INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency)
+SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::text[])
+ON CONFLICT (environment_id, id) DO UPDATE
+   SET position = excluded.position, name = excluded.name, price_minor = excluded.price_minor,
+       currency = excluded.currency;
+
+-- name: products_by_reference
+-- A page of products that have a reference, in its order.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
+ WHERE environment_id = $1 AND external_reference > $2 ORDER BY external_reference LIMIT $3;
+
+-- name: products_without_reference
+-- A page of products that have none, by id.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
+ WHERE environment_id = $1 AND external_reference IS NULL AND id > $2 ORDER BY id LIMIT $3;
+
+-- name: changes_page
+-- Changes after a place of the feed, up to the oldest transaction that is still open: none can come before them later.
+WITH settled AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS before)
+SELECT * FROM (
+    (SELECT changed_in, id, version, external_reference, false AS deleted FROM products
+      WHERE environment_id = $1 AND (changed_in, id) > ($2, $3) AND changed_in < (SELECT before FROM settled)
+      ORDER BY changed_in, id LIMIT $4)
+    UNION ALL
+    (SELECT changed_in, id, version, external_reference, true FROM product_tombstones
+      WHERE environment_id = $1 AND (changed_in, id) > ($2, $3) AND changed_in < (SELECT before FROM settled)
+      ORDER BY changed_in, id LIMIT $4)
+) changes ORDER BY changed_in, id LIMIT $4;

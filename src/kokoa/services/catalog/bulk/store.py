@@ -1,0 +1,104 @@
+"""queries.sql ⇄ model."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.services.catalog.bulk.model import Change, Changes, looks_like_id, read_export_cursor
+from kokoa.services.catalog.model import Product, Variant
+from kokoa.services.catalog.store import product_of
+
+queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+_FIELDS = len(Product.__struct_fields__)
+_CHANGEABLE = _FIELDS - 2  # not the moments
+
+
+class BulkStore:
+    """Reads of one environment each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def export_page(self, environment_id: str, after: str | None, limit: int) -> list[Product]:
+        """Products by reference, then those without one by id. Raises InvalidCursor."""
+        reference, product_id = read_export_cursor(after)
+        rows: list[Row] = []
+        if reference is not None:
+            rows = await self._database.fetch(environment_id, queries.products_by_reference, reference, limit)
+        if len(rows) < limit:
+            rows += await self._database.fetch(
+                environment_id, queries.products_without_reference, product_id, limit - len(rows)
+            )
+        return [product_of(row) for row in rows]
+
+    async def changes(self, environment_id: str, after: tuple[int, str], limit: int) -> list[Change]:
+        """Changes after a place of the feed, the oldest first."""
+        rows = await self._database.fetch(environment_id, queries.changes_page, *after, limit)
+        return [
+            Change(changed_in, str(product_id), version, reference, "DELETE" if deleted else "UPSERT")
+            for changed_in, product_id, version, reference, deleted in rows
+        ]
+
+
+async def begin(tx: Transaction) -> None:
+    """What every batch begins with."""
+    await tx.execute(queries.prefer_indexes)
+
+
+async def lock_known(
+    tx: Transaction, references: Sequence[str]
+) -> tuple[dict[str, Product], dict[str, list[Variant]]]:
+    """The products with these references, locked until the transaction ends, and their variants by product id.
+
+    A product without a reference is known by its id.
+    """
+    rows = await tx.fetch(queries.lock_products, references)
+    products = {product.external_reference or "": product for product in map(product_of, rows)}
+    ids = [reference for reference in references if reference not in products and looks_like_id(reference)]
+    if ids:
+        found = map(product_of, await tx.fetch(queries.lock_products_without_reference, ids))
+        products.update((product.id, product) for product in found)
+    variants: dict[str, list[Variant]] = defaultdict(list)
+    if products:
+        theirs = [product.id for product in products.values()]
+        for row in await tx.fetch(queries.variants_of_products, theirs):
+            variant_id, product_id, *fields = row
+            variants[str(product_id)].append(Variant(str(variant_id), str(product_id), *fields))
+    return products, variants
+
+
+async def owners(tx: Transaction, slugs: Sequence[str], skus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Whose these slugs and SKUs are, as product ids."""
+    of_slugs = await tx.fetch(queries.slug_owners, slugs) if slugs else []
+    of_skus = await tx.fetch(queries.sku_owners, skus) if skus else []
+    return {slug: str(owner) for slug, owner in of_slugs}, {sku: str(owner) for sku, owner in of_skus}
+
+
+async def write(tx: Transaction, changes: Changes) -> None:
+    """A statement for each kind of change, whatever their number."""
+    if changes.created:
+        # In the order of references, so that two batches with the same new products wait instead of deadlocking.
+        created = sorted(changes.created, key=lambda product: product.external_reference or "")
+        await tx.execute(queries.insert_products, *_columns(map(msgspec.structs.astuple, created), _FIELDS))
+    if changes.updated:
+        rows = [msgspec.structs.astuple(one.product)[:_CHANGEABLE] for one in changes.updated]
+        await tx.execute(queries.update_products, *_columns(rows, _CHANGEABLE))
+    if changes.gone:
+        await tx.execute(queries.delete_variants, changes.gone)
+    if changes.variants:
+        rows = [
+            (v.id, v.product_id, position, v.sku, v.name, v.price_minor, v.currency)
+            for position, v in changes.variants
+        ]
+        await tx.execute(queries.put_variants, *_columns(rows, 7))
+
+
+def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:
+    """Rows as `count` arrays, for unnest."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(count)]
