@@ -21,6 +21,8 @@ VARIABLE: Final = "KOKOA_STEPS"
 STEPS: Final[Mapping[str, str]] = {
     "write.inserted": "A product's rows and its event are inserted, the transaction is open.",
     "write.committed": "The transaction of a product is committed, the caller has no answer yet.",
+    "import.inserted": "A batch of an import and its events are inserted, the transaction is open.",
+    "import.committed": "The transaction of a batch is committed, the importing command has no answer yet.",
     "relay.read": "The relay has read events from an outbox.",
     "relay.published": "JetStream has stored them, the outbox still has them.",
     "relay.marked": "They are gone from the outbox.",

@@ -8,6 +8,8 @@ import contextlib
 import http.client
 import io
 import json
+import os
+import subprocess
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,7 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from hurt_store import PATIENCE_S, HurtStore, within
 from partners import ROLE
-from running import Answer, until
+from running import VENV_BIN, Answer, until
 
 AGAIN = frozenset({429, 502, 503, 504})
 """Statuses that say: try it again. 500 is a bug, everything else is the caller's own fault."""
@@ -142,6 +144,50 @@ class Write(Journey):
         return str(graph(self.hurt, _FIND, slug=self.name)["data"]["product"]["id"])
 
 
+class Import(Journey):
+    """A file of some batches by `kokoa import`, gone on with until it is in the store."""
+
+    ROWS = 2_500
+
+    def attempt(self) -> None:
+        file = self.hurt.state_dir.parent / f"{self.name}.jsonl"
+        if not file.exists():
+            rows = ({"externalReference": f"{self.name}-{n}", "name": f"Import {n}"} for n in range(self.ROWS))
+            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        resume = ("--resume",) if file.with_name(f"{file.name}.import-journal").exists() else ()
+        done = self.kokoa("import", "products", str(file), "--patience", "20", *resume)
+        if done.returncode == 1:
+            raise Again(done.stderr)
+        assert done.returncode == 0, done.stderr
+
+    def verify(self) -> None:
+        done = self.kokoa("export", "products", "-", "--format", "jsonl")
+        if done.returncode == 1:
+            raise Again(done.stderr)
+        references = [json.loads(line)["externalReference"] for line in done.stdout.splitlines()]
+        mine = [reference for reference in references if reference and reference.startswith(f"{self.name}-")]
+        assert sorted(mine) == sorted(f"{self.name}-{n}" for n in range(self.ROWS))
+
+    def kokoa(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """The command as the tenant's own server runs it; nothing stops it at a step."""
+        environment = self.hurt.environment
+        secrets = environment.secrets
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KOKOA_"))}
+        settings = {
+            "KOKOA_URL": environment.store.url,
+            "KOKOA_TENANT_ID": secrets["X-Tenant-ID"],
+            "KOKOA_TENANT_SECRET": secrets["X-Tenant-Secret"],
+            "KOKOA_GRAPHQL_SECRET": secrets["X-GraphQL-Secret"],
+        }
+        return subprocess.run(
+            [str(VENV_BIN / "kokoa"), *words],
+            env={**clean, **settings},
+            capture_output=True,
+            text=True,
+            timeout=4 * PATIENCE_S,
+        )
+
+
 class Create(Journey):
     """A new function, by boto3."""
 
@@ -234,6 +280,7 @@ class Log(Invoke):
 
 JOURNEYS: Mapping[str, type[Journey]] = {
     "write": Write,
+    "import": Import,
     "relay": Write,
     "create": Create,
     "aws": Create,

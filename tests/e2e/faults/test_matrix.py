@@ -23,6 +23,7 @@ VICTIMS = (*KINDS, "up")
 # Whom `make test` kills at a step; where a step is not named, the process that stands there.
 SELECTED = {
     "write.inserted": "postgres",
+    "import.inserted": "postgres",
     "relay.read": "nats",
     "relay.marked": "postgres",
     "create.stored": "up",

@@ -8,6 +8,7 @@ import asyncpg
 
 from kokoa.kernel.ids import new_id, new_ids
 from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
+from kokoa.processes.steps import reached
 from kokoa.services.catalog import events
 from kokoa.services.catalog.bulk import store
 from kokoa.services.catalog.bulk.errors import BatchContended
@@ -85,7 +86,9 @@ class BulkActions:
                     raise _DryRun(changes.outcomes)
                 if told := _events(made, changes):
                     await tx.emit(*told, correlation_id=correlation_id)
-                return changes.outcomes
+                reached("import.inserted")
+            reached("import.committed")
+            return changes.outcomes
         except _DryRun as shown:
             return shown.outcomes
 
