@@ -11,6 +11,7 @@ import structlog
 
 from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.execute.gathering import (
+    GONE,
     Batch,
     Tree,
     make_batch,
@@ -222,6 +223,9 @@ def _merge_batch(batch: Batch, found: Any) -> None:
                 rename(entity, batch.group.renames)
             for index in members:
                 merge_into(batch.targets[index], entity)
+        elif entity is None:
+            for index in members:
+                batch.targets[index][GONE] = True
 
 
 def _renamed(path: Sequence[PathKey], renames: Sequence[Rename]) -> list[PathKey]:

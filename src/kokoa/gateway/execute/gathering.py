@@ -13,6 +13,8 @@ from kokoa.gateway.plan.model import Entities, Group, Need, Rename, Step
 from kokoa.graphql.errors import PathKey, UpstreamError
 
 Tree = dict[str, Any]
+GONE = "\0gone"
+"""A key of an object that a subgraph named and the one that it belongs to does not have; no name of GraphQL."""
 
 
 def objects_at(data: Tree, path: Sequence[Step]) -> list[Tree]:

@@ -7,10 +7,11 @@ types and scopes therefore work in one way only, and what the gateway fetched fo
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import GraphQLSchema
+from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema
 from graphql.execution.values import VariableValues
 
 from kokoa.gateway.execute.executor import Gathered
+from kokoa.gateway.execute.gathering import GONE
 from kokoa.graphql.errors import ErrorEntry, UpstreamError
 from kokoa.graphql.limits import Limits
 from kokoa.graphql.program import Program
@@ -19,12 +20,24 @@ from kokoa.graphql.result import ExecutionResult
 from kokoa.graphql.run import Run
 from kokoa.graphql.schema import Executable, executable
 from kokoa.kernel.call import Call
+from kokoa.kernel.errors import NotFound
+
+
+class EntityNotFound(NotFound):
+    """One subgraph names an object that the subgraph it belongs to does not have, or has no more."""
 
 
 class _Keys:
     """Every field is the key of the response that it stands for."""
 
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+
     def field(self, type_name: str, field_name: str, response_key: str) -> FieldResolver:
+        parent = self._schema.type_map.get(type_name)
+        field = parent.fields.get(field_name) if isinstance(parent, GraphQLObjectType) else None
+        if field is not None and isinstance(field.type, GraphQLNonNull):
+            return _promised(type_name, response_key)
         return key_resolver(response_key)
 
     def typename(self, abstract: str) -> FieldResolver:
@@ -34,13 +47,31 @@ class _Keys:
         return False
 
 
+def _promised(type_name: str, key: str) -> FieldResolver:
+    """Of a field that is never null: where it is, for want of the object, say that and not that it is a bug."""
+    read = key_resolver(key)
+
+    def resolve(parents: Sequence[Any], args: Mapping[str, Any], call: Call) -> Any:
+        values: list[Any] = read(parents, args, call)  # type: ignore[assignment]  # key_resolver's own list
+        if None not in values:
+            return values
+        return [
+            EntityNotFound(f"This {type_name} is not there any more; ask again.")
+            if value is None and GONE in parent
+            else value
+            for parent, value in zip(parents, values, strict=True)
+        ]
+
+    return resolve
+
+
 def _typename(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
     return [parent.get("__typename") for parent in parents]
 
 
 def projecting(schema: GraphQLSchema) -> Executable:
     """The API schema, executable over gathered data."""
-    return executable(schema, _Keys())
+    return executable(schema, _Keys(schema))
 
 
 def project(
