@@ -173,11 +173,12 @@ async def test_a_batch_is_bounded_and_for_management_only(shop: Shop) -> None:
     assert await exported(shop) == []
 
 
-async def test_another_environment_has_its_own_references_and_sees_no_change(shop: Shop) -> None:
+async def test_another_environment_has_its_own_references_and_sees_no_change(shop: Shop, database: Database) -> None:
     await upsert(shop, row("a", category=["Snacks"]))
     other = Shop(shop.service)
     assert (await upsert(other, row("a", name="Theirs")))["created"] == 1
     assert [one["name"] for one in await exported(shop)] == ["Chips a"]
+    await settled(other, database)
     changes = (await other.data(FEED))["productChanges"]["changes"]
     assert [one["product"]["name"] for one in changes] == ["Theirs"]
     assert await other.data("{ categories { slug } }") == {"categories": []}
@@ -256,6 +257,17 @@ async def test_a_cursor_that_nobody_gave_is_refused(shop: Shop, after: str) -> N
     assert await shop.code(FEED, limit=0) == "INVALID_PAGE"
 
 
+HORIZON = "SELECT pg_snapshot_{}(pg_current_snapshot())::text::bigint WHERE $1::uuid IS NOT NULL"
+
+
+async def settled(shop: Shop, database: Database) -> None:
+    """Until no transaction of this moment is open, also none of the server's own: the feed waits for them."""
+    now = await database.fetchval(shop.environment_id, HORIZON.format("xmax"))
+    async with asyncio.timeout(60):
+        while await database.fetchval(shop.environment_id, HORIZON.format("xmin")) < now:
+            await asyncio.sleep(0.02)
+
+
 async def followed(shop: Shop, since: str | None, limit: int = 2) -> tuple[list[tuple[str, str]], str]:
     """(kind, reference) of all changes after a cursor, and the cursor then."""
     changes: list[tuple[str, str]] = []
@@ -268,16 +280,21 @@ async def followed(shop: Shop, since: str | None, limit: int = 2) -> tuple[list[
             return changes, since
 
 
-async def test_the_feed_has_the_last_change_of_each_product_and_what_was_deleted(shop: Shop) -> None:
+async def test_the_feed_has_the_last_change_of_each_product_and_what_was_deleted(
+    shop: Shop, database: Database
+) -> None:
     made = await upsert(shop, *(row(f"{n}") for n in range(5)))
+    await settled(shop, database)
     changes, cursor = await followed(shop, None)
     assert sorted(changes) == [("UPSERT", f"{n}") for n in range(5)]
     assert await followed(shop, cursor) == ([], cursor)
     await upsert(shop, row("3", name="Other"), row("4"))
     deleted = {"id": made["rows"][1]["id"], "version": 1}
     await shop.data("mutation($id: ID!, $version: Int!) { deleteProduct(id: $id, version: $version) }", **deleted)
+    await settled(shop, database)
     changes, _ = await followed(shop, cursor)
     assert changes == [("UPSERT", "3"), ("DELETE", "1")]
+    await settled(shop, database)
     changes, _ = await followed(shop, None)
     assert changes[-2:] == [("UPSERT", "3"), ("DELETE", "1")]
     assert len(changes) == 5
@@ -286,6 +303,7 @@ async def test_the_feed_has_the_last_change_of_each_product_and_what_was_deleted
 async def test_a_transaction_that_commits_late_is_not_skipped(shop: Shop, database: Database) -> None:
     """Begun before others and committed after them: the feed waits for it, then has it in its place."""
     await upsert(shop, row("first"))
+    await settled(shop, database)
     _, cursor = await followed(shop, None)
     async with database.transaction(shop.environment_id) as late:
         statement = """INSERT INTO products (environment_id, id, slug, name, external_reference)
@@ -294,6 +312,7 @@ async def test_a_transaction_that_commits_late_is_not_skipped(shop: Shop, databa
         await upsert(shop, row("early"))
         changes, waiting = await followed(shop, cursor)
         assert changes == []
+    await settled(shop, database)
     changes, _ = await followed(shop, waiting)
     assert changes == [("UPSERT", "late"), ("UPSERT", "early")]
 
