@@ -213,11 +213,11 @@ class _Inside(_Side):
         super().__init__(egress)
         self._destination = destination
         self._connecting: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
+        self._ended_early = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport is not None
-        self.transport.pause_reading()
         self._egress.note(self, open=True)
         self._connecting = asyncio.ensure_future(self._connect())
 
@@ -226,6 +226,18 @@ class _Inside(_Side):
             self._connecting.cancel()
         super().connection_lost(exc)
         self._egress.note(self, open=False)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+        elif self.transport is not None:
+            # Not earlier: uvloop forgets a pause that is asked for before it has begun to read.
+            self._early.append(data)
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._ended_early = self.other is None
+        return super().eof_received()
 
     async def _connect(self) -> None:
         outside = _Side(self._egress)
@@ -240,6 +252,12 @@ class _Inside(_Side):
             outside.abort()
             return
         self.other, outside.other = outside, self
+        if outside.transport is not None:
+            for data in self._early:
+                outside.transport.write(data)
+            if self._ended_early:
+                outside.transport.write_eof()
+        self._early.clear()
         self.transport.resume_reading()
 
 
