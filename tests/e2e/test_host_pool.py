@@ -196,6 +196,7 @@ async def test_a_host_that_is_killed_leaves_nothing(tmp_path: Path, victim: str)
         spawner = next(pid for pid in children(process.pid) if name_of(pid) == "kokoa-spawner")
         family = descendants(spawner)
         assert len(family) > 3
+        await eventually(lambda: frozen(settings), "an idle sandbox is frozen")
         os.kill(process.pid if victim == "host" else spawner, signal.SIGKILL)
         await eventually(lambda: not any(map(alive, (*family, spawner))), "no process is left")
         if victim == "spawner":
@@ -214,6 +215,16 @@ def folders(settings: HostSettings) -> list[Path]:
     # os.walk passes over what goes away while it looks.
     name = f"kokoa-{host_name(settings.socket_path)}"
     return [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup") if Path(folder).name == name]
+
+
+def frozen(settings: HostSettings) -> bool:
+    """Whether one of its sandboxes is."""
+    groups = [path for folder in folders(settings) for path in folder.iterdir() if path.is_dir()]
+    return any(
+        (path / name).exists() and (path / name).read_text().strip() == state
+        for path in groups
+        for name, state in (("freezer.state", "FROZEN"), ("cgroup.freeze", "1"))
+    )
 
 
 def groups(settings: HostSettings) -> set[str]:

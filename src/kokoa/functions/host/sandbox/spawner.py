@@ -44,6 +44,7 @@ _STAGING_ROOT = "/tmp"  # noqa: S108 - only a mount point, covered at once insid
 _FIRST_FREE_FD = 64
 _OPEN_FILES_MAX = 1024
 _FAREWELL_S = 5.0
+_FAREWELL_PAUSE_S = 0.005
 _FAILED = 126
 
 Work = Callable[[], None]
@@ -135,13 +136,17 @@ class Spawner:
             self._control.send(msgspec.json.encode(report))
 
     def _farewell(self) -> None:
+        for cgroup in self._cgroups:
+            cgroup.thaw()  # first: of what is frozen, nothing dies
         for pid in self._pids:
             os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + _FAREWELL_S
         while self._pids and time.monotonic() < deadline:
-            self._pids.pop(os.waitpid(-1, 0)[0], None)
-        for cgroup in self._cgroups:
-            cgroup.thaw()
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                self._pids.pop(pid, None)
+            else:
+                time.sleep(_FAREWELL_PAUSE_S)
         for cgroup in self._cgroups:
             cgroup.remove(deadline)
 
