@@ -22,3 +22,6 @@ CREATE TABLE IF NOT EXISTS kokoa_meta.migrations (
 
 -- Lets one GIN index hold the environment beside the words of a full text.
 CREATE EXTENSION IF NOT EXISTS btree_gin WITH SCHEMA public;
+
+-- Lets an index find a part of a word.
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;

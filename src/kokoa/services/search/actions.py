@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import KokoaError
+from kokoa.kernel.money import exponent_of
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.search.errors import IndexingFailed
 from kokoa.services.search.model import Document
@@ -20,7 +21,9 @@ DOCUMENTS = f"""
 query SearchDocuments({", ".join(f"$ids{part}: [ID!]!" for part in _PARTS)}) {{
   {" ".join(f"part{part}: products(ids: $ids{part}, {_LIMIT}) {{ ...Searched }}" for part in _PARTS)}
 }}
-fragment Searched on Product {{ id version name description variants {{ sku }} category {{ name }} }}
+fragment Searched on Product {{
+  id version name description price currency variants {{ sku }} category {{ slug name }}
+}}
 """
 
 
@@ -84,4 +87,14 @@ def _document(product: Mapping[str, Any]) -> Document:
         skus=" ".join(variant["sku"] for variant in product["variants"]),
         category=category["name"] if category else "",
         description=product["description"],
+        category_path=category["slug"] if category else "",
+        currency=product["currency"],
+        price_minor=_minor_units(product["price"], product["currency"]),
     )
+
+
+def _minor_units(price: float | None, currency: str | None) -> int | None:
+    """The graph shows major units; an override may show what is no amount of the currency, which is rounded."""
+    if price is None or currency is None:
+        return None
+    return round(price * float(10 ** exponent_of(currency)))

@@ -1,21 +1,34 @@
 """Types and rules of search. Pure."""
 
 import re
+from typing import Literal
 
 import msgspec
 
-from kokoa.services.search.errors import InvalidSearch
+from kokoa.kernel.money import CURRENCIES
+from kokoa.services.search.errors import InvalidSearch, InvalidSearchFilter, InvalidSuggestions
 
 QUERY_MAX = 200
 WORDS_MAX = 16
 PAGE_MAX = 100
 OFFSET_MAX = 1_000
+TOTAL_MAX = 10_000
+SUGGESTIONS_MAX = 20
+PATH_MAX = 1_000
+_VOCABULARY_WORD = range(3, 41)
+_INT_MAX = 2**31 - 1
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 
+Sort = Literal["RELEVANCE", "PRICE_ASC", "PRICE_DESC", "NAME", "NEWEST"]
+
 
 class Document(msgspec.Struct, frozen=True):
-    """What is indexed of a product.  skus, category: words of their own weight."""
+    """What is indexed of a product.  skus, category: words of their own weight.
+
+    category_path: slugs from the root down, joined by `/`; empty without a category.  currency, price_minor: of the
+    lowest price; None without one.
+    """
 
     product_id: str
     version: int
@@ -23,36 +36,136 @@ class Document(msgspec.Struct, frozen=True):
     skus: str
     category: str
     description: str
+    category_path: str = ""
+    currency: str | None = None
+    price_minor: int | None = None
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Everything that is not None must hold.  Prices: minor units, both included."""
+
+    category: str | None = None
+    currency: str | None = None
+    min_price_minor: int | None = None
+    max_price_minor: int | None = None
+
+
+class Search(msgspec.Struct, frozen=True):
+    """What is asked for.  counting, facetting: whether the total, the facets are wanted."""
+
+    q: str
+    limit: int = 20
+    offset: int = 0
+    filter: Filter = Filter()
+    sort: Sort = "RELEVANCE"
+    counting: bool = True
+    facetting: bool = False
+
+
+class PriceBand(msgspec.Struct, frozen=True):
+    """Minor units, both included."""
+
+    currency: str
+    min_price_minor: int
+    max_price_minor: int
+    count: int
+
+
+class CategoryCount(msgspec.Struct, frozen=True):
+    """How many are in a category and below it."""
+
+    path: str
+    count: int
+
+
+class Facets(msgspec.Struct, frozen=True):
+    """exact: whether everything that fits is counted."""
+
+    exact: bool
+    categories: list[CategoryCount]
+    prices: list[PriceBand]
+
+
+NO_FACETS = Facets(True, [], [])
 
 
 class Page(msgspec.Struct, frozen=True):
-    """total: how many fit in all.  product_ids: best first."""
+    """total: how many fit in all, at most TOTAL_MAX; when nobody counts, maybe less.  product_ids: best first."""
 
     total: int
     product_ids: list[str]
+    facets: Facets = NO_FACETS
 
 
-def require_search(q: str, limit: int, offset: int) -> None:
-    """Raises InvalidSearch, which names the bound."""
+def require_search(search: Search) -> None:
+    """Raises InvalidSearch, InvalidSearchFilter, which name the argument and its bound."""
+    q, limit, offset = search.q, search.limit, search.offset
     if not q.strip() or len(q) > QUERY_MAX:
         raise InvalidSearch(f"q must have 1 to {QUERY_MAX} characters, not {len(q.strip())}.", field="q")
     if not 0 <= limit <= PAGE_MAX:
         raise InvalidSearch(f"limit must be 0 to {PAGE_MAX}, not {limit}.", field="limit")
     if not 0 <= offset <= OFFSET_MAX:
         raise InvalidSearch(f"offset must be 0 to {OFFSET_MAX}, not {offset}.", field="offset")
+    _require_filter(search.filter)
+
+
+def _require_filter(given: Filter) -> None:
+    category, currency = given.category, given.currency
+    if category is not None and (
+        not 0 < len(category) <= PATH_MAX or "\0" in category or category.strip("/") != category
+    ):
+        raise InvalidSearchFilter(
+            f"category must be a category's path of 1 to {PATH_MAX} characters, such as furniture/lamps.",
+            field="filter.category",
+        )
+    if currency is not None and currency not in CURRENCIES:
+        raise InvalidSearchFilter(
+            f"currency must be an ISO 4217 code such as EUR, not {currency[:10]!r}.", field="filter.currency"
+        )
+    for name, value in (("minPriceMinor", given.min_price_minor), ("maxPriceMinor", given.max_price_minor)):
+        if value is None:
+            continue
+        if currency is None:
+            raise InvalidSearchFilter(f"{name} needs a currency to compare in.", field="filter.currency")
+        if value < 0:
+            raise InvalidSearchFilter(f"{name} must not be below 0, as {value} is.", field=f"filter.{name}")
+    least, most = given.min_price_minor, given.max_price_minor
+    if least is not None and most is not None and least > most:
+        raise InvalidSearchFilter(
+            f"minPriceMinor ({least}) must not be above maxPriceMinor ({most}).", field="filter.minPriceMinor"
+        )
+
+
+def _is_path(text: str) -> bool:
+    return text != "" and "\0" not in text and text.strip("/") == text
+
+
+def require_suggestions(prefix: str, limit: int) -> None:
+    """Raises InvalidSuggestions, which names the bound."""
+    if not prefix.strip() or len(prefix) > QUERY_MAX:
+        raise InvalidSuggestions(
+            f"prefix must have 1 to {QUERY_MAX} characters, not {len(prefix.strip())}.", field="prefix"
+        )
+    if not 0 <= limit <= SUGGESTIONS_MAX:
+        raise InvalidSuggestions(f"limit must be 0 to {SUGGESTIONS_MAX}, not {limit}.", field="limit")
 
 
 def words_of(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case: how both queries and SKUs are cut (`LMP-1` → lmp, 1)."""
+    """Runs of letters and digits, in lower case: how both queries and SKUs are cut (`LMP-1` → lmp, 1).
+
+    Only letters and digits get into a query, so no operator of PostgreSQL's query language can be smuggled.
+    """
     return _WORD.findall(text.lower())
 
 
-def tsquery_of(q: str) -> str:
-    """All words, the last as a prefix, in PostgreSQL's to_tsquery form; empty when there is no word.
+def vocabulary_of(text: str) -> set[str]:
+    """The words from which misspelt ones are guessed: no numbers, nothing very short or long."""
+    return {word for word in words_of(text) if len(word) in _VOCABULARY_WORD and not word.isdigit()}
 
-    Only letters and digits get in, so no operator of the query language can be smuggled.
-    """
-    words = words_of(q)[:WORDS_MAX]
-    if not words:
-        return ""
-    return " & ".join([*words[:-1], f"{words[-1]}:*"])
+
+def price_band(currency: str, least: int, count: int) -> PriceBand:
+    """least: 0, or 1, 2 or 5 times a power of ten; the band ends before the next of these."""
+    if least == 0:
+        return PriceBand(currency, 0, 0, count)
+    after = least * 5 // 2 if str(least)[0] == "2" else least * 2
+    return PriceBand(currency, least, min(after - 1, _INT_MAX), count)

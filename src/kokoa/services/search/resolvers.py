@@ -1,11 +1,45 @@
 """GraphQL ⇄ store."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from kokoa.kernel.call import Call
-from kokoa.services.search.model import require_search
+from kokoa.services.search.model import Filter, Page, Search, require_search, require_suggestions
 from kokoa.services.search.store import SearchStore
+
+Arguments = Mapping[str, Any]
+
+
+class Asked:
+    """A search that is sent when it is known what is wanted of it.
+
+    The engine resolves all fields of a level before it awaits any, so each says first what it wants, and one
+    statement answers them all.
+    """
+
+    __slots__ = ("_answer", "_environment_id", "_search", "_store", "counted", "faceted", "listed")
+
+    def __init__(self, store: SearchStore, environment_id: str, search: Search) -> None:
+        self._store = store
+        self._environment_id = environment_id
+        self._search = search
+        self._answer: asyncio.Future[Page] | None = None
+        self.listed = self.counted = self.faceted = False
+
+    async def page(self) -> Page:
+        """The answer to all that is wanted."""
+        if self._answer is None:
+            search = replace(
+                self._search,
+                limit=self._search.limit if self.listed else 0,
+                counting=self.counted,
+                facetting=self.faceted,
+            )
+            self._answer = asyncio.ensure_future(self._store.search(self._environment_id, search))
+        return await self._answer
 
 
 class SearchResolvers:
@@ -16,10 +50,50 @@ class SearchResolvers:
 
     def table(self) -> dict[str, Any]:
         """Resolvers by `Type.field`."""
-        return {"Query.search": self.search}
+        return {
+            "Query.search": self.search,
+            "Query.searchSuggestions": self.suggestions,
+            "SearchResults.items": self.items,
+            "SearchResults.total": self.total,
+            "SearchResults.facets": self.facets,
+        }
 
-    async def search(self, _: Sequence[Any], args: Mapping[str, Any], call: Call) -> Sequence[Any]:
-        q, limit, offset = args["q"], args["limit"], args["offset"]
-        require_search(q, limit, offset)
-        page = await self._store.search(call.environment_id, q, limit=limit, offset=offset)
-        return [{"total": page.total, "items": [{"id": product_id} for product_id in page.product_ids]}]
+    def search(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        given = args.get("filter") or {}
+        wanted = Filter(
+            given.get("category"), given.get("currency"), given.get("minPriceMinor"), given.get("maxPriceMinor")
+        )
+        search = Search(args["q"], args["limit"], args["offset"], wanted, args["sort"])
+        require_search(search)
+        return [Asked(self._store, call.environment_id, search)]
+
+    def items(self, parents: Sequence[Asked], _: Arguments, call: Call) -> Awaitable[Sequence[Any]]:
+        for parent in parents:
+            parent.listed = True
+        return _items(parents)
+
+    def total(self, parents: Sequence[Asked], _: Arguments, call: Call) -> Awaitable[Sequence[Any]]:
+        for parent in parents:
+            parent.counted = True
+        return _totals(parents)
+
+    def facets(self, parents: Sequence[Asked], _: Arguments, call: Call) -> Awaitable[Sequence[Any]]:
+        for parent in parents:
+            parent.faceted = True
+        return _facets(parents)
+
+    async def suggestions(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        require_suggestions(args["prefix"], args["limit"])
+        return [await self._store.suggestions(call.environment_id, args["prefix"], args["limit"])]
+
+
+async def _items(parents: Sequence[Asked]) -> Sequence[Any]:
+    return [[{"id": one} for one in (await parent.page()).product_ids] for parent in parents]
+
+
+async def _totals(parents: Sequence[Asked]) -> Sequence[Any]:
+    return [(await parent.page()).total for parent in parents]
+
+
+async def _facets(parents: Sequence[Asked]) -> Sequence[Any]:
+    return [(await parent.page()).facets for parent in parents]
