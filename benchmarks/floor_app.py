@@ -15,6 +15,7 @@ import asyncpg
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.store import queries as catalog_queries
 from kokoa.services.search.store import queries as search_queries
 from kokoa.web.server import ServerSettings, run_server
@@ -76,7 +77,7 @@ class Floor:
             row = await connection.fetchrow(catalog_queries.product_by_slug, self._environment, query["slug"][0])
             variants = await self._variants(connection, [row["id"]])
             category = await connection.fetchrow(
-                catalog_queries.categories_by_slugs, self._environment, [row["category"]]
+                category_queries.categories_by_paths, self._environment, [row["category"]]
             )
         product = {
             **_product(row),

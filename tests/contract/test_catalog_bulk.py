@@ -5,16 +5,13 @@ from typing import Any
 
 import asyncpg
 import pytest
-from test_catalog_service import CREATE, Shop
 
+from contract.catalog_shop import CREATE, STOREFRONT, Shop
 from kokoa.kernel.ids import new_id
-from kokoa.messaging import Bus
-from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.bulk import store as bulk_store
 from kokoa.services.catalog.bulk.actions import BulkActions
-from kokoa.services.catalog.service import FOLDER, CatalogService
-from servers import ConnectService
+from kokoa.services.catalog.service import CatalogService
 
 UPSERT = """mutation Upsert($input: [BulkProductInput!]!, $dryRun: Boolean! = false) {
   bulkUpsertProducts(input: $input, dryRun: $dryRun) {
@@ -26,19 +23,20 @@ FEED = """query Changes($since: String, $limit: Int! = 100) { productChanges(sin
   cursor hasMore changes { id kind version externalReference product { name } }
 } }"""
 EXPORT = """query Page($after: String, $limit: Int!) { bulkProducts(after: $after, limit: $limit) {
-  cursor products { externalReference name slug description category { slug path } variants { sku priceMinor } }
+  cursor products { externalReference name slug description status category { path breadcrumbs { name } }
+  variants { sku priceMinor } }
 } }"""
 EVENTS = "SELECT event_type, event_key FROM outbox WHERE environment_id = $1 ORDER BY id"
 
 
 @pytest.fixture
-async def database(connect_service: ConnectService) -> Database:
-    return await connect_service("catalog", FOLDER / "migrations")
+def database(catalog: tuple[CatalogService, Database]) -> Database:
+    return catalog[1]
 
 
 @pytest.fixture
-async def shop(database: Database, bus: Bus) -> Shop:
-    return Shop(CatalogService(database, Feed(bus, "catalog")))
+def shop(catalog: tuple[CatalogService, Database]) -> Shop:
+    return Shop(catalog[0])
 
 
 def row(reference: str, **more: Any) -> dict[str, Any]:
@@ -60,6 +58,11 @@ async def exported(shop: Shop, limit: int = 100) -> list[dict[str, Any]]:
         if after is None:
             return found
     raise AssertionError("the export has no end")
+
+
+def names_of(category: Any) -> list[str]:
+    """From the root down to it."""
+    return [one["name"] for one in category["breadcrumbs"]]
 
 
 async def events(shop: Shop, database: Database) -> list[tuple[str, str]]:
@@ -90,13 +93,14 @@ async def test_what_a_row_leaves_out_stays_and_variants_are_known_by_their_sku(s
     path = ["Grocery", "Snacks", "Chips"]
     variants = [{"sku": sku, "priceMinor": 100, "currency": "EUR"} for sku in ("s", "m")]
     await upsert(shop, row("a", description="Crisp", category=path, variants=variants))
-    document = '{ product(slug: "chips-a-a") { description category { path } variants { id sku priceMinor } price } }'
+    document = """{ product(slug: "chips-a-a") {
+        description category { breadcrumbs { name } } variants { id sku priceMinor } price } }"""
     before = (await shop.data(document))["product"]
-    assert before["category"]["path"] == path
+    assert names_of(before["category"]) == path
     changed = [{"sku": sku, "priceMinor": price, "currency": "EUR"} for sku, price in (("m", 50), ("l", 200))]
     await upsert(shop, {"externalReference": "a", "variants": changed})
     after = (await shop.data(document))["product"]
-    assert (after["description"], after["category"]["path"], after["price"]) == ("Crisp", path, 0.5)
+    assert (after["description"], names_of(after["category"]), after["price"]) == ("Crisp", path, 0.5)
     assert [(one["sku"], one["priceMinor"]) for one in after["variants"]] == [("m", 50), ("l", 200)]
     assert after["variants"][0]["id"] == before["variants"][1]["id"]
     swapped = await upsert(shop, {"externalReference": "a", "variants": changed[::-1], "category": []})
@@ -164,16 +168,17 @@ async def test_a_dry_run_says_what_would_happen_and_changes_nothing(shop: Shop, 
 async def test_a_batch_is_bounded_and_for_management_only(shop: Shop) -> None:
     assert await shop.code(UPSERT, input=[row(f"{n}") for n in range(1001)]) == "INVALID_BATCH"
     for document, variables in ((UPSERT, {"input": [row("a")]}), (FEED, {}), (EXPORT, {"limit": 1})):
-        refused = await shop.ask(document, frozenset({"storefront"}), **variables)
+        refused = await shop.ask(document, STOREFRONT, **variables)
         assert refused.errors[0]["extensions"]["code"] == "FORBIDDEN", refused.errors
     assert await exported(shop) == []
 
 
-async def test_another_environment_has_its_own_references_and_sees_no_change(shop: Shop) -> None:
+async def test_another_environment_has_its_own_references_and_sees_no_change(shop: Shop, database: Database) -> None:
     await upsert(shop, row("a", category=["Snacks"]))
     other = Shop(shop.service)
     assert (await upsert(other, row("a", name="Theirs")))["created"] == 1
     assert [one["name"] for one in await exported(shop)] == ["Chips a"]
+    await settled(other, database)
     changes = (await other.data(FEED))["productChanges"]["changes"]
     assert [one["product"]["name"] for one in changes] == ["Theirs"]
     assert await other.data("{ categories { slug } }") == {"categories": []}
@@ -218,9 +223,8 @@ async def test_batches_that_meet_all_end_and_the_products_are_there_once(shop: S
 async def test_categories_of_one_name_are_told_apart_by_their_path(shop: Shop) -> None:
     paths = [["A B", "C"], ["A", "B C"], ["A", "B", "C"], ["食品"], ["飲料"], ["A"]]
     await upsert(shop, *(row(f"{n}", category=path) for n, path in enumerate(paths)))
-    assert [one["category"]["path"] for one in await exported(shop)] == paths
-    slugs = {one["category"]["slug"] for one in await exported(shop)}
-    assert len(slugs) == len(paths)
+    assert [names_of(one["category"]) for one in await exported(shop)] == paths
+    assert len({one["category"]["path"] for one in await exported(shop)}) == len(paths)
 
 
 async def test_an_export_has_every_product_once_also_those_without_a_reference(shop: Shop) -> None:
@@ -233,12 +237,35 @@ async def test_an_export_has_every_product_once_also_those_without_a_reference(s
         assert len({one["slug"] for one in found}) == 12
 
 
+async def test_a_product_without_a_reference_is_known_by_its_id_in_its_own_environment_only(shop: Shop) -> None:
+    made = await shop.create("Bare lamp")
+    same = {"externalReference": made["id"], "name": "Bare lamp", "slug": "bare-lamp"}
+    assert (await upsert(shop, same))["unchanged"] == 1
+    done = await upsert(shop, {**same, "name": "Better lamp"})
+    assert [(one["status"], one["id"]) for one in done["rows"]] == [("UPDATED", made["id"])]
+    assert [(one["externalReference"], one["name"]) for one in await exported(shop)] == [(None, "Better lamp")]
+    other = Shop(shop.service)
+    assert (await upsert(other, same))["created"] == 1
+    assert [(one["externalReference"], one["name"]) for one in await exported(other)] == [(made["id"], "Bare lamp")]
+
+
 @pytest.mark.parametrize("after", ["", "x", "ref:", "id:x", "ref:\0"])
 async def test_a_cursor_that_nobody_gave_is_refused(shop: Shop, after: str) -> None:
     assert await shop.code(EXPORT, after=after, limit=1) == "INVALID_CURSOR"
     assert await shop.code(FEED, since=after) == "INVALID_CURSOR"
     assert await shop.code(EXPORT, limit=251) == "INVALID_PAGE"
     assert await shop.code(FEED, limit=0) == "INVALID_PAGE"
+
+
+HORIZON = "SELECT pg_snapshot_{}(pg_current_snapshot())::text::bigint WHERE $1::uuid IS NOT NULL"
+
+
+async def settled(shop: Shop, database: Database) -> None:
+    """Until no transaction of this moment is open, also none of the server's own: the feed waits for them."""
+    now = await database.fetchval(shop.environment_id, HORIZON.format("xmax"))
+    async with asyncio.timeout(60):
+        while await database.fetchval(shop.environment_id, HORIZON.format("xmin")) < now:
+            await asyncio.sleep(0.02)
 
 
 async def followed(shop: Shop, since: str | None, limit: int = 2) -> tuple[list[tuple[str, str]], str]:
@@ -253,16 +280,21 @@ async def followed(shop: Shop, since: str | None, limit: int = 2) -> tuple[list[
             return changes, since
 
 
-async def test_the_feed_has_the_last_change_of_each_product_and_what_was_deleted(shop: Shop) -> None:
+async def test_the_feed_has_the_last_change_of_each_product_and_what_was_deleted(
+    shop: Shop, database: Database
+) -> None:
     made = await upsert(shop, *(row(f"{n}") for n in range(5)))
+    await settled(shop, database)
     changes, cursor = await followed(shop, None)
     assert sorted(changes) == [("UPSERT", f"{n}") for n in range(5)]
     assert await followed(shop, cursor) == ([], cursor)
     await upsert(shop, row("3", name="Other"), row("4"))
     deleted = {"id": made["rows"][1]["id"], "version": 1}
     await shop.data("mutation($id: ID!, $version: Int!) { deleteProduct(id: $id, version: $version) }", **deleted)
+    await settled(shop, database)
     changes, _ = await followed(shop, cursor)
     assert changes == [("UPSERT", "3"), ("DELETE", "1")]
+    await settled(shop, database)
     changes, _ = await followed(shop, None)
     assert changes[-2:] == [("UPSERT", "3"), ("DELETE", "1")]
     assert len(changes) == 5
@@ -271,6 +303,7 @@ async def test_the_feed_has_the_last_change_of_each_product_and_what_was_deleted
 async def test_a_transaction_that_commits_late_is_not_skipped(shop: Shop, database: Database) -> None:
     """Begun before others and committed after them: the feed waits for it, then has it in its place."""
     await upsert(shop, row("first"))
+    await settled(shop, database)
     _, cursor = await followed(shop, None)
     async with database.transaction(shop.environment_id) as late:
         statement = """INSERT INTO products (environment_id, id, slug, name, external_reference)
@@ -279,6 +312,7 @@ async def test_a_transaction_that_commits_late_is_not_skipped(shop: Shop, databa
         await upsert(shop, row("early"))
         changes, waiting = await followed(shop, cursor)
         assert changes == []
+    await settled(shop, database)
     changes, _ = await followed(shop, waiting)
     assert changes == [("UPSERT", "late"), ("UPSERT", "early")]
 

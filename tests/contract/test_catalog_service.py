@@ -6,61 +6,28 @@ from typing import Any
 
 import pytest
 
+from contract.catalog_shop import CREATE, Shop
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.messaging import Bus, relay_once
-from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.roles.worker import DatabaseOutbox
 from kokoa.services.catalog.model import Category, Country
-from kokoa.services.catalog.service import FOLDER, CatalogService
-from servers import ConnectService, until
+from kokoa.services.catalog.service import CatalogService
+from servers import until
 
-MANAGEMENT = frozenset({"storefront", "management"})
-
-CREATE = """mutation Create($input: CreateProductInput!) {
-  createProduct(input: $input) { id name slug price currency version variants { sku price priceMinor currency } }
-}"""
 UPDATE = """mutation Update($input: UpdateProductInput!) { updateProduct(input: $input) { name version } }"""
 
 
-class Shop:
-    """A catalog and one environment in it."""
-
-    def __init__(self, service: CatalogService) -> None:
-        self.service = service
-        self.environment_id = new_id()
-
-    async def ask(self, document: str, scopes: frozenset[str] = MANAGEMENT, **variables: Any) -> Any:
-        caller = Caller("server", scopes=scopes)
-        call = Call(self.environment_id, caller, new_correlation_id(), now_ms() + 30_000)
-        return await self.service.subgraph.execute(document, variables, call)
-
-    async def data(self, document: str, **variables: Any) -> Any:
-        result = await self.ask(document, **variables)
-        assert not result.errors, result.errors
-        return result.data
-
-    async def code(self, document: str, **variables: Any) -> str:
-        result = await self.ask(document, **variables)
-        code: str = result.errors[0]["extensions"]["code"]
-        return code
-
-    async def create(self, name: str, **more: Any) -> Any:
-        variants = [{"sku": f"{name}-1", "priceMinor": 8990, "currency": "EUR"}]
-        variants += [{"sku": f"{name}-2", "priceMinor": 7990, "currency": "EUR"}]
-        return (await self.data(CREATE, input={"name": name, "variants": variants, **more}))["createProduct"]
+@pytest.fixture
+def database(catalog: tuple[CatalogService, Database]) -> Database:
+    return catalog[1]
 
 
 @pytest.fixture
-async def database(connect_service: ConnectService) -> Database:
-    return await connect_service("catalog", FOLDER / "migrations")
-
-
-@pytest.fixture
-async def shop(database: Database, bus: Bus) -> Shop:
-    shop = Shop(CatalogService(database, Feed(bus, "catalog")))
+async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
+    shop = Shop(catalog[0])
     await shop.service.actions.put_categories(shop.environment_id, [Category("lamps", "Lamps")])
     await shop.service.actions.put_countries(shop.environment_id, [Country("FI", "Finland")])
     return shop
@@ -100,6 +67,8 @@ async def test_updates_name_the_version_they_change(shop: Shop) -> None:
     change = {"id": made["id"], "version": 1, "name": "Better lamp"}
     assert (await shop.data(UPDATE, input=change))["updateProduct"] == {"name": "Better lamp", "version": 2}
     assert await shop.code(UPDATE, input=change) == "PRODUCT_CHANGED"
+    for category, code in (("nowhere", "CATEGORY_NOT_FOUND"), ("a\x00", "INVALID_TEXT")):
+        assert await shop.code(UPDATE, input={"id": made["id"], "version": 2, "category": category}) == code
 
 
 @pytest.mark.parametrize(
@@ -109,6 +78,10 @@ async def test_updates_name_the_version_they_change(shop: Shop) -> None:
         ({"name": "x" * 201}, "INVALID_PRODUCT"),
         ({"slug": "Not a slug"}, "INVALID_PRODUCT"),
         ({"category": "nowhere"}, "CATEGORY_NOT_FOUND"),
+        ({"category": "no\x00where"}, "INVALID_TEXT"),
+        ({"name": "a\x00b", "slug": "a"}, "INVALID_PRODUCT"),
+        ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "E1R"}]}, "INVALID_MONEY"),
+        ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "E\x00R"}]}, "INVALID_MONEY"),
         ({"variants": [{"sku": "a", "priceMinor": -1, "currency": "EUR"}]}, "INVALID_PRODUCT"),
         ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "Euro"}]}, "INVALID_MONEY"),
         ({"variants": [{"sku": "a", "priceMinor": 1, "currency": "EUR"}] * 2}, "INVALID_PRODUCT"),

@@ -240,3 +240,17 @@ async def test_a_stream_that_takes_no_batches_gets_the_messages_one_by_one(bus: 
     async with consuming(bus, f"events.{environment}.>", collector):
         await until(lambda: len(collector.payloads) >= 20)
     assert collector.payloads == [str(number).encode() for number in range(20)]
+
+
+async def test_a_consumer_that_an_earlier_version_made_is_changed_to_what_it_is_to_be(bus: Bus) -> None:
+    environment, collector, name = new_id(), Collector(), f"changed-{new_id()}"
+    subject = f"events.{environment}.sample.ThingSeen"
+    for batch in (10, 500):
+        job = asyncio.create_task(bus.consume("EVENTS", name, subject, collector, batch=batch))
+        seen = len(collector.payloads)
+        await bus.publish_all([Outgoing(subject, str(number).encode(), new_id()) for number in range(600)])
+        await until(lambda seen=seen: len(collector.payloads) == seen + 600, within_s=60)
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+        consumer = await bus._streams.consumer_info("EVENTS", name)
+        assert consumer.config.max_ack_pending == batch

@@ -58,6 +58,7 @@ def product(product_id: str, name: str) -> dict[str, Any]:
         "category": None,
         "price": None,
         "currency": None,
+        "createdAt": "2026-01-31T12:00:00Z",
     }
 
 

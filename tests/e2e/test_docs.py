@@ -31,7 +31,8 @@ def the_file_is_in_the_shop(store: RunningStore, printed: str) -> None:
         "0 created, 1 updated, 0 unchanged, 0 rows with errors",
     ]
     assert printed.splitlines()[-1] == (
-        'howto-101,Oat crisps,oat-crisps-howto-101,"Crisp, ""salted""",Grocery > Snacks > Crisps,HT-101,,1.45,EUR'
+        'howto-101,Oat crisps,oat-crisps-howto-101,"Crisp, ""salted""",'
+        "Grocery > Snacks > Crisps,PUBLISHED,HT-101,,1.45,EUR"
     )
 
 

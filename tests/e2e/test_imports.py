@@ -63,6 +63,7 @@ ODD = {
     "slug": "odd-chips",
     "description": "Two\nlines, ünd \U0001f35f",
     "category": ["Grocery > dry", "Snacks \\ more", "Chips"],
+    "status": "ARCHIVED",
     "variants": [
         {"sku": "o-s", "name": "", "priceMinor": 120, "currency": "EUR"},
         {"sku": "o-l", "name": "Large, 1 kg", "priceMinor": 1500, "currency": "JPY"},
@@ -75,6 +76,7 @@ PLAIN = {
     "slug": "dip",
     "description": "",
     "category": [],
+    "status": "PUBLISHED",
     "variants": [],
 }
 
@@ -99,8 +101,19 @@ def test_an_export_is_imported_elsewhere_and_exported_again_the_same(
     assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, second.name]
 
 
+def test_an_export_of_products_without_references_is_imported_where_it_came_from(
+    store: RunningStore, tmp_path: Path
+) -> None:
+    """The demo shop's products have none."""
+    file = tmp_path / "demo.csv"
+    store.run(f"kokoa export products {file}")
+    done = store.run(f"kokoa import products {file}")
+    assert "0 created, 0 updated" in done.stdout
+    assert " 0 rows with errors" in done.stdout
+
+
 FEED = """query Changes($since: String) { productChanges(since: $since, limit: 250) {
-  cursor hasMore changes { kind externalReference product { name price category { path } } }
+  cursor hasMore changes { kind externalReference product { name price category { path name } } }
 } }"""
 
 
@@ -118,7 +131,7 @@ def test_a_follower_of_changes_has_all_of_an_import_through_the_composed_graph(s
         if not page["hasMore"] and len(found) >= 600:
             break
     assert sorted(one["externalReference"] for one in found) == [f"{n:03}" for n in range(600)]
-    assert all(one["product"]["category"]["path"] == ["Dips"] for one in found)
+    assert all(one["product"]["category"] == {"path": "dips", "name": "Dips"} for one in found)
     kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=lines.encode())
     assert shop.graphql(FEED, since=since).json["data"]["productChanges"]["changes"] == []
     refused = shop.store.request(
@@ -185,6 +198,15 @@ def test_bad_rows_are_reported_with_line_and_column_and_all_others_are_imported(
     assert b"line 3, price: 'cheap' is no price such as 12.90" in done.stderr
     assert b"\x1b" not in done.stderr
     assert [one["externalReference"] for one in exported(shop)] == ["good", "last"]
+
+
+def test_a_file_cannot_speak_to_the_terminal(shop: Environment) -> None:
+    row = json.dumps({"externalReference": "1", "\x1b[2Jcolumn": 1}) + "\n"
+    other = json.dumps({"externalReference": "2", "name": "Dip", "slug": "\x1b]0;title\x07"})
+    done = kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=f"{row}{other}".encode(), status=3)
+    assert b"\\x1b[2Jcolumn" in done.stderr
+    assert b"\x1b" not in done.stderr
+    assert b"\x07" not in done.stderr
 
 
 def refusal(environment: Environment, *words: str, **more: str) -> str:

@@ -39,7 +39,8 @@ def products(
     """Create and change products from a file. The same file again changes nothing.
 
     A product is known by its externalReference. Columns of CSV: externalReference, name, slug, description, category
-    (Grocery > Snacks > Chips; missing ones are made), and for each variant sku, variantName, price (12.90), currency.
+    (Grocery > Snacks > Chips; missing ones are made), status (DRAFT, PUBLISHED, ARCHIVED), and for each variant sku,
+    variantName, price (12.90), currency.
     Rows that follow each other with the same externalReference are the variants of one product. Columns that are left
     out stay as they are in the store. A line of JSON is an object like the API's BulkProductInput.
 

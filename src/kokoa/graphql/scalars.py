@@ -1,7 +1,7 @@
 """Scalars beyond GraphQL's five. A subgraph passes `scalars={"DateTime": DATE_TIME}` beside its resolvers."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -33,6 +33,10 @@ def _read_date_time(value: Any) -> datetime:
         raise ValueError(f"{value!r} is not a date and time such as 2026-01-31T12:00:00Z") from None
     if found.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone; write 2026-01-31T12:00:00Z")
+    try:
+        found.astimezone(UTC)  # whoever stores or compares it will
+    except OverflowError:
+        raise ValueError(f"{value!r} is not within the years 1 to 9999 in UTC") from None
     return found
 
 

@@ -38,7 +38,7 @@ class Money(msgspec.Struct, frozen=True, order=False):
     currency: str
 
     def __post_init__(self) -> None:
-        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
+        if not is_currency(self.currency):
             raise InvalidMoney(f"{self.currency!r} is not an ISO 4217 currency code such as EUR", field="currency")
 
     def __add__(self, other: "Money") -> "Money":
@@ -49,6 +49,11 @@ class Money(msgspec.Struct, frozen=True, order=False):
     def major(self) -> float:
         """Major units for display as a JSON number (89.9), exact to the currency's minor unit."""
         return major_units(self.amount_minor, self.currency)
+
+
+def is_currency(text: str) -> bool:
+    """Whether it has the form of an ISO 4217 code: three capitals."""
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
 
 
 def major_units(amount_minor: int, currency: str) -> float:

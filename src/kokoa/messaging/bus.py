@@ -211,11 +211,12 @@ class Bus:
         """
         while True:
             try:
-                subscription = await self._streams.pull_subscribe(
-                    subject,
-                    durable=durable,
-                    stream=stream,
-                    config=ConsumerConfig(
+                # Made, or changed to what it is to be now: a consumer outlives the program that made it.
+                await self._streams.add_consumer(
+                    stream,
+                    ConsumerConfig(
+                        durable_name=durable,
+                        filter_subject=subject,
                         ack_policy=AckPolicy.EXPLICIT,
                         ack_wait=_ACK_WAIT_S,
                         max_deliver=_REDELIVERIES_MAX,
@@ -223,6 +224,7 @@ class Bus:
                         max_ack_pending=batch,
                     ),
                 )
+                subscription = await self._streams.pull_subscribe_bind(durable=durable, stream=stream)
                 await self._pull(subscription, handler, durable, batch)
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 _log.warning("consumer_reconnects", durable=durable, error=repr(error))

@@ -1,12 +1,13 @@
 """PostgreSQL: the embedded server, a pool that pins the environment, named statements, migrations, the outbox."""
 
-from kokoa.postgres.database import Database, DatabaseUnavailable, Row, Transaction, service_dsn
+from kokoa.postgres.database import ChangedConcurrently, Database, DatabaseUnavailable, Row, Transaction, service_dsn
 from kokoa.postgres.embedded import EmbeddedPostgres
 from kokoa.postgres.events import Envelope, Event
 from kokoa.postgres.migrations import ServiceSchema, migrate
 from kokoa.postgres.queries import Queries, load_queries
 
 __all__ = [
+    "ChangedConcurrently",
     "Database",
     "DatabaseUnavailable",
     "EmbeddedPostgres",

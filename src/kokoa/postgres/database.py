@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.errors import Conflict, Unavailable
 from kokoa.kernel.ids import new_ids
 from kokoa.kernel.transaction import open_transaction
 from kokoa.postgres.events import Event, envelope
@@ -48,6 +48,10 @@ Announce = Callable[[str, str], Awaitable[None]]
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or all connections are taken."""
+
+
+class ChangedConcurrently(Conflict):
+    """Two changes waited for each other, and this one was given up; trying again may help."""
 
 
 class PinnedConnection(asyncpg.Connection):
@@ -236,6 +240,10 @@ class Database:
             yield connection  # type: ignore[misc]  # as above
         except _GONE as error:
             raise DatabaseUnavailable(f"The database of {self.service} went away.", detail=repr(error)) from error
+        except asyncpg.DeadlockDetectedError as error:
+            raise ChangedConcurrently(
+                "Somebody else changed the same things at the same time; try again.", detail=repr(error)
+            ) from error
         finally:
             # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
             with contextlib.suppress(asyncpg.InterfaceError, *_GONE):

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 _INDEX_PATIENCE_MS = 8_000
 _INDEX_AT_ONCE = 3
-_INDEXER = Caller("service", "search", frozenset({"storefront", "management"}))
+_INDEXER = Caller("service", "search", frozenset({"storefront"}))
 
 
 class DatabaseOutbox:
@@ -57,6 +57,11 @@ async def relay_outbox(database: Database, bus: Bus) -> None:
     await relay(DatabaseOutbox(database), bus, tell)
 
 
+def indexer_call(environment_id: str, correlation_id: str) -> Call:
+    """How the graph is asked for what is indexed: as a storefront, for the index holds what storefronts see."""
+    return Call(environment_id, _INDEXER, correlation_id, now_ms() + _INDEX_PATIENCE_MS)
+
+
 class _Named(msgspec.Struct):
     """A product that events name, and these events."""
 
@@ -66,7 +71,7 @@ class _Named(msgspec.Struct):
 
 
 def _named_products(messages: Sequence[Message]) -> dict[str, list[_Named]]:
-    """By environment, each product once."""
+    """By environment, each product once; events of something else, such as a category, are passed over."""
     found: dict[str, dict[str, _Named]] = defaultdict(dict)
     for message in messages:
         envelope = msgspec.json.decode(message.data, type=Envelope)
@@ -88,7 +93,7 @@ async def keep_index(bus: Bus, search: SearchActions) -> None:
         """The messages of those that could not be indexed."""
         async with at_once:
             # Of the events in a batch one must stand for all; the last is the one that somebody waits for.
-            call = Call(environment_id, _INDEXER, named[-1].correlation_id, now_ms() + _INDEX_PATIENCE_MS)
+            call = indexer_call(environment_id, named[-1].correlation_id)
             try:
                 failed = await search.index([one.product_id for one in named], call)
             except Exception as error:

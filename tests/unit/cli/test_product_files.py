@@ -70,6 +70,18 @@ def test_columns_that_a_file_has_not_are_not_sent() -> None:
     assert only('{"externalReference": "1"}', "jsonl").input == {"externalReference": "1"}
 
 
+def test_a_status_is_sent_where_a_row_has_one() -> None:
+    first, second, third = read("externalReference,status\n1,ARCHIVED\n2,\n3,sold\n")
+    assert isinstance(first, Item)
+    assert isinstance(second, Item)
+    assert isinstance(third, Problem)
+    assert (first.input["status"], "status" in second.input) == ("ARCHIVED", False)
+    assert (third.line, third.column, third.code) == (4, "status", "BAD_VALUE")
+    assert only('{"externalReference": "1", "status": "DRAFT"}', "jsonl").input["status"] == "DRAFT"
+    wrong = only('{"externalReference": "1", "status": "draft"}', "jsonl")
+    assert (wrong.column, wrong.code) == ("status", "BAD_VALUE")
+
+
 BAD_ROWS: dict[str, tuple[str | bytes, int, str, str]] = {
     "no reference": (" ,Chips,,,A,,1,EUR\n", 2, "externalReference", "MISSING_VALUE"),
     "too few cells": ("1,Chips\n", 2, "", "WRONG_CELLS"),

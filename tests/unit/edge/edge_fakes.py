@@ -162,7 +162,7 @@ class FakeRegister:
 SCHEMA: GraphQLSchema = build_schema(
     """
     type Query {
-      products(limit: Int! = 20, offset: Int! = 0): [Product!]!
+      products(limit: Int! = 20, offset: Int! = 0, filter: ProductFilter, sort: ProductSort): [Product!]!
       product(id: ID): Product
       search(q: String!, limit: Int! = 20, offset: Int! = 0, filter: SearchFilter, sort: SearchSort! = RELEVANCE)
         : SearchResults!
@@ -177,6 +177,17 @@ SCHEMA: GraphQLSchema = build_schema(
     type Category { slug: String!  name: String! }
     type Variant { id: ID!  sku: String!  name: String!  price: Float!  currency: Currency! }
     enum Currency { EUR USD }
+    enum ProductStatus { DRAFT PUBLISHED ARCHIVED }
+    enum ProductSortField { NAME PRICE CREATED UPDATED }
+    enum SortDirection { ASC DESC }
+    scalar DateTime
+    input ProductSort { field: ProductSortField! = NAME  direction: SortDirection! = ASC }
+    input ProductFilter {
+      ids: [ID!]  status: [ProductStatus!]  category: String  includeSubcategories: Boolean! = false
+      nameContains: String  namePrefix: String  currency: String  minPriceMinor: Int  maxPriceMinor: Int
+      skus: [String!]  externalReferences: [String!]
+      createdFrom: DateTime  createdTo: DateTime  updatedFrom: DateTime  updatedTo: DateTime
+    }
     """
 )
 

@@ -316,6 +316,9 @@ async def test_scalars_of_ones_own_both_ways() -> None:
     assert "whole cents only" in response["errors"][0]["message"]
     response = await run(subgraph, "query ($at: DateTime) { echo(at: $at) }", {"at": "tomorrow"})
     assert "2026-01-31T12:00:00Z" in response["errors"][0]["message"]
+    for outside in ("0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"):
+        response = await run(subgraph, "query ($at: DateTime) { echo(at: $at) }", {"at": outside})
+        assert "years 1 to 9999 in UTC" in response["errors"][0]["message"]
 
 
 ENTITIES = (

@@ -90,3 +90,9 @@ def test_an_open_transaction_refuses_to_leave_the_process() -> None:
         refuse_in_transaction("graph call")
     open_transaction.reset(token)
     refuse_in_transaction("graph call")
+
+
+@pytest.mark.parametrize("code", ["", "EU", "EURO", "eur", "E1R", "E\x00R", "ÄÖÜ", "E R"])
+def test_a_currency_is_three_capitals(code: str) -> None:
+    with pytest.raises(InvalidMoney):
+        Money(1, code)

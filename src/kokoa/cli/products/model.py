@@ -3,16 +3,17 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from kokoa.kernel.money import CURRENCIES, exponent_of
 
-PRODUCT_COLUMNS = ("externalReference", "name", "slug", "description", "category")
+PRODUCT_COLUMNS = ("externalReference", "name", "slug", "description", "category", "status")
 VARIANT_COLUMNS = ("sku", "variantName", "price", "currency")
 COLUMNS = PRODUCT_COLUMNS + VARIANT_COLUMNS
+STATUSES = ("DRAFT", "PUBLISHED", "ARCHIVED")
 PRICE_MINOR_MAX = 2**31 - 1  # GraphQL's Int
 VARIANTS_MAX = 100
 RECORD_BYTES_MAX = 1 << 20
@@ -74,6 +75,7 @@ class _JsonProduct(msgspec.Struct, forbid_unknown_fields=True, rename="camel", o
     slug: str | None = None
     description: str | None = None
     category: list[str] | None = None
+    status: Literal["DRAFT", "PUBLISHED", "ARCHIVED"] | None = None
     variants: list[_JsonVariant] | None = None
 
 
@@ -174,6 +176,8 @@ def _csv_product(group: Sequence[Record | Problem]) -> Iterator[Item | Problem]:
         given["description"] = found["description"]
     if "category" in first:
         given["category"] = split_category(found["category"])
+    if found.get("status"):
+        given["status"] = found["status"]
     if "sku" in first:
         given["variants"] = variants
     yield Item(records[0].line, given["externalReference"], given, tuple(lines))
@@ -191,6 +195,9 @@ def _agree(found: dict[str, str], record: Record) -> Problem | None:
         if value and value != known:
             message = f"{column} differs from the product's first row; repeat it, or leave the cell empty."
             return Problem(record.line, column, "DIFFERENT_VALUE", message, reference)
+    if (status := cells.get("status")) and status not in STATUSES:
+        message = f"{status[:20]!r} is no status: {', '.join(STATUSES)}, or empty."
+        return Problem(record.line, "status", "BAD_VALUE", message, reference)
     return None
 
 

@@ -14,6 +14,7 @@ from kokoa.cli.products.journal import Committed
 from kokoa.cli.products.model import Problem
 
 _SHOWN_MAX = 20
+_SHOWN_CHARACTERS_MAX = 500
 _LINE_EVERY_S = 5.0
 
 
@@ -76,7 +77,7 @@ class Report:
             self._errors.write(msgspec.json.encode(problem) + b"\n")
         if self.failed <= _SHOWN_MAX:
             place = f"line {problem.line}" + (f", {problem.column}" if problem.column else "")
-            self.say(f"{place}: {problem.message} ({problem.code})")
+            self.say(_printable(f"{place}: {problem.message} ({problem.code})"))
         elif self.failed == _SHOWN_MAX + 1:
             more = (
                 f" {self._errors_path} has all of them." if self._errors_path else " --errors FILE writes down all."
@@ -97,3 +98,9 @@ class Report:
         counts = f"{self.created:,} created, {self.updated:,} updated, {self.unchanged:,} unchanged"
         tried = "Nothing was changed; this would be: " if dry_run else ""
         return f"{tried}{counts}, {self.failed:,} rows with errors, in {took_s:.1f} s."
+
+
+def _printable(text: str) -> str:
+    """What a file says may hold commands for a terminal."""
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return shown if len(shown) <= _SHOWN_CHARACTERS_MAX else f"{shown[:_SHOWN_CHARACTERS_MAX]}…"

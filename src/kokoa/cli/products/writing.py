@@ -17,7 +17,8 @@ EXPORT = """query Export($after: String, $limit: Int!) {
   bulkProducts(after: $after, limit: $limit) {
     cursor
     products {
-      id externalReference name slug description category { path } variants { sku name priceMinor currency }
+      id externalReference name slug description category { breadcrumbs { name } } status
+      variants { sku name priceMinor currency }
     }
   }
 }"""
@@ -55,9 +56,9 @@ def rows(products: Sequence[Mapping[str, Any]], kind: Format) -> bytes:
     return out.getvalue().encode()
 
 
-def _path(product: Mapping[str, Any]) -> list[str]:
+def _names(product: Mapping[str, Any]) -> list[str]:
     category = product["category"]
-    return list(category["path"]) if category else []
+    return [one["name"] for one in category["breadcrumbs"]] if category else []
 
 
 def _json(product: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,17 +67,19 @@ def _json(product: Mapping[str, Any]) -> dict[str, Any]:
         "name": product["name"],
         "slug": product["slug"],
         "description": product["description"],
-        "category": _path(product),
+        "category": _names(product),
+        "status": product["status"],
         "variants": product["variants"],
     }
 
 
 def _csv(product: Mapping[str, Any]) -> list[list[str]]:
     reference = reference_of(product)
-    own = [reference, product["name"], product["slug"], product["description"], join_category(_path(product))]
+    category = join_category(_names(product))
+    own = [reference, product["name"], product["slug"], product["description"], category, product["status"]]
     variants = [
         [one["sku"], one["name"], write_price(one["priceMinor"], one["currency"]), one["currency"]]
         for one in product["variants"]
     ]
     first, *others = variants or [[""] * 4]
-    return [[*own, *first], *([reference, "", "", "", "", *one] for one in others)]
+    return [[*own, *first], *([reference, "", "", "", "", "", *one] for one in others)]

@@ -1,6 +1,7 @@
 """One function a mutation; one transaction; its events."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
@@ -15,9 +16,11 @@ from kokoa.services.catalog.model import (
     NewProduct,
     Product,
     ProductChanges,
+    StatusChange,
     lowest_price,
     require_changes,
     require_new_product,
+    status_after,
 )
 from kokoa.services.catalog.store import product_of, queries
 
@@ -44,17 +47,21 @@ class CatalogActions:
         """All or none. Raises InvalidProduct, CategoryNotFound, AlreadyTaken."""
         for product in new:
             require_new_product(product)
-        created = [(new_id(), product) for product in new]
+        now = datetime.now(UTC)
+        created = [(_created(new_id(), product, now), product) for product in new]
         try:
             async with self._database.transaction(environment_id) as tx:
                 await _insert(tx, created)
-                made = [events.ProductCreated(product_id=product_id, version=1) for product_id, _ in created]
+                made = [
+                    events.ProductCreated(product_id=one.id, version=one.version, status=one.status)
+                    for one, _ in created
+                ]
                 await tx.emit(*made, correlation_id=correlation_id)
         except asyncpg.UniqueViolationError as error:
             raise AlreadyTaken(_TAKEN[error.constraint_name or ""]) from error
         except asyncpg.ForeignKeyViolationError as error:
             raise CategoryNotFound("There is no such category; create it first.") from error
-        return [_created(product_id, product) for product_id, product in created]
+        return [product for product, _ in created]
 
     async def update_product(
         self, environment_id: str, product_id: str, version: int, changes: ProductChanges, *, correlation_id: str
@@ -68,7 +75,7 @@ class CatalogActions:
                 if row is None:
                     raise await _why_not(tx, product_id, version)
                 product = product_of(row)
-                event = events.ProductUpdated(product_id=product.id, version=product.version)
+                event = events.ProductUpdated(product_id=product.id, version=product.version, status=product.status)
                 await tx.emit(event, correlation_id=correlation_id)
         except asyncpg.ForeignKeyViolationError as error:
             raise CategoryNotFound(f"There is no category {changes.category_slug!r}.") from error
@@ -79,15 +86,44 @@ class CatalogActions:
     ) -> None:
         """Raises ProductNotFound, ProductChanged."""
         async with self._database.transaction(environment_id) as tx:
-            if await tx.fetchval(queries.delete_product, product_id, version) is None:
+            status = await tx.fetchval(queries.delete_product, product_id, version)
+            if status is None:
                 raise await _why_not(tx, product_id, version)
-            event = events.ProductDeleted(product_id=product_id, version=version + 1)
+            event = events.ProductDeleted(product_id=product_id, version=version + 1, status=status)
             await tx.emit(event, correlation_id=correlation_id)
 
-    async def put_categories(self, environment_id: str, categories: Sequence[Category]) -> None:
-        """New or renamed, in this order."""
+    async def change_status(
+        self, environment_id: str, product_id: str, version: int, change: StatusChange, *, correlation_id: str
+    ) -> Product:
+        """Publish, unpublish, archive or restore. Nothing happens when the product has the status already.
+
+        Raises ProductNotFound, ProductChanged, ProductIsArchived.
+        """
         async with self._database.transaction(environment_id) as tx:
-            await tx.executemany(queries.put_category, [(c.slug, c.name, n) for n, c in enumerate(categories)])
+            row = await tx.fetchrow(queries.product_for_update, product_id)
+            if row is None:
+                raise await _why_not(tx, product_id, version)
+            before = product_of(row)
+            status = status_after(change, before.status)
+            if status == before.status:
+                return before
+            if before.version != version:
+                raise await _why_not(tx, product_id, version)
+            row = await tx.fetchrow(queries.set_status, product_id, status)
+            assert row is not None, "it is locked"
+            product = product_of(row)
+            event = events.STATUS_CHANGES[change](
+                product_id=product_id, version=product.version, status=status, previous_status=before.status
+            )
+            await tx.emit(event, correlation_id=correlation_id)
+        return product
+
+    async def put_categories(self, environment_id: str, categories: Sequence[Category]) -> None:
+        """Roots, new or renamed, in this order."""
+        async with self._database.transaction(environment_id) as tx:
+            await tx.executemany(
+                queries.put_category, [(new_id(), c.slug, c.name, n) for n, c in enumerate(categories)]
+            )
 
     async def put_countries(self, environment_id: str, countries: Sequence[Country]) -> None:
         """New or renamed."""
@@ -95,7 +131,7 @@ class CatalogActions:
             await tx.executemany(queries.put_country, [(c.code, c.name) for c in countries])
 
 
-def _created(product_id: str, new: NewProduct) -> Product:
+def _created(product_id: str, new: NewProduct, now: datetime) -> Product:
     price = lowest_price(new.variants)
     return Product(
         id=product_id,
@@ -107,18 +143,20 @@ def _created(product_id: str, new: NewProduct) -> Product:
         price_minor=price.amount_minor if price else None,
         currency=price.currency if price else None,
         version=1,
+        status=new.status,
+        created_at=now,
+        updated_at=now,
     )
 
 
-async def _insert(tx: Transaction, created: Sequence[tuple[str, NewProduct]]) -> None:
-    rows = [_created(product_id, product) for product_id, product in created]
-    await tx.executemany(queries.insert_product, [msgspec.structs.astuple(row)[:-1] for row in rows])
+async def _insert(tx: Transaction, created: Sequence[tuple[Product, NewProduct]]) -> None:
+    await tx.executemany(queries.insert_product, [msgspec.structs.astuple(product) for product, _ in created])
     await tx.executemany(
         queries.insert_variant,
         [
-            (new_id(), product_id, position, v.sku, v.name, v.price.amount_minor, v.price.currency)
-            for product_id, product in created
-            for position, v in enumerate(product.variants)
+            (new_id(), product.id, position, v.sku, v.name, v.price.amount_minor, v.price.currency)
+            for product, new in created
+            for position, v in enumerate(new.variants)
         ],
     )
 

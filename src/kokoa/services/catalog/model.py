@@ -3,11 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from kokoa.kernel.money import Money, major_units
-from kokoa.services.catalog.errors import InvalidPage, InvalidProduct
+from kokoa.services.catalog.errors import InvalidPage, InvalidProduct, InvalidText, ProductIsArchived
 
 PAGE_MAX = 100
 OFFSET_MAX = 10_000
@@ -18,6 +21,10 @@ DESCRIPTION_MAX = 20_000
 SKU_MAX = 64
 REFERENCE_MAX = 128
 PRICE_MINOR_MAX = 2**31 - 1  # GraphQL's Int
+
+Status = Literal["DRAFT", "PUBLISHED", "ARCHIVED"]
+StatusChange = Literal["publish", "unpublish", "archive", "restore"]
+NEW_STATUSES: tuple[Status, ...] = ("DRAFT", "PUBLISHED")
 
 _SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
@@ -47,6 +54,9 @@ class Product(msgspec.Struct, frozen=True):
     price_minor: int | None
     currency: str | None
     version: int
+    status: Status
+    created_at: datetime
+    updated_at: datetime
 
     @property
     def price(self) -> float | None:
@@ -57,6 +67,8 @@ class Product(msgspec.Struct, frozen=True):
 
 
 class Category(msgspec.Struct, frozen=True):
+    """A root category as a seed gives it; the tree's are in `categories.model`."""
+
     slug: str
     name: str
 
@@ -79,6 +91,7 @@ class NewProduct(msgspec.Struct, frozen=True):
     category_slug: str | None
     external_reference: str | None
     variants: tuple[NewVariant, ...]
+    status: Status = "PUBLISHED"
 
 
 class ProductChanges(msgspec.Struct, frozen=True):
@@ -97,6 +110,34 @@ def lowest_price(variants: Sequence[NewVariant]) -> Money | None:
     return min((v.price for v in variants if v.price.currency == currency), key=lambda price: price.amount_minor)
 
 
+def sees_unpublished(scopes: AbstractSet[str]) -> bool:
+    """Whether a caller with these scopes sees drafts and archived products; all others see published ones only."""
+    return "management" in scopes
+
+
+def status_after(change: StatusChange, current: Status) -> Status:
+    """The status that a change leads to; the current one when there is nothing to do.
+
+    An archived product is restored, as a draft, before anything else. Raises ProductIsArchived.
+    """
+    if change == "archive":
+        return "ARCHIVED"
+    if change == "restore":
+        return "DRAFT" if current == "ARCHIVED" else current
+    if current == "ARCHIVED":
+        raise ProductIsArchived(f"An archived product cannot be {change}ed; restore it first.")
+    return "PUBLISHED" if change == "publish" else "DRAFT"
+
+
+def status_change(before: Status, after: Status) -> StatusChange:
+    """What leads from one status to another one, where the wanted status is said and not the way to it."""
+    if after == "PUBLISHED":
+        return "publish"
+    if after == "ARCHIVED":
+        return "archive"
+    return "restore" if before == "ARCHIVED" else "unpublish"
+
+
 def require_page(limit: int, offset: int) -> None:
     """Raises InvalidPage, which names the bound."""
     if not 0 <= limit <= PAGE_MAX:
@@ -111,13 +152,41 @@ def slug_of(name: str) -> str:
     return _NOT_SLUG.sub("-", plain).strip("-")
 
 
+def is_slug(text: str) -> bool:
+    """Whether it is lower-case ASCII letters and digits with single hyphens between."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def require_plain(text: str, field: str) -> None:
+    """A text that is looked up. Raises InvalidText for one that no database could hold."""
+    if not is_plain(text):
+        raise InvalidText(f"{field} holds a NUL character or half of a surrogate pair.", field=field)
+
+
 def require_new_product(product: NewProduct) -> None:
     """Raises InvalidProduct, which names the field."""
+    require_product(product)
+    if product.status not in NEW_STATUSES:
+        raise InvalidProduct("A new product is a DRAFT or PUBLISHED.", field="status")
+
+
+def require_product(product: NewProduct) -> None:
+    """Everything but what is asked of new products only. Raises InvalidProduct, which names the field."""
     _require_text(product.name, "name", NAME_MAX)
     _require_slug(product.slug)
     _require_text(product.description, "description", DESCRIPTION_MAX, may_be_empty=True)
     if product.external_reference is not None:
         _require_text(product.external_reference, "externalReference", REFERENCE_MAX)
+    if product.category_slug is not None:
+        require_plain(product.category_slug, "category")
     if len(product.variants) > VARIANTS_MAX:
         raise InvalidProduct(f"A product has at most {VARIANTS_MAX} variants.", field="variants")
     for index, variant in enumerate(product.variants):
@@ -135,6 +204,8 @@ def require_changes(changes: ProductChanges) -> None:
         _require_text(changes.name, "name", NAME_MAX)
     if changes.description is not None:
         _require_text(changes.description, "description", DESCRIPTION_MAX, may_be_empty=True)
+    if changes.category_slug is not None:
+        require_plain(changes.category_slug, "category")
 
 
 def _require_variant(variant: NewVariant, field: str) -> None:
@@ -149,12 +220,12 @@ def _require_text(text: str, field: str, most: int, *, may_be_empty: bool = Fals
         raise InvalidProduct(f"{field} must not be empty.", field=field)
     if len(text) > most:
         raise InvalidProduct(f"{field} has {len(text)} characters; at most {most} are allowed.", field=field)
-    if "\x00" in text:
-        raise InvalidProduct(f"{field} holds a NUL character.", field=field)
+    if not is_plain(text):
+        raise InvalidProduct(f"{field} holds a NUL character or half of a surrogate pair.", field=field)
 
 
 def _require_slug(slug: str) -> None:
-    if len(slug) > NAME_MAX or not _SLUG.match(slug):
+    if len(slug) > NAME_MAX or not is_slug(slug):
         raise InvalidProduct(
             f"slug {slug!r} must be lower-case letters and digits with single hyphens between.", field="slug"
         )

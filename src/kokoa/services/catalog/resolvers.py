@@ -1,6 +1,7 @@
 """GraphQL ⇄ actions and store. Each resolver answers for all parents of its level at once."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Any
 
@@ -11,15 +12,23 @@ from kokoa.kernel.ids import require_id
 from kokoa.kernel.money import Money
 from kokoa.messaging.feed import Feed
 from kokoa.services.catalog.actions import CatalogActions
-from kokoa.services.catalog.errors import InvalidPage
+from kokoa.services.catalog.categories.model import CategoryNode
+from kokoa.services.catalog.categories.resolvers import CategoryResolvers
+from kokoa.services.catalog.categories.store import CategoryStore
+from kokoa.services.catalog.errors import InvalidFilter, InvalidPage
+from kokoa.services.catalog.lists.filters import read_filter, read_sort
+from kokoa.services.catalog.lists.model import BY_NAME, EVERYTHING, AllOf, Condition
+from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.model import (
     IDS_MAX,
-    Category,
     NewProduct,
     NewVariant,
     Product,
     ProductChanges,
+    StatusChange,
     require_page,
+    require_plain,
+    sees_unpublished,
     slug_of,
 )
 from kokoa.services.catalog.store import CatalogStore
@@ -27,18 +36,45 @@ from kokoa.services.catalog.store import CatalogStore
 Arguments = Mapping[str, Any]
 
 
+class _HeardStatus(msgspec.Struct):
+    status: str = ""
+    previous_status: str = ""
+
+
 class _Heard(msgspec.Struct):
     """What a subscription needs of an event. key: a product's id, if it is a product's event."""
 
     type: str
     key: str
+    data: _HeardStatus
+
+    def is_for(self, wanted: AbstractSet[str] | None, *, published_only: bool) -> bool:
+        """wanted: ids of products, or None for all."""
+        if not self.type.startswith("Product") or (wanted is not None and self.key not in wanted):
+            return False
+        return not published_only or "PUBLISHED" in (self.data.status, self.data.previous_status)
+
+
+def _published_only(call: Call) -> bool:
+    return not sees_unpublished(call.caller.scopes)
 
 
 class CatalogResolvers:
     """Field resolvers of schema.graphql."""
 
-    def __init__(self, store: CatalogStore, actions: CatalogActions, feed: Feed) -> None:
+    def __init__(
+        self,
+        store: CatalogStore,
+        actions: CatalogActions,
+        category_store: CategoryStore,
+        categories: CategoryResolvers,
+        lists: ListResolvers,
+        feed: Feed,
+    ) -> None:
         self._store = store
+        self._category_store = category_store
+        self._categories = categories
+        self._lists = lists
         self._actions = actions
         self._feed = feed
 
@@ -47,48 +83,67 @@ class CatalogResolvers:
         return {
             "Query.products": self.products,
             "Query.product": self.product,
-            "Query.categories": self.categories,
-            "Query.category": self.category,
             "Query.countries": self.countries,
             "Mutation.createProduct": self.create_product,
             "Mutation.updateProduct": self.update_product,
             "Mutation.deleteProduct": self.delete_product,
+            "Mutation.publishProduct": self._status_change("publish"),
+            "Mutation.unpublishProduct": self._status_change("unpublish"),
+            "Mutation.archiveProduct": self._status_change("archive"),
+            "Mutation.restoreProduct": self._status_change("restore"),
             "Subscription.productChanged": self.product_changed,
             "ProductChange.product": self.changed_products,
             "Product": self.product_references,
             "Product.variants": self.product_variants,
             "Product.category": self.product_category,
             "Variant": self.variant_references,
-            "Category": self.category_references,
             "Country": self.country_references,
             "Category.products": self.category_products,
+            **self._categories.table(),
+            **self._lists.table(),
         }
 
     async def products(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        limit, offset = args["limit"], args["offset"]
+        limit, offset, category = args["limit"], args["offset"], args.get("category")
         require_page(limit, offset)
+        wanted, sort = read_filter(args.get("filter")), read_sort(args.get("sort"))
+        plain = (wanted, sort) == (EVERYTHING, BY_NAME)
         if args.get("ids") is not None:
+            if not plain:
+                raise InvalidFilter("ids goes without filter and sort; give filter.ids instead.", field="ids")
             return [await self._products_by_ids(call, args["ids"], limit, offset)]
-        if args.get("category") is not None:
-            page = self._store.products_of_category(call.environment_id, args["category"], limit=limit, offset=offset)
-            return [await page]
-        return [await self._store.products(call.environment_id, limit=limit, offset=offset)]
+        if category is not None:
+            require_plain(category, "category")
+        if not plain:
+            parts = wanted if category is None else AllOf((Condition("category", (category,)), wanted))
+            return [await self._lists.page(parts, sort, limit, offset, call)]
+        page = {"limit": limit, "offset": offset, "published_only": _published_only(call)}
+        if category is not None:
+            return [await self._store.products_of_category(call.environment_id, category, **page)]
+        return [await self._store.products(call.environment_id, **page)]
 
     async def _products_by_ids(self, call: Call, ids: Sequence[str], limit: int, offset: int) -> list[Product]:
         if len(ids) > IDS_MAX:
             raise InvalidPage(f"At most {IDS_MAX} ids can be asked for at once, not {len(ids)}.", field="ids")
         wanted = [require_id(text, field="ids") for text in ids][offset : offset + limit]
-        found = await self._store.products_by_ids(call.environment_id, wanted)
+        found = await self._products_of(call, wanted)
         return [found[product_id] for product_id in wanted if product_id in found]
+
+    async def _products_of(self, call: Call, ids: Sequence[str]) -> Mapping[str, Product]:
+        """Those of these products that the caller may see, by id."""
+        return await self._store.products_by_ids(call.environment_id, ids, published_only=_published_only(call))
 
     async def product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given_id, slug = args.get("id"), args.get("slug")
         if (given_id is None) == (slug is None):
             raise InvalidPage("Give either id or slug.", field="id")
         if slug is not None:
-            return [await self._store.product_by_slug(call.environment_id, slug)]
+            require_plain(slug, "slug")
+            return [
+                await self._store.product_by_slug(call.environment_id, slug, published_only=_published_only(call))
+            ]
         product_id = require_id(str(given_id), field="id")
-        return [(await self._store.products_by_ids(call.environment_id, [product_id])).get(product_id)]
+        return [(await self._products_of(call, [product_id])).get(product_id)]
 
     async def product_changed(self, args: Arguments, call: Call) -> AsyncGenerator[Any, None]:
         ids = args.get("ids")
@@ -98,7 +153,7 @@ class CatalogResolvers:
         async with aclosing(self._feed.follow(call.environment_id)) as events:
             async for payload in events:
                 heard = msgspec.json.decode(payload, type=_Heard)
-                if heard.type.startswith("Product") and (wanted is None or heard.key in wanted):
+                if heard.is_for(wanted, published_only=_published_only(call)):
                     yield {"id": heard.key}
 
     async def changed_products(self, parents: Sequence[Arguments], _: Arguments, call: Call) -> Sequence[Any]:
@@ -106,7 +161,7 @@ class CatalogResolvers:
 
     async def product_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
         ids = [require_id(representation["id"], field="id") for representation in representations]
-        found = await self._store.products_by_ids(call.environment_id, ids)
+        found = await self._products_of(call, ids)
         return [found.get(product_id) for product_id in ids]
 
     async def product_variants(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
@@ -114,33 +169,28 @@ class CatalogResolvers:
         return [found.get(parent.id, []) for parent in parents]
 
     async def product_category(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
-        slugs = [parent.category_slug for parent in parents if parent.category_slug]
-        found = await self._store.categories_by_slugs(call.environment_id, slugs) if slugs else {}
+        paths = [parent.category_slug for parent in parents if parent.category_slug]
+        found = await self._category_store.by_paths(call.environment_id, paths)
         return [found.get(parent.category_slug or "") for parent in parents]
 
     async def variant_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
         ids = [require_id(representation["id"], field="id") for representation in representations]
-        found = await self._store.variants_by_ids(call.environment_id, ids)
+        found = await self._store.variants_by_ids(call.environment_id, ids, published_only=_published_only(call))
         return [found.get(variant_id) for variant_id in ids]
 
-    async def categories(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        require_page(args["limit"], args["offset"])
-        return [await self._store.categories(call.environment_id, limit=args["limit"], offset=args["offset"])]
-
-    async def category(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        return [(await self._store.categories_by_slugs(call.environment_id, [args["slug"]])).get(args["slug"])]
-
-    async def category_references(self, representations: Sequence[Arguments], call: Call) -> Sequence[Any]:
-        slugs = [representation["slug"] for representation in representations]
-        found = await self._store.categories_by_slugs(call.environment_id, slugs)
-        return [found.get(slug) for slug in slugs]
-
-    async def category_products(self, parents: Sequence[Category], args: Arguments, call: Call) -> Sequence[Any]:
+    async def category_products(self, parents: Sequence[CategoryNode], args: Arguments, call: Call) -> Sequence[Any]:
         limit, offset = args["limit"], args["offset"]
         require_page(limit, offset)
-        slugs = [parent.slug for parent in parents]
-        pages = await self._store.products_of_categories(call.environment_id, slugs, limit=limit, offset=offset)
-        return [pages.get(slug, []) for slug in slugs]
+        paths = [parent.path for parent in parents]
+        pages = await self._store.products_of_categories(
+            call.environment_id,
+            paths,
+            limit=limit,
+            offset=offset,
+            published_only=_published_only(call),
+            include_subcategories=args["include_subcategories"],
+        )
+        return [pages.get(path, []) for path in paths]
 
     async def countries(self, _: Sequence[Any], __: Arguments, call: Call) -> Sequence[Any]:
         return [await self._store.countries(call.environment_id)]
@@ -171,6 +221,16 @@ class CatalogResolvers:
         )
         return [product_id]
 
+    def _status_change(self, change: StatusChange) -> Any:
+        async def resolve(_: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+            product_id = require_id(args["id"], field="id")
+            changed = self._actions.change_status(
+                call.environment_id, product_id, args["version"], change, correlation_id=call.correlation_id
+            )
+            return [await changed]
+
+        return resolve
+
 
 def _new_product(given: Arguments) -> NewProduct:
     variants = tuple(
@@ -183,4 +243,5 @@ def _new_product(given: Arguments) -> NewProduct:
         category_slug=given.get("category"),
         external_reference=given.get("external_reference"),
         variants=variants,
+        status=given.get("status", "PUBLISHED"),
     )

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
-from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
+from kokoa.graphql import BEHIND_GATEWAY, DATE_TIME, Subgraph, build_subgraph
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.bulk.actions import BulkActions
 from kokoa.services.catalog.bulk.resolvers import BulkResolvers
 from kokoa.services.catalog.bulk.store import BulkStore
+from kokoa.services.catalog.categories.actions import CategoryActions
+from kokoa.services.catalog.categories.resolvers import CategoryResolvers
+from kokoa.services.catalog.categories.store import CategoryStore
+from kokoa.services.catalog.lists.resolvers import ListResolvers
+from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 
@@ -23,10 +28,15 @@ class CatalogService:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
+        category_store = CategoryStore(database)
+        categories = CategoryResolvers(category_store, CategoryActions(database))
+        lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
+        own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**CatalogResolvers(self.store, self.actions, feed).table(), **bulk.table()},
+            resolvers={**own.table(), **bulk.table()},
+            scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

@@ -3,51 +3,77 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kokoa.postgres import Database, Row, load_queries
-from kokoa.services.catalog.model import Category, Country, Product, Variant
+from kokoa.services.catalog.model import Country, Product, Variant
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
+_PRODUCT_FIELDS = len(Product.__struct_fields__)
+
 
 class CatalogStore:
-    """Reads of one environment each."""
+    """Reads of one environment each.  published_only: leave drafts and archived products out, as for a storefront."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def products(self, environment_id: str, *, limit: int, offset: int) -> list[Product]:
+    async def products(
+        self, environment_id: str, *, limit: int, offset: int, published_only: bool = False
+    ) -> list[Product]:
         """A page by name."""
-        rows = await self._database.fetch(environment_id, queries.products_page, limit, offset)
+        statement = queries.published_page if published_only else queries.products_page
+        rows = await self._database.fetch(environment_id, statement, limit, offset)
         return [product_of(row) for row in rows]
 
     async def products_of_category(
-        self, environment_id: str, category: str, *, limit: int, offset: int
+        self, environment_id: str, category: str, *, limit: int, offset: int, published_only: bool = False
     ) -> list[Product]:
         """A page of one category by name."""
-        rows = await self._database.fetch(environment_id, queries.products_of_category, category, limit, offset)
+        statement = queries.published_of_category if published_only else queries.products_of_category
+        rows = await self._database.fetch(environment_id, statement, category, limit, offset)
         return [product_of(row) for row in rows]
 
     async def products_of_categories(
-        self, environment_id: str, categories: Sequence[str], *, limit: int, offset: int
+        self,
+        environment_id: str,
+        categories: Sequence[str],
+        *,
+        limit: int,
+        offset: int,
+        published_only: bool = False,
+        include_subcategories: bool = False,
     ) -> dict[str, list[Product]]:
-        """A page by name for each category; categories without products are missing."""
-        rows = await self._database.fetch(
-            environment_id, queries.products_of_categories, sorted(set(categories)), limit, offset
-        )
+        """A page by name for each category, by its path; categories without products are missing."""
+        if include_subcategories:
+            statement = queries.published_of_subtrees if published_only else queries.products_of_subtrees
+        else:
+            statement = queries.published_of_categories if published_only else queries.products_of_categories
+        paths = sorted(set(categories))
+        values: list[Any] = [paths, limit, offset]
+        if include_subcategories:
+            values += [[f"{path}/" for path in paths], [f"{path}0" for path in paths]]
+        rows = await self._database.fetch(environment_id, statement, *values)
         pages: dict[str, list[Product]] = defaultdict(list)
         for row in rows:
-            pages[row["category"]].append(product_of(row))
+            pages[row["listed"]].append(product_of(row))
         return pages
 
-    async def products_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Product]:
+    async def products_by_ids(
+        self, environment_id: str, ids: Sequence[str], *, published_only: bool = False
+    ) -> dict[str, Product]:
         """By id; missing ones are missing."""
         rows = await self._database.fetch(environment_id, queries.products_by_ids, list(ids))
-        return {product.id: product for product in map(product_of, rows)}
+        found = map(product_of, rows)
+        return {one.id: one for one in found if not published_only or one.status == "PUBLISHED"}
 
-    async def product_by_slug(self, environment_id: str, slug: str) -> Product | None:
+    async def product_by_slug(
+        self, environment_id: str, slug: str, *, published_only: bool = False
+    ) -> Product | None:
         row = await self._database.fetchrow(environment_id, queries.product_by_slug, slug)
-        return product_of(row) if row else None
+        found = product_of(row) if row else None
+        return None if found and published_only and found.status != "PUBLISHED" else found
 
     async def variants_of(self, environment_id: str, product_ids: Sequence[str]) -> dict[str, list[Variant]]:
         """By product id, each product's in its order; products without variants are missing."""
@@ -58,18 +84,13 @@ class CatalogStore:
             found[variant.product_id].append(variant)
         return found
 
-    async def variants_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Variant]:
-        rows = await self._database.fetch(environment_id, queries.variants_by_ids, list(ids))
+    async def variants_by_ids(
+        self, environment_id: str, ids: Sequence[str], *, published_only: bool = False
+    ) -> dict[str, Variant]:
+        """By id; missing ones are missing, and with published_only those of unpublished products."""
+        statement = queries.published_variants_by_ids if published_only else queries.variants_by_ids
+        rows = await self._database.fetch(environment_id, statement, list(ids))
         return {variant.id: variant for variant in map(_variant, rows)}
-
-    async def categories(self, environment_id: str, *, limit: int, offset: int) -> list[Category]:
-        """In the merchant's order."""
-        rows = await self._database.fetch(environment_id, queries.categories_page, limit, offset)
-        return [Category(*row) for row in rows]
-
-    async def categories_by_slugs(self, environment_id: str, slugs: Sequence[str]) -> dict[str, Category]:
-        rows = await self._database.fetch(environment_id, queries.categories_by_slugs, sorted(set(slugs)))
-        return {row["slug"]: Category(*row) for row in rows}
 
     async def countries(self, environment_id: str) -> list[Country]:
         """By name."""
@@ -78,8 +99,7 @@ class CatalogStore:
 
 def product_of(row: Row) -> Product:
     """A row of any of the product statements."""
-    product_id, *fields = row
-    return Product(str(product_id), *fields)
+    return Product(str(row[0]), *row[1:_PRODUCT_FIELDS])
 
 
 def _variant(row: Row) -> Variant:

@@ -1,6 +1,7 @@
 """Indexing: what catalog's events name is read through the graph, so that overrides are searchable too."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from kokoa.kernel.call import Call
@@ -22,7 +23,7 @@ query SearchDocuments({", ".join(f"$ids{part}: [ID!]!" for part in _PARTS)}) {{
   {" ".join(f"part{part}: products(ids: $ids{part}, {_LIMIT}) {{ ...Searched }}" for part in _PARTS)}
 }}
 fragment Searched on Product {{
-  id version name description price currency variants {{ sku }} category {{ slug name }}
+  id version name description price currency variants {{ sku }} category {{ path name }} createdAt
 }}
 """
 
@@ -87,9 +88,10 @@ def _document(product: Mapping[str, Any]) -> Document:
         skus=" ".join(variant["sku"] for variant in product["variants"]),
         category=category["name"] if category else "",
         description=product["description"],
-        category_path=category["slug"] if category else "",
+        category_path=category["path"] if category else "",
         currency=product["currency"],
         price_minor=_minor_units(product["price"], product["currency"]),
+        created_at=datetime.fromisoformat(product["createdAt"]),
     )
 
 

@@ -1,6 +1,7 @@
 """Types and rules of search. Pure."""
 
 import re
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -39,6 +40,7 @@ class Document(msgspec.Struct, frozen=True):
     category_path: str = ""
     currency: str | None = None
     price_minor: int | None = None
+    created_at: datetime = datetime.fromtimestamp(0, UTC)
 
 
 class Filter(msgspec.Struct, frozen=True):

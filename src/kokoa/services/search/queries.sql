@@ -28,10 +28,10 @@ SELECT $1, g.id, product_id, version, name, lower(name), named,
            || setweight(to_tsvector(g.language::regconfig, description), 'D'),
        -- The paths of those above it too: 'a/b' is in 'a'.
        ARRAY(SELECT array_to_string(parts[:depth], '/') FROM generate_series(1, cardinality(parts)) AS depth),
-       currency, price_minor, coalesce(uuid_extract_timestamp(product_id), now())
+       currency, price_minor, created_at
   FROM unnest($3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-              $11::bigint[])
-       AS d (product_id, version, name, skus, category, description, category_path, currency, price_minor)
+              $11::bigint[], $12::timestamptz[])
+       AS d (product_id, version, name, skus, category, description, category_path, currency, price_minor, created_at)
   JOIN generations g ON g.environment_id = $1 AND g.id = ANY ($2::bigint[])
  CROSS JOIN LATERAL (
      SELECT setweight(to_tsvector(g.language::regconfig, name), 'A') || setweight(to_tsvector('simple', name), 'A') AS named,

@@ -105,6 +105,7 @@ async def put_documents(tx: Transaction, generations: Sequence[int], documents: 
         [d.category_path for d in documents],
         [d.currency for d in documents],
         [d.price_minor for d in documents],
+        [d.created_at for d in documents],
     )
     words = {word for d in documents for word in vocabulary_of(f"{d.name} {d.category}")}
     await tx.execute(queries.put_vocabulary, generations, sorted(words))

@@ -1,33 +1,42 @@
 """A batch is one transaction, and an event for each product that it changed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
-from kokoa.kernel.ids import new_ids
-from kokoa.postgres import Database, Transaction
+from kokoa.kernel.ids import new_id, new_ids
+from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
 from kokoa.services.catalog import events
 from kokoa.services.catalog.bulk import store
 from kokoa.services.catalog.bulk.errors import BatchContended
 from kokoa.services.catalog.bulk.model import (
+    Categories,
     Changes,
     Known,
     Outcome,
-    Path,
     Row,
-    category_slugs,
-    missing_categories,
-    new_categories,
+    Update,
     plan_batch,
     read_rows,
     slug_for,
 )
+from kokoa.services.catalog.categories import store as category_store
+from kokoa.services.catalog.categories.model import CategoryNode, Names, missing_names, new_by_names
+from kokoa.services.catalog.categories.store import queries as category_queries
+from kokoa.services.catalog.model import is_plain, status_change
 
 ATTEMPTS_MAX = 5
 
-# Somebody else took a reference, a slug or an SKU between our look and our write, or waited for what we hold.
-_CONTENDED = (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# Between our look and our write somebody else took a reference, a slug or an SKU, or moved or removed a category; or
+# waits for what we hold.
+_CONTENDED = (
+    asyncpg.UniqueViolationError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.SerializationError,
+    ChangedConcurrently,
+)
 
 
 class _DryRun(Exception):
@@ -62,46 +71,76 @@ class BulkActions:
     ) -> list[Outcome]:
         try:
             async with self._database.transaction(environment_id) as tx:
+                await store.begin(tx)
+                # Before the products: who moves a category takes the locks in this order too.
+                categories = await _categories(tx, [row.category for row in rows if row.category])
                 ids = iter(new_ids(sum(1 + len(row.variants or ()) for row in rows)))
-                changes = plan_batch(rows, await _look(tx, rows), ids.__next__)
+                known = await _look(tx, rows, categories)
+                changes = plan_batch(rows, known, ids.__next__, datetime.now(UTC))
+                made = categories.needed([*changes.created, *(one.product for one in changes.updated)])
+                if made:
+                    await category_store.insert_categories(tx, made)
                 await store.write(tx, changes)
                 if dry_run:
                     raise _DryRun(changes.outcomes)
-                if told := _events(changes):
+                if told := _events(made, changes):
                     await tx.emit(*told, correlation_id=correlation_id)
                 return changes.outcomes
         except _DryRun as shown:
             return shown.outcomes
 
 
-async def _look(tx: Transaction, rows: Sequence[Row]) -> Known:
-    """What the store has of what the rows name; missing categories are made."""
+async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) -> Known:
+    """What the store has of what the rows name."""
     products, variants = await store.lock_known(tx, [row.reference for row in rows])
     slugs = [row.slug or slug_for(row) for row in rows if row.slug or row.reference not in products]
     skus = [variant.sku for row in rows for variant in row.variants or ()]
-    of_slugs, of_skus = await store.owners(tx, slugs, skus)
-    categories = await _categories(tx, [row.category for row in rows if row.category])
+    of_slugs, of_skus = await store.owners(tx, list(filter(is_plain, slugs)), list(filter(is_plain, skus)))
     return Known(products, variants, of_slugs, of_skus, categories)
 
 
-async def _categories(tx: Transaction, paths: Sequence[Path]) -> Mapping[Path, str]:
-    wanted = list(set(paths))
-    known = await store.known_categories(tx, wanted)
-    if not missing_categories(wanted, known):
-        return known
-    await store.lock_categories(tx)
-    known = await store.known_categories(tx, wanted)  # again: another batch may have made them while we waited
-    missing = missing_categories(wanted, known)
+async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:
+    """What these names mean; new categories for those that are missing are not written yet.
+
+    The tree stays as it is until the transaction ends, but for what this batch makes.
+    """
+    wanted = list(dict.fromkeys(given))
+    if not wanted:
+        return Categories()
+    found = await category_store.find_by_names(tx, wanted)
+    if not missing_names(wanted, found):
+        await tx.execute(category_queries.keep_tree)
+        return Categories(found)
+    await tx.execute(category_queries.lock_tree)
+    found = await category_store.find_by_names(tx, wanted)  # again: another batch may have made them while we waited
+    missing = missing_names(wanted, found)
     if not missing:
-        return known
-    taken = await store.category_slugs_taken(tx, [slug for path in missing for slug in category_slugs(path)])
-    made = new_categories(missing, known, taken)
-    await store.insert_categories(tx, list(made.values()))
-    return {**known, **{path: category.slug for path, category in made.items()}}
+        return Categories(found)
+    above = {names[:-1] for names in missing}
+    parents = [found[names][0].id if names else None for names in above if not names or names in found]
+    children = await category_store.children_of_parents(tx, parents)
+    in_all = await tx.fetchval(category_queries.count_all, None)
+    return Categories(found, *new_by_names(missing, found, children, in_all, new_id))
 
 
-def _events(changes: Changes) -> list[events.ProductCreated | events.ProductUpdated]:
+def _events(made: Sequence[CategoryNode], changes: Changes) -> list[Event]:
     return [
-        *(events.ProductCreated(product_id=one.id, version=one.version) for one in changes.created),
-        *(events.ProductUpdated(product_id=one.id, version=one.version) for one in changes.updated),
+        *(events.CategoryCreated(category_id=one.id, version=one.version, path=one.path) for one in made),
+        *(
+            events.ProductCreated(product_id=one.id, version=one.version, status=one.status)
+            for one in changes.created
+        ),
+        *(event for one in changes.updated for event in _update_events(one)),
     ]
+
+
+def _update_events(update: Update) -> list[Event]:
+    """That of an edit, that of the status, or both."""
+    after, before = update.product, update.status_before
+    told: list[Event] = []
+    if update.edited:
+        told.append(events.ProductUpdated(product_id=after.id, version=after.version, status=after.status))
+    if after.status != before:
+        kind = events.STATUS_CHANGES[status_change(before, after.status)]
+        told.append(kind(product_id=after.id, version=after.version, status=after.status, previous_status=before))
+    return told

@@ -7,10 +7,6 @@ class InvalidBatch(Invalid):
     """A batch has more rows than one call takes."""
 
 
-class InvalidCursor(Invalid):
-    """A cursor is none that an earlier page gave."""
-
-
 class DuplicateReference(Invalid):
     """Two rows have the same external reference."""
 
@@ -20,7 +16,7 @@ class UnknownCurrency(Invalid):
 
 
 class InvalidCategoryPath(Invalid):
-    """A category's path is too deep, or one of its names is empty or too long."""
+    """The names of a category are too many, or one of them is empty or too long."""
 
 
 class BatchContended(Unavailable):

@@ -1,7 +1,8 @@
 """Rules of a batch: what each row wants, what is known, and so what is to be written. Pure."""
 
-import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,32 +14,34 @@ from kokoa.services.catalog.bulk.errors import (
     DuplicateReference,
     InvalidBatch,
     InvalidCategoryPath,
-    InvalidCursor,
     UnknownCurrency,
 )
-from kokoa.services.catalog.errors import AlreadyTaken, InvalidPage, InvalidProduct, ProductChanged
+from kokoa.services.catalog.categories.model import DEPTH_MAX, CategoryNode, Names, ancestors_of
+from kokoa.services.catalog.errors import AlreadyTaken, InvalidCursor, InvalidPage, InvalidProduct, ProductChanged
 from kokoa.services.catalog.model import (
     NAME_MAX,
     REFERENCE_MAX,
     NewProduct,
     NewVariant,
     Product,
+    Status,
     Variant,
+    is_plain,
     lowest_price,
-    require_new_product,
+    require_product,
     slug_of,
 )
 
 ROWS_MAX = 1_000
 PAGE_MAX = 250
-CATEGORY_DEPTH_MAX = 8
 
-Path = tuple[str, ...]
-Status = Literal["CREATED", "UPDATED", "UNCHANGED", "ERROR"]
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+RowStatus = Literal["CREATED", "UPDATED", "UNCHANGED", "ERROR"]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What a row wants of a product. None leaves a field as it is; an empty path is no category."""
+    """What a row wants of a product. None leaves a field as it is; without names there is no category."""
 
     index: int
     reference: str
@@ -46,8 +49,9 @@ class Row(msgspec.Struct, frozen=True):
     name: str | None
     slug: str | None
     description: str | None
-    category: Path | None
+    category: Names | None
     variants: tuple[NewVariant, ...] | None
+    status: Status | None
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -63,31 +67,70 @@ class Outcome(msgspec.Struct, frozen=True):
 
     index: int
     external_reference: str
-    status: Status
+    status: RowStatus
     id: str | None = None
     version: int | None = None
     error: Failure | None = None
+
+
+class Categories(msgspec.Struct, frozen=True):
+    """What the names in rows mean.
+
+    found: those that are there, the first among equals first.  made: new ones, to be written if a product comes into
+    them.  refused: why others cannot be made.
+    """
+
+    found: Mapping[Names, Sequence[CategoryNode]] = {}
+    made: Mapping[Names, CategoryNode] = {}
+    refused: Mapping[Names, KokoaError] = {}
+
+    def path_of(self, names: Names, current: str | None) -> str | None:
+        """The path that names mean for a product that is in `current`: where it is, if it is called so.
+
+        Raises TooManyCategories.
+        """
+        if not names:
+            return None
+        if names in self.refused:
+            raise self.refused[names]
+        if names in self.made:
+            return self.made[names].path
+        paths = [node.path for node in self.found[names]]
+        return current if current in paths else paths[0]
+
+    def needed(self, products: Iterable[Product]) -> list[CategoryNode]:
+        """The new ones that these products are in, with those above them; parents first."""
+        paths = {product.category_slug for product in products if product.category_slug}
+        wanted = paths.union(*map(ancestors_of, paths))
+        return [node for node in self.made.values() if node.path in wanted]
 
 
 class Known(msgspec.Struct, frozen=True):
     """What the store has, as far as a batch touches it.
 
     products: by reference.  variants: by product id, each product's in its order.  slugs, skus: whose they are.
-    categories: slug by path.
     """
 
     products: Mapping[str, Product]
     variants: Mapping[str, Sequence[Variant]]
     slugs: Mapping[str, str]
     skus: Mapping[str, str]
-    categories: Mapping[Path, str]
+    categories: Categories
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A product as it is to be.  status_before: it may be the same.  edited: whether more than the status differs."""
+
+    product: Product
+    status_before: Status
+    edited: bool
 
 
 class Changes(msgspec.Struct, frozen=True):
     """What is to be written.  variants: (position, variant), new or changed.  gone: ids of variants."""
 
     created: list[Product]
-    updated: list[Product]
+    updated: list[Update]
     variants: list[tuple[int, Variant]]
     gone: list[str]
     outcomes: list[Outcome]
@@ -101,12 +144,6 @@ class Change(msgspec.Struct, frozen=True):
     version: int
     external_reference: str | None
     kind: Literal["UPSERT", "DELETE"]
-
-
-class NewCategory(msgspec.Struct, frozen=True):
-    slug: str
-    name: str
-    parent: str | None
 
 
 def read_rows(given: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Outcome]]:
@@ -136,7 +173,7 @@ def failure_of(index: int, reference: str, error: KokoaError) -> Outcome:
 
 
 def _read_row(index: int, reference: str, given: Mapping[str, Any]) -> Row:
-    if not reference.strip() or len(reference) > REFERENCE_MAX or "\x00" in reference:
+    if not reference.strip() or len(reference) > REFERENCE_MAX or not is_plain(reference):
         raise InvalidProduct(
             f"externalReference must have 1 to {REFERENCE_MAX} characters and no NUL.", field="externalReference"
         )
@@ -148,22 +185,21 @@ def _read_row(index: int, reference: str, given: Mapping[str, Any]) -> Row:
         name=given.get("name"),
         slug=given.get("slug"),
         description=given.get("description"),
-        category=None if category is None else _require_path(tuple(category)),
+        category=None if category is None else _require_names(tuple(category)),
         variants=None if variants is None else tuple(map(_new_variant, range(len(variants)), variants)),
+        status=given.get("status"),
     )
 
 
-def _require_path(path: Path) -> Path:
-    if len(path) > CATEGORY_DEPTH_MAX:
-        raise InvalidCategoryPath(
-            f"A category is at most {CATEGORY_DEPTH_MAX} deep, not {len(path)}.", field="category"
-        )
-    for name in path:
-        if not name.strip() or len(name) > NAME_MAX or "\x00" in name:
+def _require_names(names: Names) -> Names:
+    if len(names) > DEPTH_MAX:
+        raise InvalidCategoryPath(f"A category is at most {DEPTH_MAX} deep, not {len(names)}.", field="category")
+    for name in names:
+        if not name.strip() or len(name) > NAME_MAX or not is_plain(name):
             raise InvalidCategoryPath(
                 f"Each name of a category has 1 to {NAME_MAX} characters and no NUL.", field="category"
             )
-    return path
+    return names
 
 
 def _new_variant(position: int, given: Mapping[str, Any]) -> NewVariant:
@@ -173,12 +209,17 @@ def _new_variant(position: int, given: Mapping[str, Any]) -> NewVariant:
     return NewVariant(given["sku"], given.get("name", ""), Money(given["price_minor"], currency))
 
 
+def looks_like_id(reference: str) -> bool:
+    """Whether a reference may be the id of a product that has none: an export writes it in that place."""
+    return _ID.fullmatch(reference) is not None
+
+
 def slug_for(row: Row) -> str:
     """The slug that the row gives, or one made of name and reference, for a new product."""
     return row.slug or slug_of(f"{row.name or ''} {row.reference}")[:NAME_MAX].strip("-")
 
 
-def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str]) -> Changes:
+def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], now: datetime) -> Changes:
     """What to write, as if the rows were applied one after the other; a row that cannot be is left out whole."""
     plan = Changes([], [], [], [], [])
     slugs, skus = dict(known.slugs), dict(known.skus)
@@ -202,32 +243,33 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str]) ->
         skus.update((sku, product_id) for sku in keep)
         changed = _changed_variants(wanted.variants, old, product_id, make_id)
         plan.variants.extend(changed)
-        plan.outcomes.append(_note(plan, row, before, wanted, product_id, bool(changed) or len(keep) != len(old)))
+        variants_differ = bool(changed) or len(keep) != len(old)
+        if before is None:
+            plan.created.append(_product(product_id, wanted, now))
+            plan.outcomes.append(Outcome(row.index, row.reference, "CREATED", product_id, 1))
+        else:
+            plan.outcomes.append(_update(plan, row, before, wanted, variants_differ))
     return plan
 
 
-def _note(
-    plan: Changes, row: Row, before: Product | None, wanted: NewProduct, product_id: str, variants_differ: bool
-) -> Outcome:
-    version = before.version if before else 1
-    after = _product(product_id, wanted, version)
-    if before is None:
-        plan.created.append(after)
-        return Outcome(row.index, row.reference, "CREATED", product_id, version)
+def _update(plan: Changes, row: Row, before: Product, wanted: NewProduct, variants_differ: bool) -> Outcome:
+    after = _changed(before, wanted)
     if after == before and not variants_differ:
-        return Outcome(row.index, row.reference, "UNCHANGED", product_id, version)
-    plan.updated.append(msgspec.structs.replace(after, version=version + 1))
-    return Outcome(row.index, row.reference, "UPDATED", product_id, version + 1)
+        return Outcome(row.index, row.reference, "UNCHANGED", before.id, before.version)
+    edited = variants_differ or msgspec.structs.replace(after, status=before.status) != before
+    after = msgspec.structs.replace(after, version=before.version + 1)
+    plan.updated.append(Update(after, before.status, edited))
+    return Outcome(row.index, row.reference, "UPDATED", after.id, after.version)
 
 
-def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories: Mapping[Path, str]) -> NewProduct:
-    """The product as the row wants it. Raises InvalidProduct, ProductChanged."""
+def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories: Categories) -> NewProduct:
+    """The product as the row wants it. Raises InvalidProduct, ProductChanged, TooManyCategories."""
     if row.version is not None and row.version != (before.version if before else 0):
         found = f"is at version {before.version}" if before else "does not exist"
         raise ProductChanged(f"The product {found}; the row assumes {row.version}.")
     category = before.category_slug if before else None
     if row.category is not None:
-        category = categories[row.category] if row.category else None
+        category = categories.path_of(row.category, category)
     variants = row.variants
     if variants is None:
         variants = tuple(NewVariant(one.sku, one.name, Money(one.price_minor, one.currency)) for one in old)
@@ -238,10 +280,12 @@ def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories
         slug=(row.slug or before.slug) if before else slug_for(row),
         description=row.description if row.description is not None else before.description if before else "",
         category_slug=category,
-        external_reference=row.reference,
+        # One that is known by its id stays without a reference.
+        external_reference=before.external_reference if before else row.reference,
         variants=variants,
+        status=row.status or (before.status if before else "PUBLISHED"),
     )
-    require_new_product(wanted)
+    require_product(wanted)
     return wanted
 
 
@@ -278,48 +322,27 @@ def _changed_variants(
     return changed
 
 
-def _product(product_id: str, wanted: NewProduct, version: int) -> Product:
-    price = lowest_price(wanted.variants)
+def _product(product_id: str, new: NewProduct, now: datetime) -> Product:
+    price = lowest_price(new.variants)
     return Product(
         id=product_id,
-        slug=wanted.slug,
-        name=wanted.name,
-        description=wanted.description,
-        category_slug=wanted.category_slug,
-        external_reference=wanted.external_reference,
+        slug=new.slug,
+        name=new.name,
+        description=new.description,
+        category_slug=new.category_slug,
+        external_reference=new.external_reference,
         price_minor=price.amount_minor if price else None,
         currency=price.currency if price else None,
-        version=version,
+        version=1,
+        status=new.status,
+        created_at=now,
+        updated_at=now,
     )
 
 
-def missing_categories(wanted: Iterable[Path], known: Mapping[Path, str]) -> list[Path]:
-    """The paths, and those above them, that are not there; parents before their children."""
-    found = {path[:depth] for path in wanted for depth in range(1, len(path) + 1)}
-    return sorted((path for path in found if path not in known), key=lambda path: (len(path), path))
-
-
-def category_slugs(path: Path) -> list[str]:
-    """Slugs for a new category, the nicest first; the last one no other path has."""
-    digest = hashlib.sha256("\x00".join(path).encode()).hexdigest()[:12]
-    nice = slug_of(" ".join(path))[: NAME_MAX - 13].strip("-")
-    return [nice, f"{nice}-{digest}"] if nice else [f"category-{digest}"]
-
-
-def new_categories(
-    missing: Sequence[Path], known: Mapping[Path, str], taken: frozenset[str]
-) -> dict[Path, NewCategory]:
-    """How to make the missing ones.  taken: which of their slugs others have."""
-    slugs = dict(known)
-    used = set(taken)
-    made: dict[Path, NewCategory] = {}
-    for path in missing:
-        candidates = category_slugs(path)
-        slug = next((one for one in candidates if one not in used), candidates[-1])
-        used.add(slug)
-        slugs[path] = slug
-        made[path] = NewCategory(slug, path[-1], slugs[path[:-1]] if len(path) > 1 else None)
-    return made
+def _changed(before: Product, wanted: NewProduct) -> Product:
+    after = _product(before.id, wanted, before.updated_at)
+    return msgspec.structs.replace(after, version=before.version, created_at=before.created_at)
 
 
 def require_page(limit: int) -> None:

@@ -4,8 +4,15 @@ SELECT set_config('enable_seqscan', 'off', true) /* environment_id */ WHERE $1::
 
 -- name: lock_products
 -- The products with these references, locked in the order in which every batch locks them.
-SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
  WHERE environment_id = $1 AND external_reference = ANY ($2::text[]) ORDER BY external_reference FOR UPDATE;
+
+-- name: lock_products_without_reference
+-- The products with these ids that have no reference, locked in the order in which every batch locks them.
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND external_reference IS NULL ORDER BY id FOR UPDATE;
 
 -- name: variants_of_products
 -- All variants of these products, each product's in its order.
@@ -23,18 +30,19 @@ SELECT sku, product_id FROM variants WHERE environment_id = $1 AND sku = ANY ($2
 -- name: insert_products
 -- New products, one element of each array for each.
 INSERT INTO products
-    (environment_id, id, slug, name, description, category, external_reference, price_minor, currency, version)
+    (environment_id, id, slug, name, description, category, external_reference, price_minor, currency, version,
+     status, created_at, updated_at)
 SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-                         $9::text[], $10::integer[]);
+                         $9::text[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[]);
 
 -- name: update_products
 -- Products as they are to be, one element of each array for each. The caller has locked them.
 UPDATE products p SET slug = u.slug, name = u.name, description = u.description, category = u.category,
        external_reference = u.external_reference, price_minor = u.price_minor, currency = u.currency,
-       version = u.version, updated_at = now()
+       version = u.version, status = u.status, updated_at = now()
   FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
-              $10::integer[])
-       AS u (id, slug, name, description, category, external_reference, price_minor, currency, version)
+              $10::integer[], $11::text[])
+       AS u (id, slug, name, description, category, external_reference, price_minor, currency, version, status)
  WHERE p.environment_id = $1 AND p.id = u.id;
 
 -- name: delete_variants
@@ -49,48 +57,16 @@ ON CONFLICT (environment_id, id) DO UPDATE
    SET position = excluded.position, name = excluded.name, price_minor = excluded.price_minor,
        currency = excluded.currency;
 
--- name: lock_categories
--- One batch at a time makes categories in an environment; held until its transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended('categories:' || $1::uuid, 0)) /* environment_id */;
-
--- name: category_tree
--- The categories whose names, and those of all above them, are among these, with their paths.
-WITH RECURSIVE tree (slug, path) AS (
-    SELECT slug, ARRAY[name] FROM categories
-     WHERE environment_id = $1 AND parent IS NULL AND name = ANY ($2::text[])
-     UNION ALL
-    SELECT c.slug, tree.path || c.name FROM tree
-      JOIN categories c ON c.environment_id = $1 AND c.parent = tree.slug AND c.name = ANY ($2::text[])
-)
-SELECT slug, path FROM tree WHERE cardinality(path) <= $3 ORDER BY slug;
-
--- name: category_paths
--- The names from the top down to each of these categories.
-WITH RECURSIVE up (slug, parent, path) AS (
-    SELECT slug, parent, ARRAY[name] FROM categories WHERE environment_id = $1 AND slug = ANY ($2::text[])
-     UNION ALL
-    SELECT up.slug, c.parent, c.name || up.path FROM up
-      JOIN categories c ON c.environment_id = $1 AND c.slug = up.parent
-)
-SELECT slug, path FROM up WHERE parent IS NULL;
-
--- name: category_slugs_taken
--- Which of these slugs are taken.
-SELECT slug FROM categories WHERE environment_id = $1 AND slug = ANY ($2::text[]);
-
--- name: insert_categories
--- New categories, parents before their children, after those that the merchant has put in order.
-INSERT INTO categories (environment_id, slug, name, parent, position)
-SELECT $1, slug, name, parent, 1000000 FROM unnest($2::text[], $3::text[], $4::text[]) AS c (slug, name, parent);
-
 -- name: products_by_reference
 -- A page of products that have a reference, in its order.
-SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
  WHERE environment_id = $1 AND external_reference > $2 ORDER BY external_reference LIMIT $3;
 
 -- name: products_without_reference
 -- A page of products that have none, by id.
-SELECT id, slug, name, description, category, external_reference, price_minor, currency, version FROM products
+SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+       status, created_at, updated_at FROM products
  WHERE environment_id = $1 AND external_reference IS NULL AND id > $2 ORDER BY id LIMIT $3;
 
 -- name: changes_page

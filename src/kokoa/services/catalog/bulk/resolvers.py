@@ -14,7 +14,6 @@ from kokoa.services.catalog.bulk.model import (
     require_page,
 )
 from kokoa.services.catalog.bulk.store import BulkStore
-from kokoa.services.catalog.model import Category
 from kokoa.services.catalog.store import CatalogStore
 
 Arguments = Mapping[str, Any]
@@ -35,7 +34,6 @@ class BulkResolvers:
             "Query.productChanges": self.product_changes,
             "Mutation.bulkUpsertProducts": self.bulk_upsert_products,
             "ProductChangeEntry.product": self.changed_products,
-            "Category.path": self.category_paths,
         }
 
     async def bulk_products(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
@@ -57,10 +55,6 @@ class BulkResolvers:
         ids = [parent.id for parent in parents if parent.kind == "UPSERT"]
         found = await self._products.products_by_ids(call.environment_id, ids) if ids else {}
         return [found.get(parent.id) for parent in parents]
-
-    async def category_paths(self, parents: Sequence[Category], _: Arguments, call: Call) -> Sequence[Any]:
-        found = await self._store.category_paths(call.environment_id, [parent.slug for parent in parents])
-        return [found.get(parent.slug, [parent.name]) for parent in parents]
 
     async def bulk_upsert_products(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         outcomes = await self._actions.upsert(

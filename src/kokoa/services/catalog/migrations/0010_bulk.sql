@@ -1,7 +1,5 @@
--- A category may stand below another; imports name it by its path (`Grocery > Snacks > Chips`).
-ALTER TABLE categories ADD COLUMN parent text;
-ALTER TABLE categories ADD FOREIGN KEY (environment_id, parent) REFERENCES categories (environment_id, slug);
-CREATE INDEX categories_by_parent ON categories (environment_id, parent, name);
+-- Imports name a category by the names from the top down (`Grocery > Snacks > Chips`).
+CREATE INDEX categories_by_name ON categories (environment_id, name);
 
 -- Exports page by the reference; products without one come after all others.
 CREATE INDEX products_without_reference ON products (environment_id, id) WHERE external_reference IS NULL;

@@ -1,0 +1,1 @@
+"""The tree of categories: places, moves and order."""

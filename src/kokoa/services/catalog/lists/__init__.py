@@ -1,0 +1,1 @@
+"""Lists of products: filter, sort, pages and connections."""

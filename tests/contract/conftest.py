@@ -1,0 +1,30 @@
+"""What several contract tests share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contract.catalog_shop import open_database
+from kokoa.messaging import Bus, EmbeddedNats
+from kokoa.messaging.feed import Feed
+from kokoa.postgres import Database
+from kokoa.services.catalog.service import FOLDER as catalog_folder
+from kokoa.services.catalog.service import CatalogService
+from kokoa.services.search.service import FOLDER as search_folder
+from kokoa.services.search.service import SearchService
+
+
+@pytest.fixture(scope="module")
+async def catalog(postgres: str, nats_server: EmbeddedNats) -> AsyncIterator[tuple[CatalogService, Database]]:
+    """The service and its database, one for a test file: each test has environments of its own."""
+    async with open_database(postgres, "catalog", catalog_folder / "migrations") as database:
+        bus = await Bus.connect(nats_server.url, name="test-catalog")
+        yield CatalogService(database, Feed(bus, "catalog")), database
+        await bus.close()
+
+
+@pytest.fixture(scope="module")
+async def search_index(postgres: str) -> AsyncIterator[SearchService]:
+    """search, one for a test file."""
+    async with open_database(postgres, "search", search_folder / "migrations") as database:
+        yield SearchService(database)

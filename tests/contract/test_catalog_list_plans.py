@@ -1,0 +1,217 @@
+"""How PostgreSQL reads lists: under forced row-level security, two environments of 20,000 products side by side."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from contract.catalog_shop import Shop
+from kokoa.kernel.ids import new_id
+from kokoa.postgres import Database
+from kokoa.services.catalog.lists.filters import read_filter
+from kokoa.services.catalog.lists.model import AllOf, Filter, Sort, SortField, ahead_of, beyond
+from kokoa.services.catalog.lists.statements import count_statement, exists_statement, list_statement
+from kokoa.services.catalog.lists.statements import queries as list_queries
+from kokoa.services.catalog.lists.store import ListStore, shown
+from kokoa.services.catalog.service import CatalogService
+from kokoa.services.catalog.store import queries
+
+PRODUCTS = 20_000
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CATEGORIES = """
+    INSERT INTO categories (environment_id, id, parent_id, slug, path, name, depth, position)
+    SELECT $1::uuid, md5($1::text || n)::uuid, NULL, 'shelf-' || n, 'shelf-' || n, 'Shelf ' || n, 1, n
+      FROM generate_series(0, 19) n
+"""
+SUBCATEGORIES = """
+    INSERT INTO categories (environment_id, id, parent_id, slug, path, name, depth, position)
+    SELECT $1::uuid, md5($1::text || n || '/' || m)::uuid, md5($1::text || n)::uuid, 'box-' || m,
+           'shelf-' || n || '/box-' || m, 'Box ' || m, 2, m
+      FROM generate_series(0, 19) n, generate_series(0, 9) m
+"""
+PRODUCT_ROWS = """
+    INSERT INTO products (environment_id, id, slug, name, category, external_reference, price_minor, currency, status,
+                          created_at, updated_at)
+    SELECT $1::uuid, md5($1::text || n)::uuid, 'thing-' || n, 'Thing ' || substr(md5(n::text), 1, 8) || ' ' || n,
+           'shelf-' || n % 20 || '/box-' || (n / 20) % 10, 'erp-' || n, n % 9000, (ARRAY['EUR', 'USD'])[n % 2 + 1],
+           (ARRAY['PUBLISHED', 'PUBLISHED', 'PUBLISHED', 'DRAFT', 'ARCHIVED'])[n % 5 + 1],
+           timestamptz '2026-01-01Z' + n * interval '1 minute', timestamptz '2026-01-01Z' + n * interval '2 minutes'
+      FROM generate_series(1, $2::integer) n
+"""
+VARIANT_ROWS = """
+    INSERT INTO variants (environment_id, id, product_id, position, sku, price_minor, currency)
+    SELECT $1::uuid, md5('v' || $1::text || n)::uuid, md5($1::text || n)::uuid, 0, 'SKU-' || n, n % 9000,
+           (ARRAY['EUR', 'USD'])[n % 2 + 1]
+      FROM generate_series(1, $2::integer) n
+"""
+
+
+class Reader:
+    """Runs statements as the service does and keeps the plans that PostgreSQL took."""
+
+    def __init__(self, connection: asyncpg.Connection, environment_id: str) -> None:
+        self.environment_id = environment_id
+        self._connection = connection
+        self._plans: list[str] = []
+        connection.add_log_listener(lambda _, message: self._plans.append(str(message)))
+
+    async def plan(self, text: str, *values: Any, mode: str) -> str:
+        """mode: force_custom_plan as for a new statement, force_generic_plan as for one that is used often."""
+        await self._connection.execute(f"SET plan_cache_mode = {mode}")
+        self._plans.clear()
+        await self._connection.fetch(text, self.environment_id, *values)
+        return "\n".join(self._plans)
+
+
+@pytest.fixture(scope="module")
+async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> AsyncIterator[Reader]:
+    database = catalog[1]
+    environments = [new_id(), new_id()]
+    name = await database.fetchval(environments[0], "SELECT current_database() WHERE $1::uuid IS NOT NULL")
+    admin = await asyncpg.connect(postgres.replace("/postgres?", f"/{name}?"))
+    await admin.execute("SET search_path = catalog")
+    for environment in environments:
+        await admin.execute(CATEGORIES, environment)
+        await admin.execute(SUBCATEGORIES, environment)
+        await admin.execute(PRODUCT_ROWS, environment, PRODUCTS)
+        await admin.execute(VARIANT_ROWS, environment, PRODUCTS)
+    await admin.execute("VACUUM (ANALYZE) products, variants, categories")
+    await admin.execute(
+        """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
+           SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
+    )
+    await admin.execute("SELECT set_config('kokoa.environment_id', $1, false)", environments[0])
+    assert await admin.fetchval("SELECT count(*) FROM products") == PRODUCTS
+    yield Reader(admin, environments[0])
+    await admin.close()
+
+
+def moment(minutes: int) -> str:
+    return (START + timedelta(minutes=minutes)).isoformat()
+
+
+def read(given: dict[str, Any] | None = None) -> Filter:
+    """A filter as the graph hands it on."""
+    moments = {
+        key: datetime.fromisoformat(one) for key, one in (given or {}).items() if key.endswith(("_from", "_to"))
+    }
+    return read_filter({**(given or {}), **moments})
+
+
+# Of a large subtree the planner may rather walk the names and stop early.
+SUBTREE = {"category": "shelf-3/box-4", "include_subcategories": True}
+PRICES = {"currency": "EUR", "min_price_minor": 500, "max_price_minor": 520}
+FILTERS: list[tuple[dict[str, Any], str]] = [
+    ({"ids": [new_id(), new_id()]}, "products_pkey"),
+    ({"category": "shelf-3/box-4"}, r"products_(published_)?by_category"),
+    (SUBTREE, r"products_(published_)?by_category"),
+    ({"name_prefix": "thing 1234"}, "products_by_folded_name"),
+    (PRICES, "products_by_price"),
+    ({"skus": ["SKU-1", "SKU-2"]}, "variants_sku"),
+    ({"external_references": ["erp-1", "erp-2"]}, "products_external_reference"),
+    ({"created_from": moment(100), "created_to": moment(200)}, "products_by_created"),
+    ({"updated_from": moment(100), "updated_to": moment(200)}, "products_by_updated"),
+]
+MODES = ["force_custom_plan", "force_generic_plan"]
+
+
+def assert_read_by(plan: str, index: str) -> None:
+    assert re.search(rf"(Index( Only)? Scan|Bitmap Index Scan)( Backward)?.* (using|on) {index}\b", plan), plan
+    assert "Index Cond" in plan, plan
+    assert "Seq Scan on products" not in plan, plan
+    assert "Seq Scan on variants" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("published_only", [True, False], ids=["storefront", "management"])
+async def test_each_filter_reads_an_index(reader: Reader, published_only: bool, mode: str) -> None:
+    for given, index in FILTERS:
+        wanted = shown(read(given), published_only=published_only)
+        text, values = list_statement(
+            wanted, Sort("UPDATED" if "updated_from" in given else "NAME"), backwards=False, limit=21, offset=0
+        )
+        assert_read_by(await reader.plan(text, *values, mode=mode), index)
+        for make in (count_statement, exists_statement):
+            text, values = make(wanted)
+            assert_read_by(await reader.plan(text, *values, mode=mode), index)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_part_of_a_name_reads_trigrams_and_then_few_rows(
+    reader: Reader, catalog: tuple[CatalogService, Database], mode: str
+) -> None:
+    """Which of the two follows is decided by how many names have the part."""
+    plan = await reader.plan(list_queries.products_of_parts, ["%ng ab12%", "%thing%"], 501, mode=mode)
+    assert_read_by(plan, "products_name_parts")
+    store = ListStore(catalog[1])
+    rare = await store.prepared(reader.environment_id, read({"name_contains": "ng 0a1"}))
+    usual = await store.prepared(reader.environment_id, read({"name_contains": "thing"}))
+    for wanted, index, in_order in ((rare, "products_pkey", False), (usual, "products_by_name", True)):
+        text, values = list_statement(wanted, Sort(), backwards=False, limit=21, offset=0)
+        plan = await reader.plan(text, *values, mode=mode)
+        assert_read_by(plan, index)
+        assert ("Sort" not in plan) == in_order, plan
+
+
+KEYS: dict[SortField, tuple[tuple[Any, ...], str]] = {
+    "NAME": (("Thing 8", new_id()), r"products_(published_)?by_name"),
+    "PRICE": (("EUR", 4000, new_id()), "products_by_price"),
+    "CREATED": ((START + timedelta(days=7), new_id()), "products_by_created"),
+    "UPDATED": ((START + timedelta(days=14), new_id()), "products_by_updated"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("published_only", [True, False], ids=["storefront", "management"])
+@pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
+@pytest.mark.parametrize("field", KEYS)
+async def test_each_sort_reads_its_index_in_order_and_begins_at_the_cursor(
+    reader: Reader, field: SortField, descending: bool, published_only: bool, mode: str
+) -> None:
+    key, index = KEYS[field]
+    sort = Sort(field, descending)
+    for backwards in (False, True):
+        seek = (ahead_of if backwards else beyond)(key, sort)
+        for parts in (AllOf(), AllOf((seek,))):
+            wanted = shown(parts, published_only=published_only)
+            text, values = list_statement(wanted, sort, backwards=backwards, limit=21, offset=0)
+            plan = await reader.plan(text, *values, mode=mode)
+            assert_read_by(plan, index)
+            assert "Sort" not in plan, plan
+            assert not parts.parts or re.search(r"Index Cond: .*ROW\(", plan), plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_usual_pages_read_their_indexes_in_order(reader: Reader, mode: str) -> None:
+    paths, ends = ["shelf-1", "shelf-2"], [["shelf-1/", "shelf-2/"], ["shelf-10", "shelf-20"]]
+    pages: list[tuple[str, list[Any], str]] = [
+        (queries.products_page, [50, 0], "products_by_name"),
+        (queries.published_page, [50, 0], "products_published_by_name"),
+        (queries.products_of_category, ["shelf-1/box-1", 50, 0], "products_by_category"),
+        (queries.published_of_category, ["shelf-1/box-1", 50, 0], "products_published_by_category"),
+        (queries.products_of_categories, [["shelf-1/box-1", "shelf-2/box-2"], 50, 0], "products_by_category"),
+        (queries.published_of_categories, [["shelf-1/box-1"], 50, 0], "products_published_by_category"),
+        (queries.products_of_subtrees, [paths, 50, 0, *ends], r"products_(published_)?by_category"),
+        (queries.published_of_subtrees, [paths, 50, 0, *ends], r"products_(published_)?by_category"),
+        (queries.product_by_slug, ["thing-7"], "products_slug"),
+        (queries.published_variants_by_ids, [[new_id(), new_id()]], "variants_pkey"),
+    ]
+    for text, values, index in pages:
+        plan = await reader.plan(text, *values, mode=mode)
+        assert_read_by(plan, index)
+        assert "subtrees" in text or "Sort" not in plan, plan
+
+
+async def test_what_is_read_is_of_one_environment(reader: Reader, catalog: tuple[CatalogService, Database]) -> None:
+    shop = Shop(catalog[0], reader.environment_id)
+    found = await shop.data(
+        """{ deep: productConnection(
+               first: 1, filter: {nameContains: "THING", category: "shelf-3", includeSubcategories: true}
+             ) { totalCount }
+             all: productConnection(first: 1) { totalCount } }"""
+    )
+    assert found["deep"]["totalCount"] == PRODUCTS // 20
+    assert found["all"]["totalCount"] == 10_000

@@ -1,0 +1,130 @@
+"""How many statements a list takes: the same for one product and for fifty, and few."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from contract.catalog_shop import MANAGEMENT, STOREFRONT, Shop
+from kokoa.kernel.ids import new_correlation_id
+from kokoa.kernel.money import Money
+from kokoa.postgres import Database
+from kokoa.postgres.database import PinnedConnection
+from kokoa.services.catalog.model import Category, NewProduct, NewVariant
+from kokoa.services.catalog.service import CatalogService
+
+PARTS = "id name price status variants { sku } category { path name }"
+PAGE = "pageInfo { hasNextPage hasPreviousPage endCursor } totalCount"
+CURSOR = "query { productConnection(first: 2) { pageInfo { endCursor } } }"
+# Query, and how many statements it may take.
+LISTS = {
+    "listing": ("query($n: Int!) { products(limit: $n) { PARTS } }", 3),
+    "listing of a category": ('query($n: Int!) { products(limit: $n, category: "shelf-1") { PARTS } }', 3),
+    "filtered": (
+        """query($n: Int!) { products(
+             limit: $n, sort: {field: PRICE, direction: DESC},
+             filter: {or: [{nameContains: "thing"}, {skus: ["none"]}], not: {category: "nowhere"}}) { PARTS } }""",
+        4,
+    ),
+    "connection": (
+        """query($n: Int!, $after: String) { productConnection(first: $n, after: $after, filter: {currency: "EUR"}) {
+             nodes { PARTS } edges { cursor } PAGE } }""",
+        5,
+    ),
+    "connection from the end": (
+        "query($n: Int!) { productConnection(last: $n) { edges { cursor node { PARTS } } PAGE } }",
+        4,
+    ),
+    "connection without a count": (
+        "query($n: Int!) { productConnection(first: $n) { nodes { id } pageInfo { hasNextPage } } }",
+        1,
+    ),
+    "categories with products": (
+        """query($n: Int!) { categories(limit: $n) {
+             parent { path } breadcrumbs { path } products(limit: 3) { PARTS } } }""",
+        5,
+    ),
+    "categories with what is below": (
+        """query($n: Int!) { categories(limit: $n) {
+             children { path } products(limit: 3, includeSubcategories: true) { PARTS } } }""",
+        5,
+    ),
+    "entities": (
+        """query($n: Int!, $representations: [_Any!]!) {
+             products(limit: $n) { id }
+             _entities(representations: $representations) { ... on Product { PARTS } } }""",
+        4,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
+    shop = Shop(catalog[0])
+    shelves = [Category(f"shelf-{n}", f"Shelf {n}") for n in range(60)]
+    await shop.service.actions.put_categories(shop.environment_id, shelves)
+    products = [
+        NewProduct(
+            f"Thing {n}",
+            f"thing-{n}",
+            "",
+            f"shelf-{n}" if n < 60 else "shelf-1",
+            None,
+            (NewVariant(f"SKU-{n}", "", Money(100 + n, "EUR")),),
+        )
+        for n in range(110)
+    ]
+    await shop.service.actions.create_products(shop.environment_id, products, correlation_id=new_correlation_id())
+    return shop
+
+
+@contextmanager
+def counting(patch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every statement that a connection sends meanwhile, but for the pinning of its environment."""
+    sent: list[str] = []
+
+    def counted(name: str) -> Any:
+        send = getattr(PinnedConnection, name)
+
+        async def count(self: Any, statement: str, *more: Any, **named: Any) -> Any:
+            if "set_config" not in statement:
+                sent.append(statement)
+            return await send(self, statement, *more, **named)
+
+        return count
+
+    with patch.context() as patched:
+        for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
+            patched.setattr(PinnedConnection, name, counted(name))
+        yield sent
+
+
+@pytest.mark.parametrize("scopes", [STOREFRONT, MANAGEMENT], ids=["storefront", "management"])
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_takes_as_many_statements_for_fifty_as_for_one(
+    shop: Shop, name: str, scopes: frozenset[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, most = LISTS[name]
+    document = document.replace("PARTS", PARTS).replace("PAGE", PAGE)
+    after = (await shop.data(CURSOR, scopes))["productConnection"]["pageInfo"]["endCursor"]
+    every = [one["id"] for one in (await shop.data("{ products(limit: 50) { id } }", scopes))["products"]]
+    counts = []
+    for size in (1, 50):
+        wanted: dict[str, Any] = {"n": size}
+        if "$after" in document:
+            wanted["after"] = after
+        if "$representations" in document:
+            wanted["representations"] = [{"__typename": "Product", "id": one} for one in every[:size]]
+        with counting(monkeypatch) as sent:
+            answer = await shop.data(document, scopes, **wanted)
+        assert longest(answer) == size
+        counts.append(len(sent))
+    assert counts[0] == counts[1] <= most, counts
+
+
+def longest(answer: Any) -> int:
+    """The length of the longest list in an answer."""
+    if isinstance(answer, dict):
+        return max((longest(value) for value in answer.values()), default=0)
+    return max([len(answer), *map(longest, answer)]) if isinstance(answer, list) else 0
