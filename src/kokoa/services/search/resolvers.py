@@ -61,7 +61,7 @@ class SearchResolvers:
     def search(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args.get("filter") or {}
         wanted = Filter(
-            given.get("category"), given.get("currency"), given.get("minPriceMinor"), given.get("maxPriceMinor")
+            given.get("category"), given.get("currency"), given.get("min_price_minor"), given.get("max_price_minor")
         )
         search = Search(args["q"], args["limit"], args["offset"], wanted, args["sort"])
         require_search(search)

@@ -29,7 +29,7 @@ class SearchStore:
     """The index of each environment."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     async def search(self, environment_id: str, search: Search) -> Page:
         """A page of the products that fit, in one statement."""
@@ -37,7 +37,7 @@ class SearchStore:
         if not words:
             return _NOTHING
         wanted = search.filter
-        row = await self._database.fetchrow(
+        row = await self.database.fetchrow(
             environment_id,
             queries.search_page,
             words,
@@ -67,12 +67,12 @@ class SearchStore:
         if not words:
             return []
         beginning = prefix.lstrip().lower()
-        rows = await self._database.fetch(environment_id, queries.suggestions, words, beginning, limit)
+        rows = await self.database.fetch(environment_id, queries.suggestions, words, beginning, limit)
         return [row["name"] for row in rows]
 
     async def put(self, environment_id: str, documents: Sequence[Document], gone: Sequence[str]) -> None:
         """Index these, forget those. Older versions than the indexed ones change nothing."""
-        async with self._database.transaction(environment_id) as tx:
+        async with self.database.transaction(environment_id) as tx:
             generations = await _generations(tx)
             if documents:
                 await put_documents(tx, generations, documents)
