@@ -15,5 +15,9 @@ class InvalidSuggestions(Invalid):
     """The beginning of the words, or the limit, is out of bounds."""
 
 
+class UnknownLanguage(Invalid):
+    """The index cannot be in this language."""
+
+
 class IndexingFailed(Unavailable):
     """The graph did not give what is to be indexed; the events come again."""

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from kokoa.kernel.money import CURRENCIES
-from kokoa.services.search.errors import InvalidSearch, InvalidSearchFilter, InvalidSuggestions
+from kokoa.services.search.errors import InvalidSearch, InvalidSearchFilter, InvalidSuggestions, UnknownLanguage
 
 QUERY_MAX = 200
 WORDS_MAX = 16
@@ -97,6 +97,51 @@ class Page(msgspec.Struct, frozen=True):
     total: int
     product_ids: list[str]
     facets: Facets = NO_FACETS
+
+
+class Rebuild(msgspec.Struct, frozen=True):
+    """A generation that is building.  done: how many products it has looked at."""
+
+    generation: str
+    language: str
+    done: int
+    started_at: datetime
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The index that serves.  None: there is none yet, or nothing was indexed."""
+
+    documents: int
+    generation: str | None
+    language: str | None
+    lag_seconds: float | None
+    indexed_at: datetime | None
+    rebuild: Rebuild | None
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """state: building or retired."""
+
+    environment_id: str
+    generation: int
+    state: str
+
+
+# PostgreSQL's text search configurations; `simple` takes words as they are.
+_LANGUAGES = """
+    simple arabic armenian basque catalan danish dutch english estonian finnish french german greek hindi hungarian
+    indonesian irish italian lithuanian nepali norwegian portuguese romanian russian serbian spanish swedish tamil
+    turkish yiddish
+"""
+LANGUAGES = frozenset(_LANGUAGES.split())
+
+
+def require_language(language: str) -> None:
+    """Raises UnknownLanguage, which lists the known ones."""
+    if language not in LANGUAGES:
+        raise UnknownLanguage(
+            f"language must be one of {', '.join(sorted(LANGUAGES))}, not {language[:40]!r}.", field="language"
+        )
 
 
 def require_search(search: Search) -> None:

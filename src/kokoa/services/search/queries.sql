@@ -56,3 +56,95 @@ ON CONFLICT DO NOTHING;
 -- name: delete_documents
 -- Forget products that are gone, in each generation.
 DELETE FROM documents WHERE environment_id = $1 AND generation_id = ANY ($2::bigint[]) AND product_id = ANY ($3::uuid[]);
+
+-- name: forget_for_good
+-- What a generation that is building ($2) must not take up any more from what was read before.
+INSERT INTO forgotten (environment_id, generation_id, product_id)
+SELECT $1, g, p FROM unnest($2::bigint[]) AS g, unnest($3::uuid[]) AS p ORDER BY g, p
+ON CONFLICT DO NOTHING;
+
+-- name: take_back
+-- Products that are there again.
+DELETE FROM forgotten WHERE environment_id = $1 AND generation_id = ANY ($2::bigint[]) AND product_id = ANY ($3::uuid[]);
+
+-- name: retire_building
+-- A generation that is building is given up: another begins.
+UPDATE generations SET state = 'retired' WHERE environment_id = $1 AND state = 'building';
+
+-- name: begin_building
+-- A new generation ($2: its language) beside the serving one.
+INSERT INTO generations (environment_id, state, language) VALUES ($1, 'building', $2);
+
+-- name: next_language
+-- In which language the next generation is: as chosen, else as the serving one.
+SELECT coalesce((SELECT language FROM settings WHERE environment_id = $1),
+                (SELECT language FROM generations WHERE environment_id = $1 AND state = 'serving'), 'simple');
+
+-- name: choose_language
+-- Of generations to come.
+INSERT INTO settings (environment_id, language) VALUES ($1, $2)
+ON CONFLICT (environment_id) DO UPDATE SET language = excluded.language;
+
+-- name: building_generation
+-- Where a building generation goes on.
+SELECT cursor FROM generations WHERE environment_id = $1 AND id = $2 AND state = 'building';
+
+-- name: hold_building
+-- As long as the transaction nobody else writes to the generation, and it is not swapped.
+SELECT id FROM generations WHERE environment_id = $1 AND id = $2 AND state = 'building' FOR UPDATE;
+
+-- name: already_told
+-- Of these products those of which events have told since the generation began.
+SELECT product_id FROM documents WHERE environment_id = $1 AND generation_id = $2 AND product_id = ANY ($3::uuid[])
+UNION ALL
+SELECT product_id FROM forgotten WHERE environment_id = $1 AND generation_id = $2 AND product_id = ANY ($3::uuid[]);
+
+-- name: advance_building
+-- So far the generation is filled.
+UPDATE generations SET cursor = $3, done = done + $4 WHERE environment_id = $1 AND id = $2 AND state = 'building';
+
+-- name: retire_serving
+-- The first half of a swap.
+UPDATE generations SET state = 'retired' WHERE environment_id = $1 AND state = 'serving';
+
+-- name: serve_building
+-- The second half of a swap.
+UPDATE generations SET state = 'serving', swapped_at = now(), cursor = NULL
+ WHERE environment_id = $1 AND id = $2 AND state = 'building';
+
+-- name: unfinished_generations
+-- Generations that are to be built or removed, of all environments.
+SELECT environment_id, id, state FROM unfinished_generations($1);
+
+-- name: remove_some_documents
+-- A part of what a retired generation holds.
+DELETE FROM documents
+ WHERE environment_id = $1 AND generation_id = $2 AND product_id IN (
+           SELECT product_id FROM documents WHERE environment_id = $1 AND generation_id = $2 LIMIT $3);
+
+-- name: remove_vocabulary
+-- The words of a retired generation.
+DELETE FROM vocabulary WHERE environment_id = $1 AND generation_id = $2;
+
+-- name: remove_forgotten
+-- What need not be remembered any more: the generation is not building.
+DELETE FROM forgotten WHERE environment_id = $1 AND generation_id = $2;
+
+-- name: remove_generation
+-- A retired generation, when it is empty.
+DELETE FROM generations WHERE environment_id = $1 AND id = $2 AND state = 'retired';
+
+-- name: note_lag
+-- How long the last indexed change had waited.
+INSERT INTO lags (environment_id, lag_ms) VALUES ($1, $2)
+ON CONFLICT (environment_id) DO UPDATE SET lag_ms = excluded.lag_ms, indexed_at = now();
+
+-- name: status
+-- The serving generation and what is known of the index.
+SELECT s.id AS generation, s.language,
+       (SELECT count(*) FROM documents d WHERE d.environment_id = $1 AND d.generation_id = s.id) AS documents,
+       l.lag_ms, l.indexed_at, b.id AS building, b.language AS building_language, b.done, b.started_at
+  FROM (VALUES ($1::uuid)) e (environment_id)
+  LEFT JOIN generations s ON s.environment_id = e.environment_id AND s.state = 'serving'
+  LEFT JOIN generations b ON b.environment_id = e.environment_id AND b.state = 'building'
+  LEFT JOIN lags l ON l.environment_id = e.environment_id;

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kokoa.graphql.resolvers import FieldResolver
 from kokoa.kernel.call import Call
-from kokoa.services.search.model import Filter, Page, Search, require_search, require_suggestions
+from kokoa.services.search.model import Filter, Page, Search, require_language, require_search, require_suggestions
 from kokoa.services.search.store import SearchStore
 
 Arguments = Mapping[str, Any]
@@ -53,6 +54,10 @@ class SearchResolvers:
         return {
             "Query.search": self.search,
             "Query.searchSuggestions": self.suggestions,
+            "Query.searchStatus": self.status,
+            "Mutation.rebuildSearch": self.rebuild,
+            "SearchStatus.indexedAt": _moments("indexed_at"),
+            "SearchRebuild.startedAt": _moments("started_at"),
             "SearchResults.items": self.items,
             "SearchResults.total": self.total,
             "SearchResults.facets": self.facets,
@@ -85,6 +90,23 @@ class SearchResolvers:
     async def suggestions(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         require_suggestions(args["prefix"], args["limit"])
         return [await self._store.suggestions(call.environment_id, args["prefix"], args["limit"])]
+
+    async def status(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        return [await self._store.status(call.environment_id)]
+
+    async def rebuild(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        language = args.get("language")
+        if language is not None:
+            require_language(language)
+        await self._store.begin_rebuild(call.environment_id, language)
+        return [await self._store.status(call.environment_id)]
+
+
+def _moments(attribute: str) -> FieldResolver:
+    def resolve(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[Any]:
+        return [moment and moment.isoformat() for moment in (getattr(parent, attribute) for parent in parents)]
+
+    return resolve
 
 
 async def _items(parents: Sequence[Asked]) -> Sequence[Any]:

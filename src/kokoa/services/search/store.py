@@ -1,6 +1,7 @@
 """queries.sql ⇄ model."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,10 @@ from kokoa.services.search.model import (
     Document,
     Facets,
     Page,
+    Rebuild,
     Search,
+    Status,
+    Unfinished,
     price_band,
     vocabulary_of,
     words_of,
@@ -23,6 +27,8 @@ from kokoa.services.search.model import (
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 _NOTHING = Page(0, [])
+_UNFINISHED_MAX = 100
+_REMOVED_AT_ONCE = 2_000
 
 
 class SearchStore:
@@ -74,23 +80,103 @@ class SearchStore:
         """Index these, forget those. Older versions than the indexed ones change nothing."""
         async with self.database.transaction(environment_id) as tx:
             generations = await _generations(tx)
+            building = [generation for generation, state in generations.items() if state == "building"]
             if documents:
-                await put_documents(tx, generations, documents)
+                await _put_documents(tx, list(generations), documents)
+                if building:
+                    await tx.execute(queries.take_back, building, [document.product_id for document in documents])
             if gone:
-                await tx.execute(queries.delete_documents, generations, list(gone))
+                await tx.execute(queries.delete_documents, list(generations), list(gone))
+                if building:
+                    await tx.execute(queries.forget_for_good, building, list(gone))
+
+    async def note_lag(self, environment_id: str, lag_ms: int) -> None:
+        """lag_ms: from a change to its being indexed."""
+        await self.database.execute(environment_id, queries.note_lag, lag_ms)
+
+    async def status(self, environment_id: str) -> Status:
+        """What serves, and what is building."""
+        row = await self.database.fetchrow(environment_id, queries.status)
+        assert row is not None
+        rebuild = None
+        if row["building"] is not None:
+            rebuild = Rebuild(str(row["building"]), row["building_language"], row["done"], row["started_at"])
+        return Status(
+            documents=row["documents"],
+            generation=None if row["generation"] is None else str(row["generation"]),
+            language=row["language"],
+            lag_seconds=None if row["lag_ms"] is None else row["lag_ms"] / 1000,
+            indexed_at=row["indexed_at"],
+            rebuild=rebuild,
+        )
+
+    async def begin_rebuild(self, environment_id: str, language: str | None) -> None:
+        """Let a new generation be built; one that is building is given up. language: from now on, None as before."""
+        async with self.database.transaction(environment_id) as tx:
+            if language is not None:
+                await tx.execute(queries.choose_language, language)
+            await tx.execute(queries.retire_building)
+            await tx.execute(queries.begin_building, await tx.fetchval(queries.next_language))
+
+    async def unfinished(self) -> list[Unfinished]:
+        """Generations that are to be built or removed, of all environments; the oldest 100."""
+        rows = await self.database.fetch_anywhere(queries.unfinished_generations, _UNFINISHED_MAX)
+        return [Unfinished(str(row["environment_id"]), row["id"], row["state"]) for row in rows]
+
+    async def cursor(self, environment_id: str, generation: int) -> tuple[bool, str | None]:
+        """Whether it is building still, and where it goes on; None: from the start."""
+        row = await self.database.fetchrow(environment_id, queries.building_generation, generation)
+        return row is not None, None if row is None else row["cursor"]
+
+    async def fill(self, environment_id: str, generation: int, documents: Sequence[Document]) -> None:
+        """Put documents into a building generation, but none of which events have told more already."""
+        async with self.database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.hold_building, generation) is None:
+                return
+            ids = [document.product_id for document in documents]
+            told = {str(row["product_id"]) for row in await tx.fetch(queries.already_told, generation, ids)}
+            await _put_documents(tx, [generation], [one for one in documents if one.product_id not in told])
+
+    async def advance(self, environment_id: str, generation: int, cursor: str, done: int) -> None:
+        """cursor: where it goes on.  done: how many products more were looked at."""
+        await self.database.execute(environment_id, queries.advance_building, generation, cursor, done)
+
+    async def swap(self, environment_id: str, generation: int) -> None:
+        """Let the building generation serve from now on."""
+        async with self.database.transaction(environment_id) as tx:
+            if await tx.fetchval(queries.hold_building, generation) is None:
+                return
+            await tx.execute(queries.retire_serving)
+            await tx.execute(queries.serve_building, generation)
+            await tx.execute(queries.remove_forgotten, generation)
+
+    async def remove(self, environment_id: str, generation: int) -> bool:
+        """Remove a part of a retired generation; whether it is gone."""
+        tag = await self.database.execute(environment_id, queries.remove_some_documents, generation, _REMOVED_AT_ONCE)
+        if tag != "DELETE 0":
+            return False
+        for statement in (queries.remove_vocabulary, queries.remove_forgotten, queries.remove_generation):
+            await self.database.execute(environment_id, statement, generation)
+        return True
+
+    def alone(self, generation: int) -> AbstractAsyncContextManager[bool]:
+        """Whether this process alone works on a generation; as long as the block."""
+        return self.database.exclusive(f"generation:{generation}")
 
 
-async def _generations(tx: Transaction) -> list[int]:
+async def _generations(tx: Transaction) -> dict[int, str]:
     """The indexes that changes go to; the environment's first is made."""
     rows = await tx.fetch(queries.written_generations)
     if not rows:
         await tx.execute(queries.first_generation)
         rows = await tx.fetch(queries.written_generations)
-    return [row["id"] for row in rows]
+    return {row["id"]: row["state"] for row in rows}
 
 
-async def put_documents(tx: Transaction, generations: Sequence[int], documents: Sequence[Document]) -> None:
+async def _put_documents(tx: Transaction, generations: Sequence[int], documents: Sequence[Document]) -> None:
     """Index documents, and their words, in each generation."""
+    if not documents:
+        return
     # In one order, so that two batches with the same products wait for each other and do not deadlock.
     documents = sorted(documents, key=lambda document: document.product_id)
     await tx.execute(

@@ -398,3 +398,11 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Generations that are to be built or removed, of all environments.
+CREATE FUNCTION unfinished_generations(most integer)
+RETURNS TABLE (environment_id uuid, id bigint, state text)
+LANGUAGE sql STABLE SECURITY DEFINER
+AS $$
+    SELECT g.environment_id, g.id, g.state FROM generations g WHERE g.state <> 'serving' ORDER BY g.id LIMIT most
+$$;
