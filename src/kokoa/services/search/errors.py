@@ -1,6 +1,6 @@
 """What can go wrong in search."""
 
-from kokoa.kernel.errors import Invalid, Unavailable
+from kokoa.kernel.errors import Conflict, Invalid, Unavailable
 
 
 class InvalidSearch(Invalid):
@@ -17,6 +17,22 @@ class InvalidSuggestions(Invalid):
 
 class UnknownLanguage(Invalid):
     """The index cannot be in this language."""
+
+
+class InvalidSynonym(Invalid):
+    """A word or its meanings cannot be a synonym."""
+
+
+class TooManySynonyms(Conflict):
+    """The environment has as many synonyms as it may have."""
+
+
+class InvalidBoost(Invalid):
+    """A boost names nothing, or both a product and a category, or its factor is out of bounds."""
+
+
+class TooManyBoosts(Conflict):
+    """The environment has as many boosts as it may have."""
 
 
 class IndexingFailed(Unavailable):

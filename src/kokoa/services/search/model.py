@@ -1,13 +1,22 @@
 """Types and rules of search. Pure."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.ids import require_id
 from kokoa.kernel.money import CURRENCIES
-from kokoa.services.search.errors import InvalidSearch, InvalidSearchFilter, InvalidSuggestions, UnknownLanguage
+from kokoa.services.search.errors import (
+    InvalidBoost,
+    InvalidSearch,
+    InvalidSearchFilter,
+    InvalidSuggestions,
+    InvalidSynonym,
+    UnknownLanguage,
+)
 
 QUERY_MAX = 200
 WORDS_MAX = 16
@@ -142,6 +151,86 @@ def require_language(language: str) -> None:
         raise UnknownLanguage(
             f"language must be one of {', '.join(sorted(LANGUAGES))}, not {language[:40]!r}.", field="language"
         )
+
+
+SYNONYMS_MAX = 2_000
+MEANINGS_MAX = 20
+MEANING_WORDS_MAX = 5
+SYNONYM_LENGTH_MAX = 60
+SYNONYM_PAGE_MAX = 250
+BOOSTS_MAX = 200
+FACTOR_MIN, FACTOR_MAX = 0.1, 10.0
+
+
+class Synonym(msgspec.Struct, frozen=True, order=True):
+    """Whoever searches for the word finds what the meaning, some words, fits too."""
+
+    word: str
+    meaning: str
+
+
+class Boost(msgspec.Struct, frozen=True):
+    """Of a product or of a category: the other is None."""
+
+    product_id: str | None
+    category: str | None
+    factor: float
+
+
+def synonyms_of(word: str, meanings: Sequence[str], *, both_ways: bool) -> list[Synonym]:
+    """What is to be stored. Raises InvalidSynonym, which names what does not fit."""
+    one = require_synonym_word(word)
+    if not 1 <= len(meanings) <= MEANINGS_MAX:
+        raise InvalidSynonym(f"A word has 1 to {MEANINGS_MAX} meanings, not {len(meanings)}.", field="meanings")
+    found: set[Synonym] = set()
+    for meaning in meanings:
+        words = words_of(meaning)
+        if not 1 <= len(words) <= MEANING_WORDS_MAX or len(meaning) > SYNONYM_LENGTH_MAX:
+            raise InvalidSynonym(
+                f"A meaning has 1 to {MEANING_WORDS_MAX} words of letters and digits, and at most "
+                f"{SYNONYM_LENGTH_MAX} characters, unlike {meaning[:SYNONYM_LENGTH_MAX]!r}.",
+                field="meanings",
+            )
+        if words == [one]:
+            raise InvalidSynonym(f"{one!r} cannot be a meaning of itself.", field="meanings")
+        found.add(Synonym(one, " ".join(words)))
+        if both_ways and len(words) == 1:
+            found.add(Synonym(words[0], one))
+    return sorted(found)
+
+
+def require_synonym_word(word: str) -> str:
+    """The word as it is stored. Raises InvalidSynonym."""
+    words = words_of(word)
+    if len(words) != 1 or len(word) > SYNONYM_LENGTH_MAX:
+        raise InvalidSynonym(
+            f"word must be one word of letters and digits, of at most {SYNONYM_LENGTH_MAX} characters, unlike "
+            f"{word[:SYNONYM_LENGTH_MAX]!r}.",
+            field="word",
+        )
+    return words[0]
+
+
+def require_boost(product_id: str | None, category: str | None, factor: float) -> Boost:
+    """Raises InvalidBoost, InvalidId."""
+    if (product_id is None) == (category is None):
+        raise InvalidBoost("Name either a productId or a category.", field="productId")
+    if category is not None and (not _is_path(category) or len(category) > PATH_MAX):
+        raise InvalidBoost(
+            f"category must be a category's path of 1 to {PATH_MAX} characters, such as furniture/lamps.",
+            field="category",
+        )
+    if not FACTOR_MIN <= factor <= FACTOR_MAX:
+        raise InvalidBoost(f"factor must be {FACTOR_MIN} to {FACTOR_MAX}, not {factor}.", field="factor")
+    return Boost(None if product_id is None else require_id(product_id, field="productId"), category, factor)
+
+
+def require_synonym_page(limit: int, offset: int) -> None:
+    """Raises InvalidSearch, which names the bound."""
+    if not 0 <= limit <= SYNONYM_PAGE_MAX:
+        raise InvalidSearch(f"limit must be 0 to {SYNONYM_PAGE_MAX}, not {limit}.", field="limit")
+    if not 0 <= offset <= SYNONYMS_MAX:
+        raise InvalidSearch(f"offset must be 0 to {SYNONYMS_MAX}, not {offset}.", field="offset")
 
 
 def require_search(search: Search) -> None:

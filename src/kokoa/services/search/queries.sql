@@ -148,3 +148,43 @@ SELECT s.id AS generation, s.language,
   LEFT JOIN generations s ON s.environment_id = e.environment_id AND s.state = 'serving'
   LEFT JOIN generations b ON b.environment_id = e.environment_id AND b.state = 'building'
   LEFT JOIN lags l ON l.environment_id = e.environment_id;
+
+-- name: lock_settings
+-- One after the other may add synonyms and boosts, so that their bounds hold.
+SELECT pg_advisory_xact_lock(hashtextextended('search-settings:' || /* environment_id */ $1::uuid, 0));
+
+-- name: synonyms_page
+-- A page of synonyms.
+SELECT word, meaning FROM synonyms WHERE environment_id = $1 ORDER BY word, meaning LIMIT $2 OFFSET $3;
+
+-- name: synonyms_of_word
+-- The meanings of one word.
+SELECT word, meaning FROM synonyms WHERE environment_id = $1 AND word = $2 ORDER BY meaning;
+
+-- name: add_synonyms
+-- One element of each array for each.
+INSERT INTO synonyms (environment_id, word, meaning)
+SELECT $1, word, meaning FROM unnest($2::text[], $3::text[]) AS s (word, meaning)
+ON CONFLICT DO NOTHING;
+
+-- name: remove_synonyms
+-- Some meanings of a word, or all when $3 is null.
+DELETE FROM synonyms WHERE environment_id = $1 AND word = $2 AND ($3::text[] IS NULL OR meaning = ANY ($3));
+
+-- name: count_synonyms
+-- How many there are, and how many the fullest word has.
+SELECT coalesce(sum(n), 0) AS total, coalesce(max(n), 0) AS most
+  FROM (SELECT count(*) AS n FROM synonyms WHERE environment_id = $1 GROUP BY word) w;
+
+-- name: boosts
+-- All of an environment.
+SELECT kind, subject, factor FROM boosts WHERE environment_id = $1 ORDER BY kind DESC, subject;
+
+-- name: put_boost
+-- Another factor, or the first.
+INSERT INTO boosts (environment_id, kind, subject, factor) VALUES ($1, $2, $3, $4)
+ON CONFLICT (environment_id, kind, subject) DO UPDATE SET factor = excluded.factor;
+
+-- name: remove_boost
+-- As if there had been none.
+DELETE FROM boosts WHERE environment_id = $1 AND kind = $2 AND subject = $3;

@@ -8,7 +8,18 @@ from msgspec.structs import replace
 
 from kokoa.graphql.resolvers import FieldResolver
 from kokoa.kernel.call import Call
-from kokoa.services.search.model import Filter, Page, Search, require_language, require_search, require_suggestions
+from kokoa.services.search.model import (
+    Filter,
+    Page,
+    Search,
+    require_boost,
+    require_language,
+    require_search,
+    require_suggestions,
+    require_synonym_page,
+    require_synonym_word,
+    synonyms_of,
+)
 from kokoa.services.search.store import SearchStore
 
 Arguments = Mapping[str, Any]
@@ -55,7 +66,12 @@ class SearchResolvers:
             "Query.search": self.search,
             "Query.searchSuggestions": self.suggestions,
             "Query.searchStatus": self.status,
+            "Query.searchSynonyms": self.synonyms,
+            "Query.searchBoosts": self.boosts,
             "Mutation.rebuildSearch": self.rebuild,
+            "Mutation.addSearchSynonyms": self.add_synonyms,
+            "Mutation.removeSearchSynonyms": self.remove_synonyms,
+            "Mutation.boostSearch": self.boost,
             "SearchStatus.indexedAt": _moments("indexed_at"),
             "SearchRebuild.startedAt": _moments("started_at"),
             "SearchResults.items": self.items,
@@ -100,6 +116,30 @@ class SearchResolvers:
             require_language(language)
         await self._store.begin_rebuild(call.environment_id, language)
         return [await self._store.status(call.environment_id)]
+
+    async def synonyms(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        require_synonym_page(args["limit"], args["offset"])
+        return [await self._store.synonyms(call.environment_id, args["limit"], args["offset"])]
+
+    async def add_synonyms(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        synonyms = synonyms_of(args["word"], args["meanings"], both_ways=args["both_ways"])
+        await self._store.add_synonyms(call.environment_id, synonyms)
+        return [await self._store.synonyms_of(call.environment_id, require_synonym_word(args["word"]))]
+
+    async def remove_synonyms(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        word, meanings = require_synonym_word(args["word"]), args.get("meanings")
+        if meanings is not None:
+            meanings = [one.meaning for one in synonyms_of(word, meanings, both_ways=False)]
+        await self._store.remove_synonyms(call.environment_id, word, meanings)
+        return [await self._store.synonyms_of(call.environment_id, word)]
+
+    async def boosts(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        return [await self._store.boosts(call.environment_id)]
+
+    async def boost(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        boost = require_boost(args.get("product_id"), args.get("category"), args["factor"])
+        await self._store.put_boost(call.environment_id, boost)
+        return [await self._store.boosts(call.environment_id)]
 
 
 def _moments(attribute: str) -> FieldResolver:

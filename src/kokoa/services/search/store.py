@@ -7,10 +7,15 @@ from pathlib import Path
 import orjson
 
 from kokoa.postgres import Database, Transaction, load_queries
+from kokoa.services.search.errors import TooManyBoosts, TooManySynonyms
 from kokoa.services.search.model import (
+    BOOSTS_MAX,
+    MEANINGS_MAX,
     NO_FACETS,
+    SYNONYMS_MAX,
     TOTAL_MAX,
     WORDS_MAX,
+    Boost,
     CategoryCount,
     Document,
     Facets,
@@ -18,6 +23,7 @@ from kokoa.services.search.model import (
     Rebuild,
     Search,
     Status,
+    Synonym,
     Unfinished,
     price_band,
     vocabulary_of,
@@ -109,6 +115,54 @@ class SearchStore:
             indexed_at=row["indexed_at"],
             rebuild=rebuild,
         )
+
+    async def synonyms(self, environment_id: str, limit: int, offset: int) -> list[Synonym]:
+        """By word."""
+        rows = await self.database.fetch(environment_id, queries.synonyms_page, limit, offset)
+        return [Synonym(row["word"], row["meaning"]) for row in rows]
+
+    async def synonyms_of(self, environment_id: str, word: str) -> list[Synonym]:
+        """Of one word."""
+        rows = await self.database.fetch(environment_id, queries.synonyms_of_word, word)
+        return [Synonym(row["word"], row["meaning"]) for row in rows]
+
+    async def add_synonyms(self, environment_id: str, synonyms: Sequence[Synonym]) -> None:
+        """Known ones stay. Raises TooManySynonyms, and changes nothing then."""
+        async with self.database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_settings)
+            await tx.execute(queries.add_synonyms, [one.word for one in synonyms], [one.meaning for one in synonyms])
+            count = await tx.fetchrow(queries.count_synonyms)
+            assert count is not None
+            if count["most"] > MEANINGS_MAX:
+                raise TooManySynonyms(f"A word has at most {MEANINGS_MAX} meanings.")
+            if count["total"] > SYNONYMS_MAX:
+                raise TooManySynonyms(f"There are at most {SYNONYMS_MAX} synonyms; remove some first.")
+
+    async def remove_synonyms(self, environment_id: str, word: str, meanings: Sequence[str] | None) -> None:
+        """meanings: None for all."""
+        await self.database.execute(environment_id, queries.remove_synonyms, word, meanings)
+
+    async def boosts(self, environment_id: str) -> list[Boost]:
+        """All of them, products first."""
+        rows = await self.database.fetch(environment_id, queries.boosts)
+        return [
+            Boost(row["subject"], None, row["factor"])
+            if row["kind"] == "product"
+            else Boost(None, row["subject"], row["factor"])
+            for row in rows
+        ]
+
+    async def put_boost(self, environment_id: str, boost: Boost) -> None:
+        """A factor of 1 removes it. Raises TooManyBoosts, and changes nothing then."""
+        kind, subject = ("category", boost.category) if boost.product_id is None else ("product", boost.product_id)
+        async with self.database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_settings)
+            if boost.factor == 1:
+                await tx.execute(queries.remove_boost, kind, subject)
+                return
+            await tx.execute(queries.put_boost, kind, subject, boost.factor)
+            if len(await tx.fetch(queries.boosts)) > BOOSTS_MAX:
+                raise TooManyBoosts(f"There are at most {BOOSTS_MAX} boosts. A factor of 1 removes one.")
 
     async def begin_rebuild(self, environment_id: str, language: str | None) -> None:
         """Let a new generation be built; one that is building is given up. language: from now on, None as before."""

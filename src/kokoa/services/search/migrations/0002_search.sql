@@ -338,7 +338,7 @@ BEGIN
                    d.product_id LIMIT most OFFSET skip)
           INTO total, product_ids FROM few f;
         EXIT WHEN attempt = 2 OR total >= 3;
-        wanted := similar_query_of(generation, typed, language);
+        wanted := begun || similar_query_of(generation, typed, language);
     END LOOP;
     IF total > 1000 AND sorting = 'RELEVANCE' THEN
         product_ids := search_many(environment, generation, whole, begun, most, skip, boosted,
