@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search_bench`: searches through the service's graph on 100,000 products in each of two stores.
+"""`python -m benchmarks.search_bench`: searches among 100,000 products in each of two stores.
 
 PostgreSQL and the service alone, on this machine, 16 searches at a time: latencies are the search service's own,
 without HTTP, gateway and catalog.
