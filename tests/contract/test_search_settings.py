@@ -112,6 +112,8 @@ async def test_a_boosted_product_is_found_among_more_than_are_ranked(shop: Shop)
         page = await shop.service.store.search(shop.environment, Search("lamp", 1))
         assert (page.product_ids, page.total) == ([document.product_id], 1_500)
         await shop.data(BOOST, id=document.product_id, factor=1)
+    misspelt = await shop.service.store.search(shop.environment, Search("lammp", 50))
+    assert (len(set(misspelt.product_ids)), misspelt.total) == (50, 1_500)
 
 
 @pytest.mark.parametrize(

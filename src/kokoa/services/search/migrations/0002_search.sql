@@ -221,8 +221,8 @@ $$;
 
 -- The best of many: those with the words in their names before others, and all boosted products among them.
 CREATE FUNCTION search_many(
-    environment uuid, generation bigint, whole tsquery, begun tsquery, most integer, skip integer, boosted boolean,
-    in_category text, in_currency text, price_from bigint, price_to bigint
+    environment uuid, generation bigint, wanted tsquery, whole tsquery, begun tsquery, most integer, skip integer,
+    boosted boolean, in_category text, in_currency text, price_from bigint, price_to bigint
 )
 RETURNS uuid[]
 LANGUAGE plpgsql STABLE
@@ -231,18 +231,18 @@ DECLARE
     best uuid[];
 BEGIN
     WITH named AS MATERIALIZED (
-        SELECT d.product_id, d.name_words, d.words, d.category_paths
+        SELECT d.product_id, d.category_paths, relevance(d.name_words, d.words, whole, begun) AS score
           FROM fitting_by_name(environment, generation, begun, in_category, in_currency, price_from, price_to) d
          LIMIT 1000
     ), others AS MATERIALIZED (
-        SELECT d.product_id, d.name_words, d.words, d.category_paths
-          FROM fitting(environment, generation, begun, in_category, in_currency, price_from, price_to) d
+        SELECT d.product_id, d.category_paths, relevance(d.name_words, d.words, whole, begun) AS score
+          FROM fitting(environment, generation, wanted, in_category, in_currency, price_from, price_to) d
          WHERE NOT d.name_words @@ begun
          LIMIT CASE WHEN (SELECT count(*) FROM named) < 1000 THEN 1000 ELSE 0 END
     ), favoured AS (
-        SELECT d.product_id, d.name_words, d.words, d.category_paths
+        SELECT d.product_id, d.category_paths, relevance(d.name_words, d.words, whole, begun) AS score
           FROM boosts b
-          JOIN fitting(environment, generation, begun, in_category, in_currency, price_from, price_to) d
+          JOIN fitting(environment, generation, wanted, in_category, in_currency, price_from, price_to) d
             ON d.product_id = b.subject::uuid
          WHERE boosted AND b.environment_id = environment AND b.kind = 'product'
            AND d.product_id NOT IN (SELECT n.product_id FROM named n)
@@ -251,7 +251,7 @@ BEGIN
         SELECT * FROM named UNION ALL SELECT * FROM others UNION ALL SELECT * FROM favoured
     )
     SELECT ARRAY(SELECT d.product_id FROM candidates d
-                  ORDER BY relevance(d.name_words, d.words, whole, begun)
+                  ORDER BY d.score
                       * CASE WHEN boosted THEN factor_of(environment, d.product_id, d.category_paths) ELSE 1 END DESC,
                       d.product_id LIMIT most OFFSET skip)
       INTO best;
@@ -289,8 +289,8 @@ $$;
 --
 --   few   at most 1,000 documents fit: all are read, ranked or sorted, and counted. When hardly any fit, words are taken
 --         as misspelt too.
---   many  more fit. By relevance: 1,000 of those with the words in the name (else anywhere) and all boosted products
---         that fit are ranked. In another order: the index of that order is walked until the page is full.
+--   many  more fit. By relevance: some 1,000 of those with the words in the name (else anywhere) and all boosted
+--         products that fit are ranked. In another order: the index of that order is walked until the page is full.
 --
 -- total: null when nobody counts; at most 10,001.  categories: (path, count), prices: (currency, from, count), of at
 -- most 10,000 documents.
@@ -301,6 +301,7 @@ CREATE FUNCTION search_documents(
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     generation bigint;
@@ -309,6 +310,7 @@ DECLARE
     begun      tsquery;  -- the last may be unfinished
     wanted     tsquery;  -- what is searched: begun, or misspelt too
     boosted    boolean;
+    named      integer;  -- how many have the words in their names
     place      text;
 BEGIN
     SELECT g.id, g.language::regconfig INTO generation, language
@@ -323,25 +325,28 @@ BEGIN
     wanted := begun;
     FOR attempt IN 1 .. 2 LOOP
         WITH fit AS MATERIALIZED (
-            SELECT * FROM fitting(environment, generation, wanted, in_category, in_currency, price_from, price_to)
+            SELECT d.product_id, d.currency, d.price_minor, d.name_key, d.created_at,
+                   CASE sorting WHEN 'RELEVANCE' THEN relevance(d.name_words, d.words, whole, begun)
+                       * CASE WHEN boosted THEN factor_of(environment, d.product_id, d.category_paths) ELSE 1 END
+                   END AS score
+              FROM fitting(environment, generation, wanted, in_category, in_currency, price_from, price_to) d
              LIMIT 1001
-        ), few AS MATERIALIZED (SELECT count(*)::integer AS total FROM fit)
-        SELECT f.total,
-               ARRAY(SELECT d.product_id FROM fit d WHERE f.total <= 1000 ORDER BY
+        )
+        SELECT (SELECT count(*) FROM fit), (SELECT count(*) FROM fit WHERE score >= 3),
+               ARRAY(SELECT d.product_id FROM fit d ORDER BY
                    CASE WHEN sorting IN ('PRICE_ASC', 'PRICE_DESC') THEN d.currency END,
                    CASE sorting WHEN 'PRICE_ASC' THEN d.price_minor WHEN 'PRICE_DESC' THEN -d.price_minor END,
                    CASE sorting WHEN 'NAME' THEN d.name_key END,
                    CASE sorting WHEN 'NEWEST' THEN d.created_at END DESC,
-                   CASE sorting WHEN 'RELEVANCE' THEN relevance(d.name_words, d.words, whole, begun)
-                       * CASE WHEN boosted THEN factor_of(environment, d.product_id, d.category_paths) ELSE 1 END
-                   END DESC,
-                   d.product_id LIMIT most OFFSET skip)
-          INTO total, product_ids FROM few f;
+                   d.score DESC, d.product_id LIMIT most OFFSET skip)
+          INTO total, named, product_ids;
         EXIT WHEN attempt = 2 OR total >= 3;
         wanted := begun || similar_query_of(generation, typed, language);
     END LOOP;
-    IF total > 1000 AND sorting = 'RELEVANCE' THEN
-        product_ids := search_many(environment, generation, whole, begun, most, skip, boosted,
+    IF total > 1000 AND sorting = 'RELEVANCE' AND named >= 500 AND NOT boosted THEN
+        NULL;  -- the thousand that were read are as good as any
+    ELSIF total > 1000 AND sorting = 'RELEVANCE' THEN
+        product_ids := search_many(environment, generation, wanted, whole, begun, most, skip, boosted,
                                    in_category, in_currency, price_from, price_to);
     ELSIF total > 1000 THEN
         place := CASE sorting WHEN 'PRICE_ASC' THEN 'd.currency, d.price_minor'
@@ -369,6 +374,7 @@ CREATE FUNCTION suggest_names(environment uuid, typed text[], beginning text, mo
 RETURNS SETOF text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     generation bigint := (SELECT g.id FROM generations g WHERE g.environment_id = environment AND g.state = 'serving');
