@@ -221,8 +221,9 @@ $$;
 
 -- The best of many: those with the words in their names before others, and all boosted products among them.
 CREATE FUNCTION search_many(
-    environment uuid, generation bigint, wanted tsquery, whole tsquery, begun tsquery, most integer, skip integer,
-    boosted boolean, in_category text, in_currency text, price_from bigint, price_to bigint
+    environment uuid, generation bigint, first_ids uuid[], first_scores double precision[], wanted tsquery,
+    whole tsquery, begun tsquery, most integer, skip integer, boosted boolean,
+    in_category text, in_currency text, price_from bigint, price_to bigint
 )
 RETURNS uuid[]
 LANGUAGE plpgsql STABLE
@@ -231,29 +232,24 @@ DECLARE
     best uuid[];
 BEGIN
     WITH named AS MATERIALIZED (
-        SELECT d.product_id, d.category_paths, relevance(d.name_words, d.words, whole, begun) AS score
+        SELECT d.product_id,
+               relevance(d.name_words, d.words, whole, begun)
+                   * CASE WHEN boosted THEN factor_of(environment, d.product_id, d.category_paths) ELSE 1 END AS score
           FROM fitting_by_name(environment, generation, begun, in_category, in_currency, price_from, price_to) d
          LIMIT 1000
-    ), others AS MATERIALIZED (
-        SELECT d.product_id, d.category_paths, relevance(d.name_words, d.words, whole, begun) AS score
-          FROM fitting(environment, generation, wanted, in_category, in_currency, price_from, price_to) d
-         WHERE NOT d.name_words @@ begun
-         LIMIT CASE WHEN (SELECT count(*) FROM named) < 1000 THEN 1000 ELSE 0 END
     ), favoured AS (
-        SELECT d.product_id, d.category_paths, relevance(d.name_words, d.words, whole, begun) AS score
+        SELECT d.product_id,
+               relevance(d.name_words, d.words, whole, begun)
+                   * factor_of(environment, d.product_id, d.category_paths) AS score
           FROM boosts b
           JOIN fitting(environment, generation, wanted, in_category, in_currency, price_from, price_to) d
             ON d.product_id = b.subject::uuid
          WHERE boosted AND b.environment_id = environment AND b.kind = 'product'
-           AND d.product_id NOT IN (SELECT n.product_id FROM named n)
-           AND d.product_id NOT IN (SELECT o.product_id FROM others o)
     ), candidates AS (
-        SELECT * FROM named UNION ALL SELECT * FROM others UNION ALL SELECT * FROM favoured
+        SELECT * FROM named UNION SELECT * FROM favoured
+        UNION SELECT * FROM unnest(first_ids, first_scores)
     )
-    SELECT ARRAY(SELECT d.product_id FROM candidates d
-                  ORDER BY d.score
-                      * CASE WHEN boosted THEN factor_of(environment, d.product_id, d.category_paths) ELSE 1 END DESC,
-                      d.product_id LIMIT most OFFSET skip)
+    SELECT ARRAY(SELECT d.product_id FROM candidates d ORDER BY d.score DESC, d.product_id LIMIT most OFFSET skip)
       INTO best;
     RETURN best;
 END
@@ -311,6 +307,8 @@ DECLARE
     wanted     tsquery;  -- what is searched: begun, or misspelt too
     boosted    boolean;
     named      integer;  -- how many have the words in their names
+    first_ids  uuid[];   -- the best of those that were read, with their scores
+    first_scores double precision[];
     place      text;
 BEGIN
     SELECT g.id, g.language::regconfig INTO generation, language
@@ -338,24 +336,28 @@ BEGIN
                    CASE sorting WHEN 'PRICE_ASC' THEN d.price_minor WHEN 'PRICE_DESC' THEN -d.price_minor END,
                    CASE sorting WHEN 'NAME' THEN d.name_key END,
                    CASE sorting WHEN 'NEWEST' THEN d.created_at END DESC,
-                   d.score DESC, d.product_id LIMIT most OFFSET skip)
-          INTO total, named, product_ids;
+                   d.score DESC, d.product_id LIMIT most OFFSET skip),
+               ARRAY(SELECT d.product_id FROM fit d ORDER BY d.score DESC, d.product_id LIMIT most + skip),
+               ARRAY(SELECT d.score FROM fit d ORDER BY d.score DESC, d.product_id LIMIT most + skip)
+          INTO total, named, product_ids, first_ids, first_scores;
         EXIT WHEN attempt = 2 OR total >= 3;
         wanted := begun || similar_query_of(generation, typed, language);
     END LOOP;
     IF total > 1000 AND sorting = 'RELEVANCE' AND named >= 500 AND NOT boosted THEN
-        NULL;  -- the thousand that were read are as good as any
+        NULL;  -- those that were read are as good as any
     ELSIF total > 1000 AND sorting = 'RELEVANCE' THEN
-        product_ids := search_many(environment, generation, wanted, whole, begun, most, skip, boosted,
+        product_ids := search_many(environment, generation, first_ids, first_scores, wanted, whole, begun, most, skip, boosted,
                                    in_category, in_currency, price_from, price_to);
     ELSIF total > 1000 THEN
         place := CASE sorting WHEN 'PRICE_ASC' THEN 'd.currency, d.price_minor'
                               WHEN 'PRICE_DESC' THEN 'd.currency DESC, d.price_minor DESC'
                               WHEN 'NAME' THEN 'd.name_key' ELSE 'd.created_at DESC' END;
-        EXECUTE format('SELECT ARRAY(SELECT d.product_id FROM fitting($1, $2, $3, $4, $5, $6, $7) d'
-                       ' ORDER BY %s LIMIT $8 OFFSET $9)', place)
-           INTO product_ids
-          USING environment, generation, wanted, in_category, in_currency, price_from, price_to, most, skip;
+        -- With its values in it, so that PostgreSQL sees how soon the page is full.
+        EXECUTE format('SELECT ARRAY(SELECT d.product_id FROM fitting(%L, %L, %L, %L, %L, %L, %L) d'
+                       ' ORDER BY %s LIMIT %L OFFSET %L)',
+                       environment, generation, wanted, in_category, in_currency, price_from, price_to,
+                       place, most, skip)
+           INTO product_ids;
     END IF;
     IF total > 1000 AND counting THEN
         SELECT count(*) INTO total FROM (
