@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from contract.test_search_indexing import product
@@ -12,10 +14,12 @@ from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_correlation_id, new_id
+from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
 from kokoa.roles.worker import keep_generations
 from kokoa.services.search.actions import SearchActions
 from kokoa.services.search.model import Search
-from kokoa.services.search.service import SearchService
+from kokoa.services.search.service import FOLDER, SearchService
+from servers import SERVICE_PASSWORD
 
 COUNT = 600
 REBUILD = (
@@ -24,6 +28,10 @@ REBUILD = (
 STATUS = (
     "{ searchStatus { documents generation language lagSeconds indexedAt rebuild { generation done startedAt } } }"
 )
+DOCUMENT_OF_BEFORE = """
+INSERT INTO search.documents (environment_id, product_id, version, words)
+VALUES ($1, $2, 1, setweight(to_tsvector('english', 'Brass lamp'), 'A'))
+"""
 LEFT = "SELECT count(*) FROM generations WHERE environment_id = $1 AND state = 'retired'"
 
 
@@ -198,3 +206,28 @@ async def test_rebuilding_is_for_owners_and_languages_are_known_ones(shop: Shop)
     assert result.errors[0]["extensions"]["code"] == "UNKNOWN_LANGUAGE"
     assert "finnish" in result.errors[0]["message"]
     assert (await shop.status())["rebuild"] is None
+
+
+async def test_an_index_of_before_generations_serves_on_until_it_is_rebuilt(postgres: str, tmp_path: Path) -> None:
+    """Migrations meet what was there: it is found still, and a new generation is asked for."""
+    first = tmp_path / "0001_documents.sql"
+    first.write_text((FOLDER / "migrations" / first.name).read_text())
+    name = f"t{new_id().replace('-', '')}"
+    admin = await asyncpg.connect(postgres)
+    await admin.execute(f"CREATE DATABASE {name}")
+    dsn = postgres.replace("/postgres?", f"/{name}?")
+    await migrate(dsn, [ServiceSchema("search", tmp_path, SERVICE_PASSWORD)])
+    before = await asyncpg.connect(dsn)
+    environment, product_id = new_id(), new_id()
+    await before.execute(DOCUMENT_OF_BEFORE, environment, product_id)
+    await before.close()
+    await migrate(dsn, [ServiceSchema("search", FOLDER / "migrations", SERVICE_PASSWORD)])
+    database = await Database.connect(service_dsn(dsn, "search", SERVICE_PASSWORD), service="search", pool_size=2)
+    store = SearchService(database).store
+    assert (await store.search(environment, Search("lamps"))).product_ids == [product_id]
+    status = await store.status(environment)
+    assert status.rebuild is not None
+    assert (status.documents, status.rebuild.language) == (1, "english")
+    await database.close()
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
