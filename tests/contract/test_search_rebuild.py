@@ -197,6 +197,13 @@ async def test_a_second_rebuild_takes_the_place_of_the_first_and_keeps_its_langu
         assert (await shop.rebuilt())["language"] == "german"
 
 
+async def test_rebuilds_that_are_asked_for_at_once_are_one_at_the_end(shop: Shop) -> None:
+    await asyncio.gather(*(shop.ask(REBUILD) for _ in range(8)))
+    async with working(shop.actions):
+        status = await shop.rebuilt()
+    assert status["documents"] == COUNT
+
+
 async def test_rebuilding_is_for_owners_and_languages_are_known_ones(shop: Shop) -> None:
     for document in (REBUILD, STATUS):
         result = await shop.service.subgraph.execute(document, {}, shop.call("storefront"))

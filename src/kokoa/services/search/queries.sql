@@ -150,7 +150,7 @@ SELECT s.id AS generation, s.language,
   LEFT JOIN lags l ON l.environment_id = e.environment_id;
 
 -- name: lock_settings
--- One after the other may add synonyms and boosts, so that their bounds hold.
+-- One after the other may add synonyms and boosts, or begin a rebuild, so that their bounds hold.
 SELECT pg_advisory_xact_lock(hashtextextended('search-settings:' || /* environment_id */ $1::uuid, 0));
 
 -- name: synonyms_page

@@ -167,6 +167,7 @@ class SearchStore:
     async def begin_rebuild(self, environment_id: str, language: str | None) -> None:
         """Let a new generation be built; one that is building is given up. language: from now on, None as before."""
         async with self.database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_settings)
             if language is not None:
                 await tx.execute(queries.choose_language, language)
             await tx.execute(queries.retire_building)

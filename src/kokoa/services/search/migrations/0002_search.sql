@@ -202,7 +202,10 @@ DECLARE
     guessed text;
 BEGIN
     FOR place IN 1 .. cardinality(typed) LOOP
-        one := to_tsquery(language, typed[place]) || to_tsquery('simple', typed[place] || ':*');
+        one := to_tsquery(language, typed[place]);
+        IF place = cardinality(typed) THEN
+            one := one || to_tsquery('simple', typed[place] || ':*');
+        END IF;
         IF length(typed[place]) >= 3 THEN
             FOR guessed IN
                 SELECT v.word FROM vocabulary v
