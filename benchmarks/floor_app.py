@@ -91,12 +91,22 @@ class Floor:
         """20 results by relevance, with the products' fields."""
         words, offset = query["q"][0], int(query["offset"][0])
         async with self._search.acquire() as connection:
-            found = await connection.fetch(search_queries.search_page, self._environment, f"{words}:*", 20, offset)
-        ids = [row["product_id"] for row in found]
+            found = await connection.fetchrow(
+                search_queries.search_page,
+                self._environment,
+                words.split(),
+                20,
+                offset,
+                "RELEVANCE",
+                *[None] * 4,
+                True,
+                False,
+            )
+        ids = found["product_ids"]
         async with self._catalog.acquire() as connection:
             rows = await connection.fetch(catalog_queries.products_by_ids, self._environment, ids)
         products = {row["id"]: row for row in rows}
-        return {"search": {"total": found[0]["total"], "items": [_product(products[one]) for one in ids]}}
+        return {"search": {"total": found["total"], "items": [_product(products[one]) for one in ids]}}
 
     async def _variants(self, connection: Any, ids: list[Any]) -> dict[Any, list[dict[str, Any]]]:
         rows = await connection.fetch(catalog_queries.variants_of_products, self._environment, ids)

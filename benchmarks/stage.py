@@ -32,6 +32,7 @@ from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
 from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
 
@@ -204,7 +205,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
 async def _until_indexed(search: SearchService, environment_id: str) -> None:
     deadline = time.monotonic() + _INDEX_TIMEOUT_S
     for thing in THINGS:
-        while (await search.store.search(environment_id, thing, limit=1, offset=0)).total < EACH:
+        while (await search.store.search(environment_id, Search(thing, 1))).total < EACH:
             assert time.monotonic() < deadline, "the products were not indexed in time"
             await asyncio.sleep(0.1)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from contract.catalog_shop import Shop
 from kokoa.kernel.call import Call
@@ -19,6 +19,18 @@ class Indexed:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, frozenset[str], list[str]]] = []
+        self.lags: dict[str, int] = {}
+        self.rebuilt: list[str] = []
+
+    @property
+    def store(self) -> Self:
+        return self
+
+    async def note_lag(self, environment_id: str, lag_ms: int) -> None:
+        self.lags[environment_id] = lag_ms
+
+    async def begin_rebuild(self, environment_id: str, language: str | None) -> None:
+        self.rebuilt.append(environment_id)
 
     async def index(self, product_ids: Sequence[str], call: Call) -> frozenset[str]:
         self.calls.append((call.environment_id, call.caller.scopes, list(product_ids)))
@@ -42,9 +54,12 @@ async def test_products_are_indexed_as_a_storefront_and_events_of_categories_do_
     await relay_once(DatabaseOutbox(catalog[1]), bus)
     job = asyncio.ensure_future(keep_index(bus, cast(SearchActions, indexed)))
     try:
-        await until(lambda: len(indexed.of(shop.environment_id)) >= 1 or job.done(), within_s=60)
+        await until(lambda: shop.environment_id in indexed.lags or job.done(), within_s=60)
     finally:
         job.cancel()
         await asyncio.gather(job, return_exceptions=True)
     assert set(indexed.of(shop.environment_id)) == {product}
+    # The category's new path concerns products that no event names.
+    assert shop.environment_id in indexed.rebuilt
+    assert 0 <= indexed.lags[shop.environment_id] < 3_600_000
     assert {scopes for _, scopes, _ in indexed.calls} == {frozenset({"storefront"})}

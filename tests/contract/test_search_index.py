@@ -1,19 +1,20 @@
-"""The search index on a real server: isolation, versions, and that its statement uses the index."""
+"""The search index on a real server: what is found in which order, isolation, versions."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import asyncpg
 import pytest
 
 import kokoa.services.search as search
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
-from kokoa.services.search.model import Document
+from kokoa.services.search.model import CategoryCount, Document, Facets, Filter, PriceBand, Search
 from kokoa.services.search.store import SearchStore
 from servers import ConnectService
 
 FOLDER = Path(search.__file__).parent / "migrations"
-CURRENT_DATABASE = "SELECT current_database() WHERE $1::uuid IS NOT NULL"
 
 
 @pytest.fixture
@@ -29,43 +30,127 @@ async def test_words_prefix_and_category_find_a_product(database: Database) -> N
     store, environment, document = SearchStore(database), new_id(), lamp()
     await store.put(environment, [document], [])
     for q in ("lamp", "lamps", "bras", "brass la", "lighting", "desk lamp", "LMP-1"):
-        page = await store.search(environment, q, limit=10, offset=0)
+        page = await store.search(environment, Search(q, 10))
         assert page.product_ids == [document.product_id], q
     for q in ("sofa", "brass sofa", "&|!", "'; DROP TABLE documents; --"):
-        assert (await store.search(environment, q, limit=10, offset=0)).total == 0, q
+        assert (await store.search(environment, Search(q, 10))).total == 0, q
 
 
 async def test_another_environment_finds_nothing(database: Database) -> None:
     store = SearchStore(database)
     await store.put(new_id(), [lamp()], [])
-    assert (await store.search(new_id(), "lamp", limit=10, offset=0)).total == 0
+    assert (await store.search(new_id(), Search("lamp"))).total == 0
 
 
 async def test_an_older_version_changes_nothing_and_a_page_beyond_the_end_has_the_total(database: Database) -> None:
     store, environment, product_id = SearchStore(database), new_id(), new_id()
     await store.put(environment, [lamp("Copper lamp", 2, product_id)], [])
     await store.put(environment, [lamp("Iron lamp", 1, product_id)], [])
-    assert (await store.search(environment, "copper", limit=10, offset=0)).total == 1
-    assert (await store.search(environment, "iron", limit=10, offset=0)).total == 0
-    beyond = await store.search(environment, "lamp", limit=10, offset=5)
+    assert (await store.search(environment, Search("copper"))).total == 1
+    assert (await store.search(environment, Search("iron"))).total == 0
+    beyond = await store.search(environment, Search("lamp", 10, 5))
     assert (beyond.total, beyond.product_ids) == (1, [])
     await store.put(environment, [], [product_id])
-    assert (await store.search(environment, "lamp", limit=10, offset=0)).total == 0
+    assert (await store.search(environment, Search("lamp"))).total == 0
 
 
-async def test_search_uses_its_index_under_row_level_security(database: Database, postgres: str) -> None:
-    environment = new_id()
-    documents = [lamp(f"Thing number {n}") for n in range(3000)]
-    await SearchStore(database).put(environment, [*documents, lamp("Unicorn lamp")], [])
-    dsn = postgres.replace("/postgres?", f"/{await database.fetchval(environment, CURRENT_DATABASE)}?")
-    notices: list[str] = []
-    admin = await asyncpg.connect(dsn)
-    admin.add_log_listener(lambda _, message: notices.append(str(message)))
-    await admin.execute("VACUUM (ANALYZE) search.documents")
-    await admin.execute(
-        """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
-           SET auto_explain.log_nested_statements = on; SET search_path = search; SET ROLE kokoa_search"""
+async def names(store: SearchStore, environment: str, search: Search, documents: Sequence[Document]) -> list[str]:
+    """What is found, by name."""
+    by_id = {document.product_id: document.name for document in documents}
+    return [by_id[one] for one in (await store.search(environment, search)).product_ids]
+
+
+async def test_names_come_before_descriptions_and_whole_words_before_unfinished_and_misspelt_ones(
+    database: Database,
+) -> None:
+    store, environment = SearchStore(database), new_id()
+    documents = [
+        Document(new_id(), 1, name, "", "", description)
+        for name, description in (
+            ("Chandelier", "Lampshades of glass"),
+            ("Lampshade", ""),
+            ("Table", "Comes with a lamp"),
+            ("Floor lamp", ""),
+            ("Lampp", ""),
+            ("Sofa", "Blue"),
+        )
+    ]
+    await store.put(environment, documents, [])
+    found = await names(store, environment, Search("lamp"), documents)
+    assert found[0] == "Floor lamp"
+    assert set(found[1:3]) == {"Lampshade", "Lampp"}
+    assert found[3:] == ["Table", "Chandelier"]
+
+
+async def test_misspelt_words_are_guessed_when_hardly_anything_fits(database: Database) -> None:
+    store, environment, other = SearchStore(database), new_id(), new_id()
+    documents = [lamp("Chandelier of brass"), lamp("Armchair")]
+    await store.put(environment, documents, [])
+    await store.put(other, [lamp("Chandeleer")], [])
+    for q in ("chandeleir", "chandelir bras", "brass chandalier"):
+        assert await names(store, environment, Search(q), documents) == ["Chandelier of brass"], q
+    assert await names(store, environment, Search("armchiar"), documents) == ["Armchair"]
+    # Another store's words are not guessed from, and what is nothing like a word finds nothing.
+    assert (await store.search(environment, Search("xylophone"))).total == 0
+    many = [lamp(f"Teapot {number}") for number in range(5)]
+    await store.put(environment, [*many, lamp("Teapod")], [])
+    assert (await store.search(environment, Search("teapot"))).total == 5
+
+
+async def test_filters_sorts_and_facets(database: Database) -> None:
+    store, environment = SearchStore(database), new_id()
+    documents = [
+        shelved("Oak desk", "furniture/desks", "EUR", 19_900),
+        shelved("Ash desk", "furniture/desks/standing", "EUR", 29_900),
+        shelved("Desk lamp", "lighting", "EUR", 4_990),
+        shelved("Big desk", "furniture", "USD", 50_000),
+        shelved("Free desk", "furniture-2", None, None),
+    ]
+    await store.put(environment, documents, [])
+
+    async def found(**asked: Any) -> list[str]:
+        return await names(store, environment, Search("desk", **asked), documents)
+
+    assert await found(filter=Filter("furniture"), sort="NAME") == ["Ash desk", "Big desk", "Oak desk"]
+    assert await found(filter=Filter("furniture/desks"), sort="NAME") == ["Ash desk", "Oak desk"]
+    assert await found(filter=Filter("desks")) == []
+    assert await found(filter=Filter(None, "EUR", 4_990, 19_900), sort="PRICE_ASC") == ["Desk lamp", "Oak desk"]
+    assert await found(filter=Filter(None, "USD")) == ["Big desk"]
+    assert await found(sort="PRICE_ASC") == ["Desk lamp", "Oak desk", "Ash desk", "Big desk", "Free desk"]
+    assert await found(sort="PRICE_DESC") == ["Ash desk", "Oak desk", "Desk lamp", "Big desk", "Free desk"]
+    assert await found(sort="NEWEST", limit=2, offset=1) == ["Ash desk", "Oak desk"]
+    facets = (await store.search(environment, Search("desk", 0, facetting=True))).facets
+    assert facets == Facets(
+        True,
+        [
+            CategoryCount("furniture", 3),
+            CategoryCount("furniture/desks", 2),
+            CategoryCount("furniture-2", 1),
+            CategoryCount("furniture/desks/standing", 1),
+            CategoryCount("lighting", 1),
+        ],
+        [
+            PriceBand("EUR", 2_000, 4_999, 1),
+            PriceBand("EUR", 10_000, 19_999, 1),
+            PriceBand("EUR", 20_000, 49_999, 1),
+            PriceBand("USD", 50_000, 99_999, 1),
+        ],
     )
-    await admin.fetch("SELECT * FROM search_documents($1, to_tsquery('unicorn'), 10, 0)", environment)
-    await admin.close()
-    assert any("documents_words" in notice and "Index Cond" in notice for notice in notices), notices
+
+
+def shelved(name: str, path: str, currency: str | None, price_minor: int | None) -> Document:
+    created_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=price_minor or 0)
+    return Document(new_id(), 1, name, "", path.rpartition("/")[2], "", path, currency, price_minor, created_at)
+
+
+async def test_suggestions_are_names_each_once(database: Database) -> None:
+    store, environment = SearchStore(database), new_id()
+    documents = [
+        lamp(name) for name in ("Brass lamp", "Brass lamp", "Brass lamp", "Brass bowl", "Lamp of brass", "Sofa")
+    ]
+    await store.put(environment, documents, [])
+    assert await store.suggestions(environment, "BRA", 10) == ["Brass bowl", "Brass lamp", "Lamp of brass"]
+    assert await store.suggestions(environment, "brass l", 10) == ["Brass lamp", "Lamp of brass"]
+    assert await store.suggestions(environment, "bra", 1) == ["Brass bowl"]
+    assert await store.suggestions(environment, "%", 10) == []
+    assert await store.suggestions(new_id(), "bra", 10) == []

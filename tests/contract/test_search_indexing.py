@@ -21,6 +21,7 @@ from kokoa.roles.graph import GraphFailed
 from kokoa.roles.worker import keep_index
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
 from kokoa.services.search.errors import IndexingFailed
+from kokoa.services.search.model import Search
 from kokoa.services.search.store import SearchStore
 from servers import ConnectService
 
@@ -48,7 +49,17 @@ class GraphOf:
 
 
 def product(product_id: str, name: str) -> dict[str, Any]:
-    return {"id": product_id, "version": 1, "name": name, "description": "", "variants": [], "category": None}
+    return {
+        "id": product_id,
+        "version": 1,
+        "name": name,
+        "description": "",
+        "variants": [],
+        "category": None,
+        "price": None,
+        "currency": None,
+        "createdAt": "2026-01-31T12:00:00Z",
+    }
 
 
 @pytest.fixture
@@ -61,7 +72,7 @@ def call_in(environment: str) -> Call:
 
 
 async def found(database: Database, environment: str, q: str) -> list[str]:
-    return (await SearchStore(database).search(environment, q, limit=10, offset=0)).product_ids
+    return (await SearchStore(database).search(environment, Search(q, 10))).product_ids
 
 
 async def test_what_the_graph_shows_is_found_and_what_it_hides_is_forgotten(database: Database) -> None:
@@ -104,7 +115,7 @@ async def test_products_that_the_graph_cannot_show_keep_no_others_out(database: 
     graph.broken = {ids[3], ids[444]}
     actions = SearchActions(SearchStore(database), graph)
     assert await actions.index(ids, call_in(environment)) == graph.broken
-    page = await SearchStore(database).search(environment, "lamp", limit=0, offset=0)
+    page = await SearchStore(database).search(environment, Search("lamp", 0))
     assert page.total == BATCH_MAX - 2
     graph.broken = set(ids)
     with pytest.raises(GraphFailed):
@@ -142,7 +153,7 @@ async def test_events_are_indexed_in_batches_and_one_environment_does_not_hold_u
     store = SearchStore(database)
     async with indexing(bus, SearchActions(store, graph)):
         async with asyncio.timeout(30):
-            while (await store.search(shop, "lamp", limit=0, offset=0)).total < 1000:
+            while (await store.search(shop, Search("lamp", 0))).total < 1000:
                 await asyncio.sleep(0.02)
         assert len([call for call in graph.calls if call.environment_id == shop]) < 50
         graph.broken.clear()

@@ -325,5 +325,6 @@ def require_exactly(shop: Environment, *, price_minor: int) -> None:
 
 
 def total(shop: Environment) -> int:
-    answer = shop.get("/api/search?q=chips&limit=1")
-    return int(answer.json["total"]) if answer.status == 200 else -1
+    """How many products can be found, while the store answers."""
+    answer = shop.graphql("{ searchStatus { documents } }")
+    return int(answer.json["data"]["searchStatus"]["documents"]) if answer.status == 200 else -1

@@ -28,6 +28,7 @@ COMMANDS = {
     "graph": ("graph:graph", "Compose subgraphs into one graph, on this machine alone."),
     "import": ("importing:imports", "Bring files into a store (tenant)."),
     "export": ("exporting:exports", "Write what a store has to files (tenant)."),
+    "search": ("search:search", "The search index of a store: rebuild it, see how it is (operator)."),
     "logs": ("logs:logs", "What a function printed (partner)."),
 }
 

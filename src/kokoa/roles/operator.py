@@ -1,7 +1,7 @@
 """The operator's API under /_kokoa/operator/: what the `kokoa` command asks. Bearer token, JSON, problem+json."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -10,7 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kokoa.edge.tables import RouteTables
+from kokoa.graphql import ExecutionResult
 from kokoa.graphql.errors import ErrorEntry
+from kokoa.kernel.call import DEADLINE_DEFAULT_MS, Call, Caller
+from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Invalid, Unauthenticated
 from kokoa.roles.seams import Administration, Directory, Operations, OperationText
 from kokoa.services.tenants.errors import EnvironmentNotFound
@@ -69,14 +72,38 @@ class _OperationPolicy(msgspec.Struct):
     registered_only: bool
 
 
+class _Rebuild(msgspec.Struct):
+    language: str | None = None
+
+
+_STATUS_FIELDS = (
+    "{ documents generation language lagSeconds indexedAt rebuild { generation language done startedAt } }"
+)
+_SEARCH_STATUS = f"query {{ answer: searchStatus {_STATUS_FIELDS} }}"
+_REBUILD_SEARCH = f"mutation($language: String) {{ answer: rebuildSearch(language: $language) {_STATUS_FIELDS} }}"
+
+
+class GraphRefused(Invalid):
+    """The environment's graph did not do what the operator asked for; the message is its own."""
+
+
 class OperationRefused(Invalid):
     """The environment's graph does not take a document; the message says which and why."""
 
 
-class ChecksDocuments(Protocol):
-    """Says why an environment's graph would refuse a document."""
+class OperatedGraph(Protocol):
+    """The environments' graphs, as the operator needs them."""
 
-    async def check(self, document: str, environment_id: str) -> list[ErrorEntry]: ...
+    async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
+        """Why the graph would refuse a document."""
+        ...
+
+    async def execute(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+    ) -> ExecutionResult: ...
 
 
 class OperatorApi:
@@ -87,7 +114,7 @@ class OperatorApi:
         administration: Administration,
         directory: Directory,
         operations: Operations,
-        graph: ChecksDocuments,
+        graph: OperatedGraph,
         tables: RouteTables,
         *,
         token: str,
@@ -123,6 +150,8 @@ class OperatorApi:
             self._route("POST", _ENVIRONMENT + "/operations", self.register_operations),
             self._route("PUT", _ENVIRONMENT + "/operations", self.set_operation_policy),
             self._route("DELETE", _ENVIRONMENT + "/operations/{operation}", self.remove_operation),
+            self._route("GET", _ENVIRONMENT + "/search", self.search_status),
+            self._route("POST", _ENVIRONMENT + "/search/rebuild", self.rebuild_search),
         ]
 
     def _route(self, method: str, path: str, answer: Callable[[Request], Awaitable[Any]]) -> Route:
@@ -235,6 +264,24 @@ class OperatorApi:
         given = await _body(request, _OperationPolicy)
         environment_id = await self._environment_id(request)
         await self._operations.require(environment_id, given.registered_only, _correlation(request))
+
+    async def search_status(self, request: Request) -> Any:
+        return await self._asked(request, _SEARCH_STATUS, {})
+
+    async def rebuild_search(self, request: Request) -> Any:
+        given = await _body(request, _Rebuild)
+        return await self._asked(request, _REBUILD_SEARCH, {"language": given.language})
+
+    async def _asked(self, request: Request, document: str, variables: dict[str, Any]) -> Any:
+        """The `answer` of an operation on the environment's graph. Raises GraphRefused."""
+        caller = Caller("operator", scopes=frozenset({"storefront", "management"}))
+        call = Call(
+            await self._environment_id(request), caller, _correlation(request), now_ms() + DEADLINE_DEFAULT_MS
+        )
+        result = await self._graph.execute(document, variables, call)
+        if result.errors or not isinstance(result.data, dict):
+            raise GraphRefused("; ".join(str(error.get("message")) for error in result.errors[:3]))
+        return result.data["answer"]
 
     async def _environment_id(self, request: Request) -> str:
         """Raises EnvironmentNotFound."""

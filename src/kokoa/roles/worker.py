@@ -12,16 +12,25 @@ from kokoa.functions.control.logs import APPEND_MAX, FunctionLogs
 from kokoa.functions.host.model import LogRecord
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
+from kokoa.kernel.errors import KokoaError, Unavailable
+from kokoa.kernel.ids import new_correlation_id
 from kokoa.messaging import Bus, Message, SomeFailed, relay
 from kokoa.postgres import Database, Envelope
 from kokoa.processes.steps import reached
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
+from kokoa.services.search.model import Unfinished
 
 _log = structlog.get_logger(__name__)
 
 _INDEX_PATIENCE_MS = 8_000
 _INDEX_AT_ONCE = 3
 _INDEXER = Caller("service", "search", frozenset({"storefront"}))
+_BUILDER = Caller("service", "search", frozenset({"storefront", "management"}))
+_BUILD_STEPS = 20
+_BUILD_PATIENCE_MS = 30_000
+_BUILD_POLL_S = 1.0
+# Events after which the paths of many products are others.
+_MANY_CHANGED = frozenset({"CategoryRenamed", "CategoryMoved"})
 
 
 class DatabaseOutbox:
@@ -64,10 +73,11 @@ def indexer_call(environment_id: str, correlation_id: str) -> Call:
 
 
 class _Named(msgspec.Struct):
-    """A product that events name, and these events."""
+    """A product that events name, and these events.  since_ms: of the first."""
 
     product_id: str
     correlation_id: str
+    since_ms: int
     messages: list[Message]
 
 
@@ -79,10 +89,16 @@ def _named_products(messages: Sequence[Message]) -> dict[str, list[_Named]]:
         product_id = envelope.data.get("product_id")
         if product_id is None:
             continue
-        named = found[envelope.environment_id].setdefault(product_id, _Named(product_id, "", []))
+        named = found[envelope.environment_id].setdefault(product_id, _Named(product_id, "", envelope.time_ms, []))
         named.correlation_id = envelope.correlation_id
         named.messages.append(message)
     return {environment_id: list(named.values()) for environment_id, named in found.items()}
+
+
+def _moved_environments(messages: Sequence[Message]) -> set[str]:
+    """Where categories have other paths now, and with them any number of products that no event names."""
+    subjects = (message.subject.split(".") for message in messages)
+    return {environment_id for _, environment_id, _, event in subjects if event in _MANY_CHANGED}
 
 
 async def keep_index(bus: Bus, search: SearchActions) -> None:
@@ -97,12 +113,15 @@ async def keep_index(bus: Bus, search: SearchActions) -> None:
             call = indexer_call(environment_id, named[-1].correlation_id)
             try:
                 failed = await search.index([one.product_id for one in named], call)
+                await search.store.note_lag(environment_id, now_ms() - min(one.since_ms for one in named))
             except Exception as error:
                 _log.warning("not_indexed", environment_id=environment_id, products=len(named), exc_info=error)
                 failed = frozenset(one.product_id for one in named)
         return [message for one in named if one.product_id in failed for message in one.messages]
 
     async def handle(messages: list[Message]) -> None:
+        for environment_id in _moved_environments(messages):
+            await search.store.begin_rebuild(environment_id, None)
         batches = [
             (environment_id, named[start : start + BATCH_MAX])
             for environment_id, named in _named_products(messages).items()
@@ -114,6 +133,41 @@ async def keep_index(bus: Bus, search: SearchActions) -> None:
             raise SomeFailed(failed)
 
     await bus.consume("EVENTS", "search-index", "events.*.catalog.>", handle, batch=_INDEX_AT_ONCE * BATCH_MAX)
+
+
+async def keep_generations(search: SearchActions) -> None:
+    """Build and remove generations of search indexes, of all environments in turn; each in one process at a time."""
+    while True:
+        waiting = True
+        try:
+            for one in await search.store.unfinished():
+                async with search.store.alone(one.generation) as alone:
+                    if alone and not await _work_on(search, one):
+                        waiting = False
+        except Unavailable as error:
+            _log.warning("generations_wait", error=error.message, detail=error.detail)
+        if waiting:
+            await asyncio.sleep(_BUILD_POLL_S)
+
+
+async def _work_on(search: SearchActions, one: Unfinished) -> bool:
+    """Some steps of one generation, so that all get their turn; whether it can wait."""
+    for _ in range(_BUILD_STEPS):
+        if one.state == "retired":
+            if await search.store.remove(one.environment_id, one.generation):
+                return True
+            continue
+        correlation_id, deadline_ms = new_correlation_id(), now_ms() + _BUILD_PATIENCE_MS
+        manager, reader = (
+            Call(one.environment_id, caller, correlation_id, deadline_ms) for caller in (_BUILDER, _INDEXER)
+        )
+        try:
+            if await search.build(one.generation, manager, reader):
+                return True
+        except KokoaError as error:
+            _log.warning("not_built", environment_id=one.environment_id, error=error.message, detail=error.detail)
+            return True
+    return False
 
 
 class BusLogSink:

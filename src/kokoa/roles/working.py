@@ -12,7 +12,7 @@ from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
-from kokoa.roles.worker import keep_index, keep_logs, relay_outbox
+from kokoa.roles.worker import keep_generations, keep_index, keep_logs, relay_outbox
 from kokoa.services.search.service import SearchService
 
 _log = structlog.get_logger(__name__)
@@ -35,10 +35,12 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         )
         search = services["search"]
         assert isinstance(search, SearchService)
+        indexer = search.indexer(DataOrError(graph))
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
-            keep_index(platform.bus, search.indexer(DataOrError(graph))),
+            keep_index(platform.bus, indexer),
+            keep_generations(indexer),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
         ]

@@ -164,8 +164,11 @@ SCHEMA: GraphQLSchema = build_schema(
     type Query {
       products(limit: Int! = 20, offset: Int! = 0, filter: ProductFilter, sort: ProductSort): [Product!]!
       product(id: ID): Product
-      search(q: String!, limit: Int! = 20, offset: Int! = 0): SearchResults!
+      search(q: String!, limit: Int! = 20, offset: Int! = 0, filter: SearchFilter, sort: SearchSort! = RELEVANCE)
+        : SearchResults!
     }
+    input SearchFilter { category: String  currency: String  minPriceMinor: Int  maxPriceMinor: Int }
+    enum SearchSort { RELEVANCE PRICE_ASC }
     type SearchResults { total: Int!  items: [Product!]! }
     type Product {
       id: ID!  name: String!  slug: String!  description: String!  price: Float  currency: Currency
