@@ -15,6 +15,8 @@ import msgspec
 from kokoa.functions.host.errors import FunctionTooLarge, TooManyRequests
 from kokoa.kernel.call import DEPTH_MAX
 
+_ACCOUNTS_KEPT = 1000
+
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 """AWS's reason when a function's own reserved concurrency is used up."""
 
@@ -190,7 +192,7 @@ class Admission:
         if self._at_reserve(entry):
             return False
         account = self._accounts.get(entry.account_id)
-        return self._host.fits(entry) and (account is None or account.fits(entry))
+        return self._host.fits(entry) and (account is None or not account.places.total or account.fits(entry))
 
     def _change(self, entry: Entry, sign: int) -> None:
         self._host.change(entry, sign)
@@ -198,7 +200,7 @@ class Admission:
         if account is None:
             account = self._accounts[entry.account_id] = self._share_of_account()
         account.change(entry, sign)
-        if not account.places.total:
+        if not account.places.total and len(self._accounts) > _ACCOUNTS_KEPT:
             del self._accounts[entry.account_id]
         running = self._functions.get(entry.function, 0) + sign
         if running:
