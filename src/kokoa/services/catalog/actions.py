@@ -18,7 +18,7 @@ from kokoa.services.catalog.model import (
     Product,
     ProductChanges,
     StatusChange,
-    lowest_price,
+    first_version,
     require_changes,
     require_new_product,
     status_after,
@@ -49,7 +49,7 @@ class CatalogActions:
         for product in new:
             require_new_product(product)
         now = datetime.now(UTC)
-        created = [(_created(new_id(), product, now), product) for product in new]
+        created = [(first_version(new_id(), product, now), product) for product in new]
         try:
             async with self._database.transaction(environment_id) as tx:
                 await _insert(tx, created)
@@ -132,24 +132,6 @@ class CatalogActions:
         """New or renamed."""
         async with self._database.transaction(environment_id) as tx:
             await tx.executemany(queries.put_country, [(c.code, c.name) for c in countries])
-
-
-def _created(product_id: str, new: NewProduct, now: datetime) -> Product:
-    price = lowest_price(new.variants)
-    return Product(
-        id=product_id,
-        slug=new.slug,
-        name=new.name,
-        description=new.description,
-        category_slug=new.category_slug,
-        external_reference=new.external_reference,
-        price_minor=price.amount_minor if price else None,
-        currency=price.currency if price else None,
-        version=1,
-        status=new.status,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 async def _insert(tx: Transaction, created: Sequence[tuple[Product, NewProduct]]) -> None:

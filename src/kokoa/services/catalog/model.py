@@ -110,6 +110,25 @@ def lowest_price(variants: Sequence[NewVariant]) -> Money | None:
     return min((v.price for v in variants if v.price.currency == currency), key=lambda price: price.amount_minor)
 
 
+def first_version(product_id: str, new: NewProduct, now: datetime) -> Product:
+    """The first version of a product."""
+    price = lowest_price(new.variants)
+    return Product(
+        id=product_id,
+        slug=new.slug,
+        name=new.name,
+        description=new.description,
+        category_slug=new.category_slug,
+        external_reference=new.external_reference,
+        price_minor=price.amount_minor if price else None,
+        currency=price.currency if price else None,
+        version=1,
+        status=new.status,
+        created_at=now,
+        updated_at=now,
+    )
+
+
 def sees_unpublished(scopes: AbstractSet[str]) -> bool:
     """Whether a caller with these scopes sees drafts and archived products; all others see published ones only."""
     return "management" in scopes

@@ -26,8 +26,8 @@ from kokoa.services.catalog.model import (
     Product,
     Status,
     Variant,
+    first_version,
     is_plain,
-    lowest_price,
     require_product,
     slug_of,
 )
@@ -245,7 +245,7 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
         plan.variants.extend(changed)
         variants_differ = bool(changed) or len(keep) != len(old)
         if before is None:
-            plan.created.append(_product(product_id, wanted, now))
+            plan.created.append(first_version(product_id, wanted, now))
             plan.outcomes.append(Outcome(row.index, row.reference, "CREATED", product_id, 1))
         else:
             plan.outcomes.append(_update(plan, row, before, wanted, variants_differ))
@@ -322,26 +322,8 @@ def _changed_variants(
     return changed
 
 
-def _product(product_id: str, new: NewProduct, now: datetime) -> Product:
-    price = lowest_price(new.variants)
-    return Product(
-        id=product_id,
-        slug=new.slug,
-        name=new.name,
-        description=new.description,
-        category_slug=new.category_slug,
-        external_reference=new.external_reference,
-        price_minor=price.amount_minor if price else None,
-        currency=price.currency if price else None,
-        version=1,
-        status=new.status,
-        created_at=now,
-        updated_at=now,
-    )
-
-
 def _changed(before: Product, wanted: NewProduct) -> Product:
-    after = _product(before.id, wanted, before.updated_at)
+    after = first_version(before.id, wanted, before.updated_at)
     return msgspec.structs.replace(after, version=before.version, created_at=before.created_at)
 
 
