@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from functions_fixtures.hosting import Hosting, require_sandboxes, running_host
 
-from kokoa.functions.host import relay
+from kokoa.functions.host import shares
 from kokoa.functions.host.relay import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.e2e
@@ -167,16 +167,17 @@ async def test_who_asks_too_fast_waits_or_is_told_so(
     host: Hosting, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five requests at once here, and then one an hour: the sixth would come after the invocation's deadline."""
-    monkeypatch.setattr(relay, "REQUESTS_BURST", 5.0)
-    monkeypatch.setattr(relay, "REQUESTS_PER_S", 1 / 3600)
+    monkeypatch.setattr(shares, "REQUESTS", 5.0)
+    monkeypatch.setattr(shares, "REQUESTS_PER_S", 1 / 3600)
     source = ASK + "def handler(e, c): return [ask(os.environ['APP_LOAD_BALANCER_URL'])[0] for _ in range(8)]"
     before = len(store.requests)
-    # A variable that counts at process start asks for a sandbox of its own, whose doors open after the change.
-    answers = await host.answer(host.function(source, environment={"LC_ALL": "C"}))
-    assert answers == [201] * 5 + [429] * 3
+    # Two functions of an account that has had no sandbox before the change.
+    functions = [host.function(source, account_id="5" * 12) for _ in range(2)]
+    answers = [answer for function in functions for answer in await host.answer(function)]
+    assert answers == [201] * 5 + [429] * 11
     assert len(store.requests) - before == 5
-    monkeypatch.setattr(relay, "REQUESTS_PER_S", 50.0)
-    answers = await host.answer(host.function(source, environment={"LC_ALL": "C"}))
+    monkeypatch.setattr(shares, "REQUESTS_PER_S", 50.0)
+    answers = await host.answer(host.function(source, account_id="6" * 12))
     assert answers == [201] * 8, "who may wait waits"
 
 

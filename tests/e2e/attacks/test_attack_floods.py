@@ -158,7 +158,7 @@ async def test_connections_and_requests(arena: Arena, name: str, event: Any) -> 
     held = len(os.listdir("/proc/self/fd"))
     async with beside(arena) as watch:
         await arena.host.invoke(arena.weapon(name), event)
-        most = runtime_api.BOUNDS.connections + 2 * relay.BOUNDS.connections
+        most = runtime_api.CONNECTIONS_MAX + 2 * relay.CONNECTIONS_MAX
         assert len(os.listdir("/proc/self/fd")) <= held + most + 100
     if name != "slow_requests":  # a byte at a time at the doors is read as it comes: many short turns, no long one
         assert watch.host_s < 1.4

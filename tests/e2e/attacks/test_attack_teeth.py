@@ -17,7 +17,7 @@ import pytest
 from attacks.arena import Arena, open_arena, text_of
 from functions_fixtures.hosting import running_host
 
-from kokoa.functions.host import logs, relay, runtime_api, worker
+from kokoa.functions.host import logs, relay, runtime_api, shares, worker
 from kokoa.functions.host.errors import SandboxUnavailable
 from kokoa.functions.host.sandbox import box
 from kokoa.functions.host.sandbox.cgroups import Limits
@@ -227,7 +227,7 @@ async def test_bounds_of_logs(bare: Arena, monkeypatch: pytest.MonkeyPatch) -> N
     flood = {"flood": "a line without end", "seconds": 3.0}
     bounded = await bare.attack("floods_logs", flood, memory_mb=256)
     before = len(bare.host.logs.records)
-    monkeypatch.setattr(logs, "_READING_SHARE", 100.0)
+    monkeypatch.setattr(shares, "OUTPUT_SHARE", 100.0)
     monkeypatch.setattr(logs, "_BURST_BYTES", 1 << 40)
     # What is left of an account's allowance is its own: another one has none yet.
     assert await bare.attack("floods_logs", flood, memory_mb=256, account_id="2" * 12) > bounded / 2
@@ -248,8 +248,9 @@ async def test_bounds_of_a_head(bare: Arena, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_bounds_of_connections(bare: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = type(relay.BOUNDS)(connections=100_000, burst=100_000, rate_per_s=100_000.0)
-    monkeypatch.setattr(relay, "BOUNDS", wide)
+    monkeypatch.setattr(relay, "CONNECTIONS_MAX", 100_000)
+    monkeypatch.setattr(shares, "VISITS", 100_000.0)
+    monkeypatch.setattr(shares, "VISITS_PER_S", 100_000.0)
     held, most = len(os.listdir("/proc/self/fd")), 0
 
     def look() -> bool:

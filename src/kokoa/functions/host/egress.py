@@ -18,21 +18,16 @@ from typing import cast
 import structlog
 
 from kokoa.functions.host import names
-from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
+from kokoa.functions.host.listening import Listening
 from kokoa.functions.host.sandbox.orders import Endpoint
+from kokoa.functions.host.shares import Shares
 
 _log = structlog.get_logger(__name__)
 
 CONNECTIONS_MAX = 128
-BOUNDS = ListeningBounds(connections=CONNECTIONS_MAX, burst=CONNECTIONS_MAX, rate_per_s=200.0)
 NAMES_ENDPOINT = Endpoint("udp", "127.0.0.1", 53)
 _CONNECT_S = 5.0
 _PACKET_BYTES_MAX = 512
-# The event loop's time that a sandbox's traffic may take: at once, and as a share after that.
-_PASSING_S = 0.5
-_PASSING_SHARE = 0.1
-_QUESTIONS_BURST = 200.0
-_QUESTIONS_PER_S = 100.0
 _TOLD_MAX = 20
 
 Say = Callable[[str], None]
@@ -48,12 +43,11 @@ def split(destination: str) -> tuple[str, int]:
 class Egress:
     """The way out of one sandbox."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, shares: Shares) -> None:
         self._say = say
         self._addresses: dict[str, str] = {}
         self._allowed = ""
-        self._passing = Allowance(_PASSING_S, _PASSING_SHARE)
-        self._questions = Allowance(_QUESTIONS_BURST, _QUESTIONS_PER_S)
+        self._shares = shares
         self._names: socket.socket | None = None
         self._rest: asyncio.TimerHandle | None = None
         self._told: set[str] = set()
@@ -76,7 +70,13 @@ class Egress:
         """Pass on what comes to the sockets that `endpoints` asked for."""
         for listener, destination in zip(listeners, destinations, strict=True):
             self._listening.append(
-                Listening(listener, lambda d=destination: _Inside(self, d), lambda: len(self._inside), BOUNDS)  # type: ignore[misc]
+                Listening(
+                    listener,
+                    lambda d=destination: _Inside(self, d),  # type: ignore[misc]
+                    lambda: len(self._inside),
+                    CONNECTIONS_MAX,
+                    self._shares.visits,
+                )
             )
 
     def begin(self) -> None:
@@ -107,7 +107,7 @@ class Egress:
 
     def spend(self, seconds: float) -> float:
         """Time of the event loop that a connection took; how long to wait before it takes more."""
-        return self._passing.spend(seconds)
+        return self._shares.passing.spend(seconds)
 
     def _hear(self) -> None:
         self._rest = None
@@ -127,7 +127,7 @@ class Egress:
                 self._names.sendto(reply.packet, sender)
         if reply.unknown:
             self._refuse(reply.unknown)
-        wait_s = self._questions.spend(1)
+        wait_s = self._shares.questions.spend(1)
         if wait_s:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._names.fileno())

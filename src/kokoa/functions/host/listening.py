@@ -9,20 +9,11 @@ import socket
 import time
 from collections.abc import Callable
 
-import msgspec
 import structlog
 
 _log = structlog.get_logger(__name__)
 
 _LOOK_AGAIN_S = 0.05
-
-
-class ListeningBounds(msgspec.Struct, frozen=True):
-    """connections: at once.  burst, rate_per_s: how many may come together, and how many after that."""
-
-    connections: int
-    burst: int
-    rate_per_s: float
 
 
 class Allowance:
@@ -33,9 +24,16 @@ class Allowance:
         self._per_s = per_s
         self._credit = most
         self._counted = time.monotonic()
+        self._shared: Allowance | None = None
+
+    def join(self, other: "Allowance") -> None:
+        """From now on this is the other one, which several may spend."""
+        self._shared = other
 
     def spend(self, amount: float) -> float:
         """Spend it, into debt if need be; for how many seconds nothing more should be spent."""
+        if self._shared is not None:
+            return self._shared.spend(amount)
         now = time.monotonic()
         self._credit = min(self._most, self._credit + (now - self._counted) * self._per_s) - amount
         self._counted = now
@@ -43,25 +41,32 @@ class Allowance:
 
     def give_back(self, amount: float) -> None:
         """What was spent for something useful."""
-        self._credit = min(self._most, self._credit + amount)
+        if self._shared is not None:
+            self._shared.give_back(amount)
+        else:
+            self._credit = min(self._most, self._credit + amount)
 
 
 class Listening:
-    """One listening socket in service. connected: how many connections it has now."""
+    """One listening socket in service.
+
+    connected: how many connections it has now.  most: how many it may have.  arrivals: how many may come, how fast.
+    """
 
     def __init__(
         self,
         listener: socket.socket,
         protocol: Callable[[], asyncio.BaseProtocol],
         connected: Callable[[], int],
-        bounds: ListeningBounds,
+        most: int,
+        arrivals: Allowance,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
         self._protocol = protocol
         self._connected = connected
-        self._bounds = bounds
-        self._allowance = Allowance(bounds.burst, bounds.rate_per_s)
+        self._most = most
+        self._arrivals = arrivals
         self._arriving: asyncio.Task[None] | None = None
         self._rest: asyncio.TimerHandle | None = None
         self._open = True
@@ -90,8 +95,8 @@ class Listening:
             _log.warning("listening.no_descriptor", error=str(error))
             self._pause(_LOOK_AGAIN_S)
             return
-        wait_s = self._allowance.spend(1)
-        if self._connected() < self._bounds.connections:
+        wait_s = self._arrivals.spend(1)
+        if self._connected() < self._most:
             self._pause(None)
             self._arriving = asyncio.ensure_future(self._serve(connection, wait_s))
         else:

@@ -32,11 +32,7 @@ _REFILL_BYTES_PER_S = 512 * 1024
 # What a line costs beside its text, so that a flood of short ones ends as soon as one of long ones.
 _LINE_BYTES = 100
 _LINES_AT_ONCE = 4096
-# The event loop's time that reading an account's output may take: at once, and as a share after that.
-_READING_S = 0.5
-_READING_SHARE = 0.05
 _DRAINING_S = 0.05
-_ALLOWANCES_MAX = 10_000
 
 _QUEUE_BYTES_MAX = 32 * 1024 * 1024
 _ACCOUNT_BYTES_MAX = _QUEUE_BYTES_MAX // 4  # so that one partner's flood drops nobody else's lines
@@ -59,15 +55,6 @@ class LogShipper:
         self._bytes_of_account: Counter[str] = Counter()
         self._dropped = 0
         self._filled = asyncio.Event()
-        self._allowances: dict[str, Allowance] = {}
-
-    def allowance(self, account_id: str) -> Allowance:
-        """The event loop's time, in seconds, that reading what this account's functions write may take."""
-        if account_id not in self._allowances:
-            if len(self._allowances) >= _ALLOWANCES_MAX:
-                self._allowances.pop(next(iter(self._allowances)))
-            self._allowances[account_id] = Allowance(_READING_S, _READING_SHARE)
-        return self._allowances[account_id]
 
     def put(self, record: LogRecord, *, share: int = _ACCOUNT_BYTES_MAX) -> bool:
         """Queue a record; False when it is dropped, because the queue or the account's share of it is full."""
@@ -303,18 +290,15 @@ class PipeReader:
     Who writes more than the host should read meets a full pipe, and waits.
     """
 
-    def __init__(self, fd: int, parser: LogParser) -> None:
+    def __init__(self, fd: int, parser: LogParser, allowance: Allowance) -> None:
+        """allowance: seconds of the event loop that reading may take."""
         self._fd = fd
         self._parser = parser
-        self._allowance = Allowance(_READING_S, _READING_SHARE)
+        self._allowance = allowance
         self._rest: asyncio.TimerHandle | None = None
 
-    def start(self, allowance: Allowance) -> None:
-        """Read whenever there is something.
-
-        allowance: seconds of the event loop, shared by an account's sandboxes.
-        """
-        self._allowance = allowance
+    def start(self) -> None:
+        """Read whenever there is something."""
         self._go_on()
 
     def stop(self) -> None:

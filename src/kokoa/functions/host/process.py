@@ -26,6 +26,7 @@ from kokoa.functions.host.sandbox.cgroups import CgroupTree, find_hierarchies, o
 from kokoa.functions.host.sandbox.layout import running_as_root
 from kokoa.functions.host.sandbox.spawning import SpawnerHandle
 from kokoa.functions.host.server import HostServer
+from kokoa.functions.host.shares import AccountShares
 from kokoa.functions.host.staff import Staff, StaffBounds
 from kokoa.functions.host.worker import Outside
 
@@ -97,7 +98,7 @@ async def _serve(
     async with open_session() as session, contextlib.AsyncExitStack() as ending:
         ending.push_async_callback(foundation.ground.spawner.stop)
         shipper, shipped = LogShipper(logs), asyncio.Event()
-        outside = Outside(session, settings.web_url, shipper, cgroups.courtesy)
+        outside = Outside(session, settings.web_url, shipper, cgroups.courtesy, AccountShares())
         staff = Staff(foundation, cache, outside, _staff_bounds(settings), uid_first)
         pool = Pool(staff, Admission(_admission_bounds(settings)), _idle_bounds(settings))
         shipping = asyncio.ensure_future(shipper.run(shipped))

@@ -17,7 +17,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
+from kokoa.functions.host.listening import Listening
+from kokoa.functions.host.shares import REQUESTS_PER_S, Shares
 from kokoa.kernel.clock import now_ms
 
 _log = structlog.get_logger(__name__)
@@ -42,12 +43,9 @@ _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 REQUESTS_MAX = 64
 # More than may ask at once, because clients keep connections for later.
-BOUNDS = ListeningBounds(connections=2 * REQUESTS_MAX, burst=2 * REQUESTS_MAX, rate_per_s=500.0)
+CONNECTIONS_MAX = 2 * REQUESTS_MAX
 BODY_BYTES_MAX = 80 * 1024 * 1024
-# A request takes the event loop, which is everybody's, most of a millisecond; so does passing on half a megabyte.
-REQUESTS_BURST = 300.0
-REQUESTS_PER_S = 300.0
-_REQUEST_BYTES = 512 * 1024
+_REQUEST_BYTES = 512 * 1024  # passing on so much takes as long as a request
 _UPSTREAM_CONNECTIONS_MAX = 512
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_S = 5.0
@@ -82,7 +80,12 @@ class Relay:
     """One door of one sandbox."""
 
     def __init__(
-        self, door: Door, session: aiohttp.ClientSession, web_url: str, current: Callable[[], CurrentCall | None]
+        self,
+        door: Door,
+        session: aiohttp.ClientSession,
+        web_url: str,
+        current: Callable[[], CurrentCall | None],
+        shares: Shares,
     ) -> None:
         """current: the call that is running now, if any."""
         self._door = door
@@ -90,14 +93,15 @@ class Relay:
         self._web_url = web_url.rstrip("/")
         self._current = current
         self._running = 0
-        self._pace = Allowance(REQUESTS_BURST, REQUESTS_PER_S)
+        self._visits = shares.visits
+        self._pace = shares.requests
         # Only the serving protocol; the socket comes from inside the sandbox.
         # Bodies pass as they are: who unpacks a function's bombs is whoever it sends them to.
         self.server = web.Server(self._serve, access_log=None, auto_decompress=False, keepalive_timeout=_KEEP_ALIVE_S)
 
     def open(self, listener: socket.socket) -> Listening:
         """Serve a socket; close the door before the server."""
-        return Listening(listener, self.server, lambda: len(self.server.connections), BOUNDS)
+        return Listening(listener, self.server, lambda: len(self.server.connections), CONNECTIONS_MAX, self._visits)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         call = self._current()
@@ -113,7 +117,7 @@ class Relay:
         wait_s = self._pace.spend(1)
         if wait_s * 1000 > call.deadline_ms - now_ms():
             self._pace.give_back(1)
-            return _problem(429, f"A function may make {REQUESTS_PER_S:.0f} requests a second.", "too-many-requests")
+            return _problem(429, f"An account may make {REQUESTS_PER_S:.0f} requests a second.", "too-many-requests")
         self._running += 1
         try:
             await asyncio.sleep(wait_s)

@@ -15,8 +15,9 @@ import httptools
 import msgspec
 import orjson
 
-from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
+from kokoa.functions.host.listening import Allowance, Listening
 from kokoa.functions.host.model import RESPONSE_BYTES_MAX
+from kokoa.functions.host.shares import Shares
 
 _PREFIX = b"/2018-06-01/runtime/"
 _NEXT = _PREFIX + b"invocation/next"
@@ -29,11 +30,8 @@ HEAD_BYTES_MAX = 1024 * 1024 + _HEADER_BYTES_MAX
 _FRAMING_BYTES_MAX = 1024 * 1024  # what chunks add to a body, and trailers
 _BODY_READ_MAX = 4 * RESPONSE_BYTES_MAX  # a runtime whose answer is a bit too large is told so, and goes on
 CONNECTIONS_MAX = 32
-BOUNDS = ListeningBounds(connections=CONNECTIONS_MAX, burst=2 * CONNECTIONS_MAX, rate_per_s=100.0)
 
 _READ_S = 15e-6  # what the event loop spends on a read before our code sees it
-_IDLE_WORK_S = 0.05
-_IDLE_SHARE = 0.05
 _REST_MAX_S = 1.0
 
 _REASONS = {
@@ -93,7 +91,7 @@ class Misuse(Exception):
 class RuntimeConnection(asyncio.Protocol):
     """One connection of the runtime; requests on it come one after the other.
 
-    pace: the time of the event loop that a sandbox may take for what leads to nothing, shared by its connections.
+    pace: the time of the event loop that may be taken for what leads to nothing, shared by an account's connections.
     What is over it is read later: a head in many pieces, chunks of a byte, refused requests.
     """
 
@@ -297,7 +295,14 @@ class RuntimeConnection(asyncio.Protocol):
             )
 
 
-def open_runtime_api(listener: socket.socket, conversation: Conversation, connected: Callable[[], int]) -> Listening:
+def open_runtime_api(
+    listener: socket.socket, conversation: Conversation, connected: Callable[[], int], shares: Shares
+) -> Listening:
     """Serve one sandbox's socket. connected: how many connections its conversation has."""
-    pace = Allowance(_IDLE_WORK_S, _IDLE_SHARE)
-    return Listening(listener, lambda: RuntimeConnection(conversation, pace), connected, BOUNDS)
+    return Listening(
+        listener,
+        lambda: RuntimeConnection(conversation, shares.idle_work),
+        connected,
+        CONNECTIONS_MAX,
+        shares.arrivals,
+    )

@@ -36,6 +36,7 @@ from kokoa.functions.host.runtimes import Runtime
 from kokoa.functions.host.sandbox.box import Box
 from kokoa.functions.host.sandbox.cgroups import Limits
 from kokoa.functions.host.sandbox.courtesy import Courtesy
+from kokoa.functions.host.shares import AccountShares, Shares
 from kokoa.kernel.clock import now_ms
 from kokoa.processes.steps import reached
 
@@ -61,6 +62,7 @@ class Outside(msgspec.Struct, frozen=True):
     web_url: str
     shipper: LogShipper
     courtesy: Courtesy
+    shares: AccountShares
 
 
 class _Ended(msgspec.Struct, frozen=True):
@@ -99,15 +101,16 @@ class Worker:
         self._identity = secrets.token_hex(16)
         self._listening: list[Listening] = []
         self._relays: list[Relay] = []
-        self._egress = Egress(self._say)
+        self._shares = Shares()
+        self._egress = Egress(self._say, self._shares)
         self._connections: set[RuntimeConnection] = set()
         self._parked: RuntimeConnection | None = None
         self._current: _Current | None = None
         self._lender: InvokeRequest | None = None
         self._stream: LogStream | None = None
         self._lines = LineParser(self._write_lines)
-        self._output = PipeReader(box.output, self._lines)
-        self._frames = PipeReader(box.log, FrameParser(self._write_frame))
+        self._output = PipeReader(box.output, self._lines, self._shares.output)
+        self._frames = PipeReader(box.log, FrameParser(self._write_frame), self._shares.output)
         self._initialised: asyncio.Future[None]
         self._init_started = 0.0
         self._init_ms = 0.0
@@ -146,13 +149,14 @@ class Worker:
     async def serve(self) -> None:
         """Serve the sockets from inside the sandbox."""
         api, store, aws = self._box.listeners
-        self._listening.append(open_runtime_api(api, self, lambda: len(self._connections)))
+        self._listening.append(open_runtime_api(api, self, lambda: len(self._connections), self._shares))
         for door, listener in (("store", store), ("aws", aws)):
             relay = Relay(
                 "store" if door == "store" else "aws",
                 self._outside.session,
                 self._outside.web_url,
                 self._current_call,
+                self._shares,
             )
             self._relays.append(relay)
             self._listening.append(relay.open(listener))
@@ -168,14 +172,14 @@ class Worker:
             listeners = await self._box.listen(self._egress.endpoints(function.egress))
             self._egress.serve(listeners, function.egress)
         self.function = function
+        self._shares.join(self._outside.shares.of(function.account_id))
         self._lender = request
         self._credentials_ms = now_ms()
         self._stream = LogStream(self._outside.shipper, function, self._identity)
         self._stream.begin(request.request_id, request.correlation_id)
         self._stream.write_platform(f"INIT_START Runtime Version: {self.runtime.banner}\tRuntime Version ARN: \n")
-        allowance = self._outside.shipper.allowance(function.account_id)
-        self._output.start(allowance)
-        self._frames.start(allowance)
+        self._output.start()
+        self._frames.start()
         self._init_started = time.perf_counter()
         message = {
             "handler": function.handler,

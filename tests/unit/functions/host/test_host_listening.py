@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from kokoa.functions.host.listening import Allowance, Listening, ListeningBounds
+from kokoa.functions.host.listening import Allowance, Listening
 
 
 class Guest(asyncio.Protocol):
@@ -37,7 +37,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_one_too_many_is_hung_up_on(listener: socket.socket) -> None:
-    listening = Listening(listener, Guest, lambda: Guest.here, ListeningBounds(3, 100, 100))
+    listening = Listening(listener, Guest, lambda: Guest.here, 3, Allowance(100, 100))
     with contextlib.ExitStack() as stack:
         guests = [stack.enter_context(socket.create_connection(listener.getsockname())) for _ in range(3)]
         await until(lambda: Guest.here == 3)
@@ -52,7 +52,7 @@ async def test_one_too_many_is_hung_up_on(listener: socket.socket) -> None:
 
 async def test_who_comes_too_soon_waits(listener: socket.socket) -> None:
     """Ten may come together; the eleventh comes an hour later here, although there is room for it."""
-    listening = Listening(listener, Guest, lambda: Guest.here, ListeningBounds(100, 10, 1 / 3600))
+    listening = Listening(listener, Guest, lambda: Guest.here, 100, Allowance(10, 1 / 3600))
     with contextlib.ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(socket.create_connection(listener.getsockname()))
@@ -64,7 +64,7 @@ async def test_who_comes_too_soon_waits(listener: socket.socket) -> None:
 
 
 async def test_nobody_comes_once_it_is_closed(listener: socket.socket) -> None:
-    listening = Listening(listener, Guest, lambda: Guest.here, ListeningBounds(1, 1, 1))
+    listening = Listening(listener, Guest, lambda: Guest.here, 1, Allowance(1, 1))
     listening.close()
     listening.close()
     with socket.create_connection(listener.getsockname()):
@@ -80,3 +80,14 @@ async def test_an_allowance_grows_with_time_and_knows_its_debt() -> None:
     allowance.give_back(100)
     assert allowance.spend(10) == 0, "no more than the most"
     assert allowance.spend(1) > 0
+
+
+def test_those_who_join_spend_the_same_credit() -> None:
+    account, first, second = Allowance(10, 1 / 3600), Allowance(10, 1 / 3600), Allowance(10, 1 / 3600)
+    first.spend(9)
+    first.join(account)
+    second.join(account)
+    assert first.spend(6) == 0, "what was spent before is forgiven"
+    assert second.spend(6) > 0
+    first.give_back(6)
+    assert second.spend(4) == 0

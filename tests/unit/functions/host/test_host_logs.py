@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kokoa.functions.host import logs
+from kokoa.functions.host.listening import Allowance
 from kokoa.functions.host.logs import FrameParser, LineParser, LogShipper, LogStream, PipeReader, Usage, report_line
 from kokoa.functions.host.model import FunctionSpec, LogRecord
 from kokoa.kernel.clock import now_ms
@@ -190,8 +191,8 @@ async def test_who_writes_without_end_is_not_read_without_end(monkeypatch: pytes
     monkeypatch.setattr("kokoa.functions.host.logs.time.perf_counter", lambda: float(next(seconds)))
     reading, writing = os.pipe2(os.O_NONBLOCK)
     tally = Tally()
-    reader = PipeReader(reading, tally)
-    reader.start(LogShipper(Sink()).allowance("a"))
+    reader = PipeReader(reading, tally, Allowance(0.5, 0.05))
+    reader.start()
     for _ in range(200):
         with contextlib.suppress(BlockingIOError):
             os.write(writing, bytes(65536))
