@@ -79,8 +79,6 @@ class Listening:
             self._loop.remove_reader(self._listener.fileno())
         if self._rest is not None:
             self._rest.cancel()
-        if self._arriving is not None:
-            self._arriving.cancel()
 
     def _listen(self) -> None:
         if self._open:
@@ -105,14 +103,20 @@ class Listening:
                 self._pause(wait_s)
 
     async def _serve(self, connection: socket.socket, wait_s: float) -> None:
-        """One after the other: who is on the way must be counted before the next one comes."""
+        """One after the other: who is on the way must be counted before the next one comes.
+
+        Never cancelled: uvloop would tell the protocol of a connection that it has closed, and never of its end.
+        """
         try:
             connection.setblocking(False)
-            await self._loop.connect_accepted_socket(self._protocol, connection)
+            transport, _ = await self._loop.connect_accepted_socket(self._protocol, connection)
         except BaseException as error:
             connection.close()
             if not isinstance(error, OSError):  # gone already is nothing to tell
                 raise
+        else:
+            if not self._open:
+                transport.abort()
         if self._open:
             self._rest = self._loop.call_later(wait_s, self._listen)
 

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import ClassVar
 
 import pytest
+import uvloop
 
 from kokoa.functions.host.listening import Allowance, Listening
 
@@ -14,9 +16,11 @@ class Guest(asyncio.Protocol):
     """A connection that counts itself."""
 
     here: int = 0
+    known: ClassVar[list[asyncio.BaseTransport]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         Guest.here += 1
+        Guest.known.append(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         Guest.here -= 1
@@ -61,6 +65,36 @@ async def test_who_comes_too_soon_waits(listener: socket.socket) -> None:
             await asyncio.sleep(0)
         assert Guest.here in (10, 11)
         listening.close()
+
+
+def test_who_arrives_as_it_closes_is_told_of_its_end() -> None:
+    """On the loop of the host: a connection that nobody ends stays for as long as the host runs."""
+
+    async def arrive(turns: int) -> None:
+        Guest.here = 0
+        Guest.known.clear()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            listening = Listening(server, Guest, lambda: Guest.here, 10, Allowance(10, 10))
+            with socket.create_connection(server.getsockname()) as guest:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                listening.close()
+                for transport in Guest.known:
+                    transport.close()
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                assert Guest.here == 0, turns
+                server.close()
+                guest.settimeout(30)
+                with contextlib.suppress(ConnectionResetError):
+                    assert guest.recv(1) == b""
+
+    async def arrive_at_each_turn() -> None:
+        for turns in range(12):
+            await arrive(turns)
+
+    uvloop.run(arrive_at_each_turn())
 
 
 async def test_nobody_comes_once_it_is_closed(listener: socket.socket) -> None:
