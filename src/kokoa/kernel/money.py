@@ -5,9 +5,9 @@ import msgspec
 from kokoa.kernel.errors import Invalid
 
 # ISO 4217 currencies whose minor unit is not one hundredth.
-_EXPONENTS = {
-    "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "TND": 3, "VND": 0,
-}  # fmt: skip
+_EXPONENTS = dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0) | dict.fromkeys(
+    "BHD IQD JOD KWD LYD OMR TND".split(), 3
+)
 _MINOR_UNITS = (1, 10, 100, 1000)
 
 # ISO 4217, list one, without funds, metals and codes for testing.
