@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: up test lint faults bench soak lock reset help
+.PHONY: up test lint faults fuzz bench soak lock reset help
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ lint: $(STAMP)-dev  ## ruff, mypy strict, import-linter
 
 faults: $(STAMP)-dev  ## kill every process at every step, fill the disk, stop the servers: half an hour
 	@FAULTS=complete $(BIN)/python -m pytest tests/e2e/faults
+
+fuzz: $(STAMP)-dev  ## 5,000 made-up requests to every operation of GraphQL and REST
+	@FUZZ_CASES=$${FUZZ_CASES:-3400} $(BIN)/python -m pytest tests/e2e/test_fuzz.py -s
 
 bench: $(STAMP)-dev  ## benchmarks against their floors, printed as ratios
 	@$(BIN)/python -m benchmarks

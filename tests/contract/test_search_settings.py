@@ -57,7 +57,13 @@ def shop(search_index: SearchService) -> Shop:
 
 
 async def test_synonyms_are_found_one_way_or_both_and_by_phrases(shop: Shop) -> None:
-    for name in ("Big television set", "Sofa", "Grand couch", "Setting of a television", "Set beside television lamp"):
+    for name in (
+        "Big television set",
+        "Sofa",
+        "Grand couch",
+        "Setting of a television",
+        "Set beside television lamp",
+    ):
         await shop.put(name)
     assert await shop.found("telly") == []
     assert await shop.data(ADD, word="Telly", meanings=["Television set"]) == [

@@ -5,9 +5,11 @@ import msgspec
 from kokoa.kernel.errors import Invalid
 
 # ISO 4217 currencies whose minor unit is not one hundredth.
-_EXPONENTS = dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0) | dict.fromkeys(
-    "BHD IQD JOD KWD LYD OMR TND".split(), 3
-)
+_EXPONENTS = {
+    "BHD": 3, "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "IQD": 3, "ISK": 0, "JOD": 3, "JPY": 0, "KMF": 0, "KRW": 0,
+    "KWD": 3, "LYD": 3, "OMR": 3, "PYG": 0, "RWF": 0, "TND": 3, "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0,
+    "XPF": 0,
+}  # fmt: skip
 _MINOR_UNITS = (1, 10, 100, 1000)
 
 # ISO 4217, list one, without funds, metals and codes for testing.
