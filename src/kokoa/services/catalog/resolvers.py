@@ -36,21 +36,20 @@ from kokoa.services.catalog.store import CatalogStore
 Arguments = Mapping[str, Any]
 
 
-class _HeardStatus(msgspec.Struct):
+class _HeardProduct(msgspec.Struct):
+    product_id: str = ""
     status: str = ""
     previous_status: str = ""
 
 
 class _Heard(msgspec.Struct):
-    """What a subscription needs of an event. key: a product's id, if it is a product's event."""
+    """What a subscription needs of an event. It is a product's event if it names one."""
 
-    type: str
-    key: str
-    data: _HeardStatus
+    data: _HeardProduct
 
     def is_for(self, wanted: AbstractSet[str] | None, *, published_only: bool) -> bool:
         """wanted: ids of products, or None for all."""
-        if not self.type.startswith("Product") or (wanted is not None and self.key not in wanted):
+        if not self.data.product_id or (wanted is not None and self.data.product_id not in wanted):
             return False
         return not published_only or "PUBLISHED" in (self.data.status, self.data.previous_status)
 
@@ -154,7 +153,7 @@ class CatalogResolvers:
             async for payload in events:
                 heard = msgspec.json.decode(payload, type=_Heard)
                 if heard.is_for(wanted, published_only=_published_only(call)):
-                    yield {"id": heard.key}
+                    yield {"id": heard.data.product_id}
 
     async def changed_products(self, parents: Sequence[Arguments], _: Arguments, call: Call) -> Sequence[Any]:
         return await self.product_references(parents, call)
