@@ -32,6 +32,7 @@ from kokoa.services.catalog.model import (
     slug_of,
 )
 from kokoa.services.catalog.store import CatalogStore
+from kokoa.services.catalog.types.inputs import read_details
 
 Arguments = Mapping[str, Any]
 
@@ -199,17 +200,28 @@ class CatalogResolvers:
         return [found.get(representation["code"]) for representation in representations]
 
     async def create_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        new = _new_product(args["input"])
-        created = self._actions.create_product(call.environment_id, new, correlation_id=call.correlation_id)
+        given = args["input"]
+        created = self._actions.create_product(
+            call.environment_id,
+            _new_product(given),
+            details=read_details(given, given["variants"]),
+            correlation_id=call.correlation_id,
+        )
         return [await created]
 
     async def update_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]
         changes = ProductChanges(given.get("name"), given.get("description"), given.get("category"))
+        details = read_details(given)
         product_id = require_id(given["id"], field="id")
         return [
             await self._actions.update_product(
-                call.environment_id, product_id, given["version"], changes, correlation_id=call.correlation_id
+                call.environment_id,
+                product_id,
+                given["version"],
+                changes,
+                details=details,
+                correlation_id=call.correlation_id,
             )
         ]
 
@@ -233,7 +245,14 @@ class CatalogResolvers:
 
 def _new_product(given: Arguments) -> NewProduct:
     variants = tuple(
-        NewVariant(v["sku"], v.get("name", ""), Money(v["price_minor"], v["currency"])) for v in given["variants"]
+        NewVariant(
+            v["sku"],
+            v.get("name", ""),
+            Money(v["price_minor"], v["currency"]),
+            v.get("weight_grams"),
+            v.get("external_reference"),
+        )
+        for v in given["variants"]
     )
     return NewProduct(
         name=given["name"],

@@ -17,6 +17,7 @@ from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.catalog.types.actions import TypeActions
+from kokoa.services.catalog.types.fields import DetailFields
 from kokoa.services.catalog.types.resolvers import ATTRIBUTE_VALUE, TypeResolvers
 from kokoa.services.catalog.types.store import TypeStore
 
@@ -35,12 +36,14 @@ class CatalogService:
         categories = CategoryResolvers(category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
-        types = TypeResolvers(TypeStore(database), TypeActions(database))
+        type_store = TypeStore(database)
+        types = TypeResolvers(type_store, TypeActions(database))
+        details = DetailFields(type_store, self.store)
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table(), **types.table()},
+            resolvers={**own.table(), **bulk.table(), **types.table(), **details.table()},
             scalars={"DateTime": DATE_TIME, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,
         )

@@ -100,6 +100,9 @@ def _as_id(value: Any) -> str:
         return ""
 
 
+NO_CHANGE = DetailsChange()
+
+
 def changed_details(
     before: Details,
     change: DetailsChange,
@@ -132,6 +135,13 @@ def changed_details(
                 f"{other!r} and {sku!r} have the same values of all options.", field=f"{given.at}options"
             )
     return Details(kind, attributes, options, variants)
+
+
+def differ(before: Details, after: Details) -> bool:
+    """Whether there is anything to write."""
+    own = (after.type, after.attributes, after.options) != (before.type, before.attributes, before.options)
+    skus = before.variants.keys() | after.variants.keys()
+    return own or any(before.variants.get(sku, _NOTHING) != after.variants.get(sku, _NOTHING) for sku in skus)
 
 
 def type_after(before: Details, change: DetailsChange, known: Mapping[str, ProductType]) -> ProductType | None:

@@ -117,3 +117,42 @@ SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::
 -- name: products_there
 -- Which of these products there are.
 SELECT id FROM products WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
+
+-- name: attributes_of_products
+-- Values of products, and in further rows each of their types once.
+WITH wanted AS (
+    SELECT product_id, type_id, attributes FROM product_details
+     WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) AND type_id IS NOT NULL
+)
+SELECT product_id AS owner_id, type_id, attributes, NULL AS key, NULL AS name, NULL AS version FROM wanted
+UNION ALL
+SELECT NULL, id, attributes, key, name, version FROM product_types
+ WHERE environment_id = $1 AND id IN (SELECT type_id FROM wanted);
+
+-- name: attributes_of_variants
+-- Values of variants ($2, of the products $3), and in further rows each of their products' types once.
+WITH wanted AS (
+    SELECT w.variant_id, d.type_id, o.attributes FROM unnest($2::uuid[], $3::uuid[]) AS w (variant_id, product_id)
+      JOIN product_details d ON d.environment_id = $1 AND d.product_id = w.product_id AND d.type_id IS NOT NULL
+      JOIN variant_details o ON o.environment_id = $1 AND o.variant_id = w.variant_id
+)
+SELECT variant_id AS owner_id, type_id, attributes, NULL AS key, NULL AS name, NULL AS version FROM wanted
+UNION ALL
+SELECT NULL, id, attributes, key, name, version FROM product_types
+ WHERE environment_id = $1 AND id IN (SELECT type_id FROM wanted);
+
+-- name: types_of_products
+-- The types that these products have.
+SELECT d.product_id, t.id, t.key, t.name, t.attributes, t.version FROM product_details d
+  JOIN product_types t ON t.environment_id = d.environment_id AND t.id = d.type_id
+ WHERE d.environment_id = $1 AND d.product_id = ANY ($2::uuid[]);
+
+-- name: options_of_products
+-- The options of products.
+SELECT product_id, options FROM product_details WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]);
+
+-- name: options_of_variants
+-- What variants ($2, of the products $3) have of each option, and the options.
+SELECT w.variant_id, o.options AS chosen, d.options FROM unnest($2::uuid[], $3::uuid[]) AS w (variant_id, product_id)
+  JOIN product_details d ON d.environment_id = $1 AND d.product_id = w.product_id
+  JOIN variant_details o ON o.environment_id = $1 AND o.variant_id = w.variant_id;

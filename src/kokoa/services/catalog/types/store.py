@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.services.catalog.model import Variant
 from kokoa.services.catalog.types.definitions import Owner
 from kokoa.services.catalog.types.details import Details, Option, VariantDetails
 from kokoa.services.catalog.types.model import AttributeDefinition, ProductType
@@ -39,8 +40,63 @@ class TypeStore:
         row = await self._database.fetchrow(environment_id, queries.type_by_key, key)
         return type_of(row) if row else None
 
+    async def of_products(self, environment_id: str, product_ids: Sequence[str]) -> dict[str, ProductType]:
+        """By product id; products without a type are missing."""
+        rows = await self._database.fetch(environment_id, queries.types_of_products, product_ids)
+        kinds: dict[str, ProductType] = {}
+        return {str(row[0]): kinds.setdefault(str(row[1]), type_of(row[1:])) for row in rows}
 
-def type_of(row: Row) -> ProductType:
+    async def attributes_of_products(
+        self, environment_id: str, product_ids: Sequence[str]
+    ) -> dict[str, tuple[ProductType, dict[str, Any]]]:
+        """(type, values by key) by product id; products without a type are missing."""
+        return _valued(await self._database.fetch(environment_id, queries.attributes_of_products, product_ids))
+
+    async def attributes_of_variants(
+        self, environment_id: str, variants: Sequence[Variant]
+    ) -> dict[str, tuple[ProductType, dict[str, Any]]]:
+        """(type, values by key) by variant id; variants without any are missing."""
+        ids = [[one.id for one in variants], [one.product_id for one in variants]]
+        return _valued(await self._database.fetch(environment_id, queries.attributes_of_variants, *ids))
+
+    async def options_of_products(
+        self, environment_id: str, product_ids: Sequence[str]
+    ) -> dict[str, tuple[Option, ...]]:
+        """By product id; products without anything are missing."""
+        rows = await self._database.fetch(environment_id, queries.options_of_products, product_ids)
+        return {str(product_id): _read_options(options) for product_id, options in rows}
+
+    async def options_of_variants(
+        self, environment_id: str, variants: Sequence[Variant]
+    ) -> dict[str, list[tuple[Option, str]]]:
+        """(option, the variant's value) by variant id, in the options' order; variants without any are missing."""
+        ids = [[one.id for one in variants], [one.product_id for one in variants]]
+        rows = await self._database.fetch(environment_id, queries.options_of_variants, *ids)
+        found: dict[str, list[tuple[Option, str]]] = {}
+        for variant_id, chosen, options in rows:
+            values = msgspec.json.decode(chosen)
+            found[str(variant_id)] = [
+                (option, values[option.key]) for option in _read_options(options) if option.key in values
+            ]
+        return found
+
+
+def _valued(rows: Sequence[Row]) -> dict[str, tuple[ProductType, dict[str, Any]]]:
+    kinds = {
+        row["type_id"]: ProductType(
+            str(row["type_id"]), row["key"], row["name"], _read_definitions(row["attributes"]), row["version"]
+        )
+        for row in rows
+        if row["owner_id"] is None
+    }
+    return {
+        str(row["owner_id"]): (kinds[row["type_id"]], msgspec.json.decode(row["attributes"]))
+        for row in rows
+        if row["owner_id"] is not None
+    }
+
+
+def type_of(row: Row | Sequence[Any]) -> ProductType:
     """A row of any of the statements that read types."""
     type_id, key, name, attributes, version = row
     return ProductType(str(type_id), key, name, _read_definitions(attributes), version)
