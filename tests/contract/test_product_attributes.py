@@ -309,3 +309,86 @@ async def test_changes_of_attributes_are_told(shop: Shop, catalog: tuple[Catalog
         made,
     )
     assert [row["event_type"] for row in rows] == ["ProductCreated", "ProductUpdated"]
+
+
+LIST = "query List($filter: ProductFilter) { products(filter: $filter) { name } }"
+TESTS: list[tuple[dict[str, Any], str]] = [
+    ({"productType": "lamp"}, "abc"),
+    ({"productType": ["shade", "none"]}, "d"),
+    ({"not": {"productType": "lamp"}}, "de"),
+    ({"attributes": [{"key": "care", "equals": "dry cloth"}]}, "ab"),
+    ({"attributes": [{"key": "care", "in": ["none", "wet cloth"]}]}, "c"),
+    ({"attributes": [{"key": "care", "in": []}]}, ""),
+    ({"attributes": [{"key": "power", "equals": 7}]}, "ad"),
+    ({"attributes": [{"key": "power", "min": 7}]}, "acd"),
+    ({"attributes": [{"key": "power", "min": 7, "max": 7.5}]}, "ad"),
+    ({"attributes": [{"key": "power", "max": 6.99}]}, "b"),
+    ({"attributes": [{"key": "sockets", "max": -1}]}, "b"),
+    ({"attributes": [{"key": "dimmable", "equals": True}]}, "c"),
+    ({"attributes": [{"key": "since", "min": "2026-01-31", "max": "2026-12-31"}]}, "a"),
+    ({"attributes": [{"key": "since", "min": "2025-01-01"}]}, "ab"),
+    ({"attributes": [{"key": "material", "equals": "oak"}]}, "b"),
+    ({"attributes": [{"key": "deposit", "min": {"amountMinor": 200, "currency": "EUR"}}]}, "a"),
+    ({"attributes": [{"key": "deposit", "max": {"amountMinor": 300, "currency": "USD"}}]}, "b"),
+    ({"attributes": [{"key": "rooms", "equals": "attic"}]}, "ac"),
+    ({"attributes": [{"key": "ean", "equals": "402"}]}, "b"),
+    ({"attributes": [{"key": "ean", "min": "401"}]}, "ab"),
+    ({"attributes": [{"key": "care", "equals": "dry cloth"}, {"key": "power", "min": 7}]}, "a"),
+    ({"not": {"attributes": [{"key": "care", "equals": "dry cloth"}]}}, "cde"),
+    ({"or": [{"attributes": [{"key": "power", "min": 99}]}, {"namePrefix": "e"}]}, "ce"),
+]  # fmt: skip
+
+
+async def test_lists_are_filtered_by_type_and_attributes(shop: Shop) -> None:
+    await create_type(shop, "shade", [{"key": "power", "name": "Power", "type": "INTEGER"}])
+    eur, usd = ({"amountMinor": 250, "currency": currency} for currency in ("EUR", "USD"))
+    goods: dict[str, dict[str, Any]] = {
+        "a": {"care": "dry cloth", "power": 7, "since": "2026-01-31", "deposit": eur, "rooms": ["hall", "attic"]},
+        "b": {
+            "care": "dry cloth",
+            "power": "6.9",
+            "sockets": -1,
+            "since": "2025-12-31",
+            "material": "oak",
+            "deposit": usd,
+        },
+        "c": {"care": "wet cloth", "power": 100, "dimmable": True, "rooms": ["attic"]},
+    }
+    for number, (name, values) in enumerate(goods.items()):
+        attributes = [attribute(key, value) for key, value in values.items()]
+        own = [attribute("ean", f"40{number + 1}")] if name != "c" else []
+        await create(shop, name, attributes=attributes, variants=[variant(name, attributes=own)])
+    await create(shop, "d", productType="shade", attributes=[attribute("power", 7)])
+    await create(shop, "e", productType="")
+    await create(Shop(shop.service), "x", productType="")
+    for given, names in TESTS:
+        found = await shop.data(LIST, STOREFRONT, filter=given)
+        assert "".join(one["name"] for one in found["products"]) == names, given
+        total = "query($filter: ProductFilter) { productConnection(filter: $filter) { totalCount } }"
+        assert (await shop.data(total, filter=given))["productConnection"]["totalCount"] == len(names), given
+
+
+@pytest.mark.parametrize(
+    ("tests", "code"),
+    [
+        ([{"key": "power"}], "INVALID_FILTER"),
+        ([{"key": "power", "equals": 1, "min": 1}], "INVALID_FILTER"),
+        ([{"key": "power", "equals": [1]}], "INVALID_FILTER"),
+        ([{"key": "power", "equals": 10**30}], "INVALID_FILTER"),
+        ([{"key": "power", "min": 2, "max": 1}], "INVALID_FILTER"),
+        ([{"key": "power", "min": 2, "max": "3"}], "INVALID_FILTER"),
+        ([{"key": "power", "min": True}], "INVALID_FILTER"),
+        ([{"key": "power", "equals": {"amountMinor": 1, "currency": "no"}}], "INVALID_FILTER"),
+        ([{"key": "power", "in": list(range(101))}], "INVALID_FILTER"),
+        ([{"key": "power", "equals": 1}] * 21, "INVALID_FILTER"),
+        ([{"key": "p" * 65, "equals": 1}], "INVALID_FILTER"),
+        ([{"key": "care", "equals": "x" * 10_001}], "INVALID_FILTER"),
+        ([{"key": "ca\x00re", "equals": "x"}], "INVALID_TEXT"),
+        ([{"key": "care", "equals": "x\x00"}], "INVALID_TEXT"),
+        ([{"key": "care", "equals": "x\ud800"}], "INVALID_TEXT"),
+    ],
+)
+async def test_filters_by_attribute_that_make_no_sense_are_refused(shop: Shop, tests: list[Any], code: str) -> None:
+    error = (await shop.ask(LIST, variables={"filter": {"attributes": tests}})).errors[0]
+    assert error["extensions"]["code"] == code
+    assert error["extensions"]["field"].startswith("filter.attributes")
