@@ -48,6 +48,24 @@ VARIANT_ROWS = """
       FROM generate_series(1, $2::integer) n
 """
 
+TYPE_ROWS = """
+    INSERT INTO product_types (environment_id, id, key, name, attributes)
+    SELECT $1::uuid, md5('t' || $1::text || n)::uuid, 'kind' || n, 'Kind', '[]' FROM generate_series(0, 99) n
+"""
+DETAIL_ROWS = """
+    INSERT INTO product_details (environment_id, product_id, type_id, attributes, options)
+    SELECT $1::uuid, md5($1::text || n)::uuid, md5('t' || $1::text || n % 100)::uuid, '{}', '[]'
+      FROM generate_series(1, $2::integer) n
+"""
+# An ean that is nearly the only one, a material that a third of the products has, a power of many values.
+VALUE_ROWS = """
+    INSERT INTO attribute_values (environment_id, product_id, owner_id, key, position, value)
+    SELECT $1::uuid, md5($1::text || n)::uuid, md5($1::text || n)::uuid, one.key, 0, one.value
+      FROM generate_series(1, $2::integer) n, LATERAL (VALUES
+           ('ean', '=' || n), ('material', '=' || (ARRAY['brass', 'oak', 'steel'])[n % 3 + 1]),
+           ('power', '#' || (10::numeric ^ 24 + (n % 9000) * 10::numeric ^ 9)::numeric(30, 0))) AS one (key, value)
+"""
+
 
 class Reader:
     """Runs statements as the service does and keeps the plans that PostgreSQL took."""
@@ -78,7 +96,11 @@ async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> Asy
         await admin.execute(SUBCATEGORIES, environment)
         await admin.execute(PRODUCT_ROWS, environment, PRODUCTS)
         await admin.execute(VARIANT_ROWS, environment, PRODUCTS)
-    await admin.execute("VACUUM (ANALYZE) products, variants, categories")
+        await admin.execute(TYPE_ROWS, environment)
+        await admin.execute(DETAIL_ROWS, environment, PRODUCTS)
+        await admin.execute(VALUE_ROWS, environment, PRODUCTS)
+    await admin.execute("VACUUM (ANALYZE) products, variants, categories, product_types, product_details")
+    await admin.execute("VACUUM (ANALYZE) attribute_values")
     await admin.execute(
         """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
            SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
@@ -112,6 +134,10 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     (PRICES, "products_by_price"),
     ({"skus": ["SKU-1", "SKU-2"]}, "variants_sku"),
     ({"external_references": ["erp-1", "erp-2"]}, "products_external_reference"),
+    # Where the planner does not know how many types are asked for, it may walk the products and look at each one's.
+    ({"product_type": ["kind7"]}, r"product_details_(by_type|pkey)"),
+    ({"attributes": [{"key": "ean", "equals": "77"}]}, "attribute_values_by_value"),
+    ({"attributes": [{"key": "power", "min": 500, "max": 500.5}]}, "attribute_values_by_value"),
     ({"created_from": moment(100), "created_to": moment(200)}, "products_by_created"),
     ({"updated_from": moment(100), "updated_to": moment(200)}, "products_by_updated"),
 ]
@@ -123,6 +149,8 @@ def assert_read_by(plan: str, index: str) -> None:
     assert "Index Cond" in plan, plan
     assert "Seq Scan on products" not in plan, plan
     assert "Seq Scan on variants" not in plan, plan
+    assert "Seq Scan on attribute_values" not in plan, plan
+    assert "Seq Scan on product_details" not in plan, plan
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -137,6 +165,18 @@ async def test_each_filter_reads_an_index(reader: Reader, published_only: bool, 
         for make in (count_statement, exists_statement):
             text, values = make(wanted)
             assert_read_by(await reader.plan(text, *values, mode=mode), index)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_value_that_many_have_reads_values_by_their_index(reader: Reader, mode: str) -> None:
+    """Which way the page itself is read is the planner's choice."""
+    tests = [{"key": "material", "in": ["oak"]}, {"key": "power", "max": 4000}]
+    text, values = list_statement(read({"attributes": tests}), Sort(), backwards=False, limit=21, offset=0)
+    plan = await reader.plan(text, *values, mode=mode)
+    assert re.search(
+        r"Index( Only)? Scan.* using attribute_values_(by_value|pkey)\b|Bitmap Index Scan on attribute_", plan
+    )
+    assert "Seq Scan" not in plan, plan
 
 
 @pytest.mark.parametrize("mode", MODES)

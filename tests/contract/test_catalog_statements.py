@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from contract.catalog_shop import MANAGEMENT, STOREFRONT, Shop
+from contract.test_product_types import create_type
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.kernel.money import Money
 from kokoa.postgres import Database
 from kokoa.postgres.database import PinnedConnection
 from kokoa.services.catalog.model import Category, NewProduct, NewVariant
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.catalog.types.details import DetailsChange, NewOption, Option, VariantChange
 
 PARTS = "id name price status variants { sku } category { path name }"
 PAGE = "pageInfo { hasNextPage hasPreviousPage endCursor } totalCount"
@@ -26,6 +28,17 @@ LISTS = {
              limit: $n, sort: {field: PRICE, direction: DESC},
              filter: {or: [{nameContains: "thing"}, {skus: ["none"]}], not: {category: "nowhere"}}) { PARTS } }""",
         4,
+    ),
+    "types, attributes and options": (
+        """query($n: Int!) { products(limit: $n) {
+             productType { key } attributes { key display reference { id } } attribute(key: "power") { number }
+             options { key } variants { attributes { key } options { value } product { id } } } }""",
+        10,
+    ),
+    "filtered by type and attribute": (
+        """query($n: Int!) { products(limit: $n, filter: {
+             productType: "lamp", attributes: [{key: "power", min: 1}]}) { PARTS } }""",
+        3,
     ),
     "connection": (
         """query($n: Int!, $after: String) { productConnection(first: $n, after: $after, filter: {currency: "EUR"}) {
@@ -58,6 +71,9 @@ LISTS = {
     ),
 }
 
+LIKE = {"key": "like", "name": "Like", "type": "REFERENCE"}
+VARIANT_LEVEL = {"key": "ean", "name": "EAN", "type": "TEXT", "level": "VARIANT"}
+
 
 @pytest.fixture(scope="module")
 async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
@@ -75,7 +91,15 @@ async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
         )
         for n in range(110)
     ]
-    await shop.service.actions.create_products(shop.environment_id, products, correlation_id=new_correlation_id())
+    await create_type(shop, "lamp", [{"key": "power", "name": "P", "type": "NUMBER"}, LIKE, VARIANT_LEVEL])
+    size = NewOption(Option("size", "Size", ("S",)), "S")
+    details = [
+        DetailsChange("lamp", (("power", n + 1),), (size,), {f"SKU-{n}": VariantChange((("ean", f"{n}"),))})
+        for n in range(110)
+    ]
+    await shop.service.actions.create_products(
+        shop.environment_id, products, details=details, correlation_id=new_correlation_id()
+    )
     return shop
 
 

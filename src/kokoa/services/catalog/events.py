@@ -96,3 +96,26 @@ class CategoriesOrdered(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.parent_id or "roots"
+
+
+class ProductTypeEvent(Event, frozen=True, kw_only=True):
+    """What all events of a product type have. product_type: its key."""
+
+    product_type_id: str
+    product_type: str
+    version: int
+
+    def key(self) -> str:
+        return self.product_type_id
+
+
+class ProductTypeCreated(ProductTypeEvent, frozen=True, kw_only=True):
+    """A product type is there to be used."""
+
+
+class ProductTypeUpdated(ProductTypeEvent, frozen=True, kw_only=True):
+    """A product type has another name or other attributes; products that changed with it are told one by one."""
+
+
+class ProductTypeDeleted(ProductTypeEvent, frozen=True, kw_only=True):
+    """A product type that no product had is gone."""

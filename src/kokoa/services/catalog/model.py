@@ -21,6 +21,7 @@ DESCRIPTION_MAX = 20_000
 SKU_MAX = 64
 REFERENCE_MAX = 128
 PRICE_MINOR_MAX = 2**31 - 1  # GraphQL's Int
+WEIGHT_GRAMS_MAX = 1_000_000_000
 
 Status = Literal["DRAFT", "PUBLISHED", "ARCHIVED"]
 StatusChange = Literal["publish", "unpublish", "archive", "restore"]
@@ -37,6 +38,9 @@ class Variant(msgspec.Struct, frozen=True):
     name: str
     price_minor: int
     currency: str
+    weight_grams: int | None = None
+    external_reference: str | None = None
+    version: int = 1
 
     @property
     def price(self) -> float:
@@ -82,6 +86,8 @@ class NewVariant(msgspec.Struct, frozen=True):
     sku: str
     name: str
     price: Money
+    weight_grams: int | None = None
+    external_reference: str | None = None
 
 
 class NewProduct(msgspec.Struct, frozen=True):
@@ -209,10 +215,13 @@ def require_product(product: NewProduct) -> None:
     if len(product.variants) > VARIANTS_MAX:
         raise InvalidProduct(f"A product has at most {VARIANTS_MAX} variants.", field="variants")
     for index, variant in enumerate(product.variants):
-        _require_variant(variant, f"variants.{index}")
+        require_variant(variant, f"variants.{index}.")
     skus = [variant.sku for variant in product.variants]
     if len(set(skus)) < len(skus):
         raise InvalidProduct("Two variants have the same SKU.", field="variants")
+    references = [one.external_reference for one in product.variants if one.external_reference is not None]
+    if len(set(references)) < len(references):
+        raise InvalidProduct("Two variants have the same externalReference.", field="variants")
 
 
 def require_changes(changes: ProductChanges) -> None:
@@ -227,11 +236,16 @@ def require_changes(changes: ProductChanges) -> None:
         require_plain(changes.category_slug, "category")
 
 
-def _require_variant(variant: NewVariant, field: str) -> None:
-    _require_text(variant.sku, f"{field}.sku", SKU_MAX)
-    _require_text(variant.name, f"{field}.name", NAME_MAX, may_be_empty=True)
+def require_variant(variant: NewVariant, at: str) -> None:
+    """at: what stands before each field's name. Raises InvalidProduct, which names the field."""
+    _require_text(variant.sku, f"{at}sku", SKU_MAX)
+    _require_text(variant.name, f"{at}name", NAME_MAX, may_be_empty=True)
     if not 0 <= variant.price.amount_minor <= PRICE_MINOR_MAX:
-        raise InvalidProduct(f"priceMinor must be 0 to {PRICE_MINOR_MAX}.", field=f"{field}.priceMinor")
+        raise InvalidProduct(f"priceMinor must be 0 to {PRICE_MINOR_MAX}.", field=f"{at}priceMinor")
+    if variant.weight_grams is not None and not 0 <= variant.weight_grams <= WEIGHT_GRAMS_MAX:
+        raise InvalidProduct(f"weightGrams must be 0 to {WEIGHT_GRAMS_MAX}.", field=f"{at}weightGrams")
+    if variant.external_reference is not None:
+        _require_text(variant.external_reference, f"{at}externalReference", REFERENCE_MAX)
 
 
 def _require_text(text: str, field: str, most: int, *, may_be_empty: bool = False) -> None:

@@ -81,17 +81,18 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
 
 -- name: variants_of_products
 -- All variants of these products, each product's in its order.
-SELECT id, product_id, sku, name, price_minor, currency FROM variants
+SELECT id, product_id, sku, name, price_minor, currency, weight_grams, external_reference, version FROM variants
  WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) ORDER BY product_id, position;
 
 -- name: variants_by_ids
 -- The variants with these ids, in any order.
-SELECT id, product_id, sku, name, price_minor, currency FROM variants
+SELECT id, product_id, sku, name, price_minor, currency, weight_grams, external_reference, version FROM variants
  WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
 
 -- name: published_variants_by_ids
 -- The variants with these ids of published products, in any order.
-SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency FROM variants v
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version
+  FROM variants v
   JOIN products p ON p.environment_id = v.environment_id AND p.id = v.product_id AND p.status = 'PUBLISHED'
  WHERE v.environment_id = $1 AND v.id = ANY ($2::uuid[]);
 
@@ -108,8 +109,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- name: insert_variant
 -- A variant of a product.
-INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency, weight_grams,
+                      external_reference)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: update_product
 -- Change what is not null, when the version is the expected one.

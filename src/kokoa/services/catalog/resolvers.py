@@ -32,25 +32,25 @@ from kokoa.services.catalog.model import (
     slug_of,
 )
 from kokoa.services.catalog.store import CatalogStore
+from kokoa.services.catalog.types.inputs import read_details
 
 Arguments = Mapping[str, Any]
 
 
-class _HeardStatus(msgspec.Struct):
+class _HeardProduct(msgspec.Struct):
+    product_id: str = ""
     status: str = ""
     previous_status: str = ""
 
 
 class _Heard(msgspec.Struct):
-    """What a subscription needs of an event. key: a product's id, if it is a product's event."""
+    """What a subscription needs of an event. It is a product's event if it names one."""
 
-    type: str
-    key: str
-    data: _HeardStatus
+    data: _HeardProduct
 
     def is_for(self, wanted: AbstractSet[str] | None, *, published_only: bool) -> bool:
         """wanted: ids of products, or None for all."""
-        if not self.type.startswith("Product") or (wanted is not None and self.key not in wanted):
+        if not self.data.product_id or (wanted is not None and self.data.product_id not in wanted):
             return False
         return not published_only or "PUBLISHED" in (self.data.status, self.data.previous_status)
 
@@ -154,7 +154,7 @@ class CatalogResolvers:
             async for payload in events:
                 heard = msgspec.json.decode(payload, type=_Heard)
                 if heard.is_for(wanted, published_only=_published_only(call)):
-                    yield {"id": heard.key}
+                    yield {"id": heard.data.product_id}
 
     async def changed_products(self, parents: Sequence[Arguments], _: Arguments, call: Call) -> Sequence[Any]:
         return await self.product_references(parents, call)
@@ -200,17 +200,28 @@ class CatalogResolvers:
         return [found.get(representation["code"]) for representation in representations]
 
     async def create_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        new = _new_product(args["input"])
-        created = self._actions.create_product(call.environment_id, new, correlation_id=call.correlation_id)
+        given = args["input"]
+        created = self._actions.create_product(
+            call.environment_id,
+            _new_product(given),
+            details=read_details(given, given["variants"]),
+            correlation_id=call.correlation_id,
+        )
         return [await created]
 
     async def update_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]
         changes = ProductChanges(given.get("name"), given.get("description"), given.get("category"))
+        details = read_details(given)
         product_id = require_id(given["id"], field="id")
         return [
             await self._actions.update_product(
-                call.environment_id, product_id, given["version"], changes, correlation_id=call.correlation_id
+                call.environment_id,
+                product_id,
+                given["version"],
+                changes,
+                details=details,
+                correlation_id=call.correlation_id,
             )
         ]
 
@@ -234,7 +245,14 @@ class CatalogResolvers:
 
 def _new_product(given: Arguments) -> NewProduct:
     variants = tuple(
-        NewVariant(v["sku"], v.get("name", ""), Money(v["price_minor"], v["currency"])) for v in given["variants"]
+        NewVariant(
+            v["sku"],
+            v.get("name", ""),
+            Money(v["price_minor"], v["currency"]),
+            v.get("weight_grams"),
+            v.get("external_reference"),
+        )
+        for v in given["variants"]
     )
     return NewProduct(
         name=given["name"],

@@ -16,6 +16,13 @@ from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
+from kokoa.services.catalog.types.actions import TypeActions
+from kokoa.services.catalog.types.fields import DetailFields
+from kokoa.services.catalog.types.resolvers import ATTRIBUTE_VALUE, TypeResolvers
+from kokoa.services.catalog.types.store import TypeStore
+from kokoa.services.catalog.variants.actions import VariantActions
+from kokoa.services.catalog.variants.resolvers import VariantResolvers
+from kokoa.services.catalog.variants.store import VariantStore
 
 NAME = "catalog"
 FOLDER = Path(__file__).parent
@@ -32,11 +39,15 @@ class CatalogService:
         categories = CategoryResolvers(category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
+        type_store = TypeStore(database)
+        types = TypeResolvers(type_store, TypeActions(database))
+        details = DetailFields(type_store, self.store)
+        variants = VariantResolvers(VariantStore(database), self.store, VariantActions(database))
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table()},
-            scalars={"DateTime": DATE_TIME},
+            resolvers={**own.table(), **bulk.table(), **types.table(), **details.table(), **variants.table()},
+            scalars={"DateTime": DATE_TIME, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,
         )

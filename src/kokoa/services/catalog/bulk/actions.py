@@ -99,7 +99,9 @@ async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) ->
     slugs = [row.slug or slug_for(row) for row in rows if row.slug or row.reference not in products]
     skus = [variant.sku for row in rows for variant in row.variants or ()]
     of_slugs, of_skus = await store.owners(tx, list(filter(is_plain, slugs)), list(filter(is_plain, skus)))
-    return Known(products, variants, of_slugs, of_skus, categories)
+    given = [one.external_reference for row in rows for one in row.variants or () if one.external_reference]
+    of_references = await store.reference_owners(tx, list(filter(is_plain, given)))
+    return Known(products, variants, of_slugs, of_skus, of_references, categories)
 
 
 async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:

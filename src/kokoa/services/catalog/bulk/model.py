@@ -109,12 +109,14 @@ class Known(msgspec.Struct, frozen=True):
     """What the store has, as far as a batch touches it.
 
     products: by reference.  variants: by product id, each product's in its order.  slugs, skus: whose they are.
+    references: (product id, SKU) of the variants that have them.
     """
 
     products: Mapping[str, Product]
     variants: Mapping[str, Sequence[Variant]]
     slugs: Mapping[str, str]
     skus: Mapping[str, str]
+    references: Mapping[str, tuple[str, str]]
     categories: Categories
 
 
@@ -206,7 +208,13 @@ def _new_variant(position: int, given: Mapping[str, Any]) -> NewVariant:
     currency = given["currency"]
     if currency not in CURRENCIES:
         raise UnknownCurrency(f"{currency!r} is no currency of ISO 4217.", field=f"variants.{position}.currency")
-    return NewVariant(given["sku"], given.get("name", ""), Money(given["price_minor"], currency))
+    return NewVariant(
+        given["sku"],
+        given.get("name", ""),
+        Money(given["price_minor"], currency),
+        given.get("weight_grams"),
+        given.get("external_reference"),
+    )
 
 
 def looks_like_id(reference: str) -> bool:
@@ -222,7 +230,7 @@ def slug_for(row: Row) -> str:
 def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], now: datetime) -> Changes:
     """What to write, as if the rows were applied one after the other; a row that cannot be is left out whole."""
     plan = Changes([], [], [], [], [])
-    slugs, skus = dict(known.slugs), dict(known.skus)
+    slugs, skus, references = dict(known.slugs), dict(known.skus), dict(known.references)
     for row in rows:
         before = known.products.get(row.reference)
         old = known.variants.get(before.id, ()) if before else ()
@@ -232,7 +240,8 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
         except KokoaError as error:
             plan.outcomes.append(failure_of(row.index, row.reference, error))
             continue
-        if taken := _taken(wanted, row, product_id, slugs, skus):
+        taken = _taken(wanted, row, product_id, slugs, skus) or _reference_taken(wanted, product_id, references)
+        if taken:
             plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=taken))
             continue
         slugs[wanted.slug] = product_id
@@ -241,6 +250,9 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
             plan.gone.append(gone.id)
             skus.pop(gone.sku, None)
         skus.update((sku, product_id) for sku in keep)
+        references.update(
+            (one.external_reference, (product_id, one.sku)) for one in wanted.variants if one.external_reference
+        )
         changed = _changed_variants(wanted.variants, old, product_id, make_id)
         plan.variants.extend(changed)
         variants_differ = bool(changed) or len(keep) != len(old)
@@ -302,6 +314,19 @@ def _taken(
     return None
 
 
+def _reference_taken(
+    wanted: NewProduct, product_id: str, references: Mapping[str, tuple[str, str]]
+) -> Failure | None:
+    keep = {variant.sku for variant in wanted.variants}
+    for position, variant in enumerate(wanted.variants):
+        owner = references.get(variant.external_reference or "", (product_id, variant.sku))
+        gone = owner[0] == product_id and owner[1] not in keep
+        if owner != (product_id, variant.sku) and not gone:
+            message = f"Another variant has the externalReference {variant.external_reference!r}."
+            return Failure(AlreadyTaken.code, message, f"variants.{position}.externalReference")
+    return None
+
+
 def _changed_variants(
     wanted: Sequence[NewVariant], old: Sequence[Variant], product_id: str, make_id: Callable[[], str]
 ) -> list[tuple[int, Variant]]:
@@ -316,6 +341,9 @@ def _changed_variants(
             one.name,
             one.price.amount_minor,
             one.price.currency,
+            one.weight_grams if one.weight_grams is not None or not was else was[1].weight_grams,
+            one.external_reference if one.external_reference is not None or not was else was[1].external_reference,
+            was[1].version if was else 1,
         )
         if was != (position, variant):
             changed.append((position, variant))

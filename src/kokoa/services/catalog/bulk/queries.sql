@@ -16,7 +16,7 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
 
 -- name: variants_of_products
 -- All variants of these products, each product's in its order.
-SELECT id, product_id, sku, name, price_minor, currency FROM variants
+SELECT id, product_id, sku, name, price_minor, currency, weight_grams, external_reference, version FROM variants
  WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) ORDER BY product_id, position;
 
 -- name: slug_owners
@@ -26,6 +26,11 @@ SELECT slug, id FROM products WHERE environment_id = $1 AND slug = ANY ($2::text
 -- name: sku_owners
 -- Which products have these SKUs.
 SELECT sku, product_id FROM variants WHERE environment_id = $1 AND sku = ANY ($2::text[]);
+
+-- name: variant_reference_owners
+-- Which variants have these external references.
+SELECT external_reference, product_id, sku FROM variants
+ WHERE environment_id = $1 AND external_reference = ANY ($2::text[]);
 
 -- name: insert_products
 -- New products, one element of each array for each.
@@ -51,11 +56,14 @@ DELETE FROM variants WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
 
 -- name: put_variants
 -- Variants, new or changed, one element of each array for each. A variant keeps its product and its SKU.
-INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency)
-SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::text[])
+INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency, weight_grams,
+                      external_reference)
+SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                         $9::integer[], $10::text[])
 ON CONFLICT (environment_id, id) DO UPDATE
    SET position = excluded.position, name = excluded.name, price_minor = excluded.price_minor,
-       currency = excluded.currency;
+       currency = excluded.currency, weight_grams = excluded.weight_grams,
+       external_reference = excluded.external_reference, version = variants.version + 1;
 
 -- name: products_by_reference
 -- A page of products that have a reference, in its order.

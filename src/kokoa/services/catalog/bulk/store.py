@@ -10,7 +10,7 @@ import msgspec
 from kokoa.postgres import Database, Row, Transaction, load_queries
 from kokoa.services.catalog.bulk.model import Change, Changes, looks_like_id, read_export_cursor
 from kokoa.services.catalog.model import Product, Variant
-from kokoa.services.catalog.store import product_of
+from kokoa.services.catalog.store import product_of, variant_of
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -67,9 +67,15 @@ async def lock_known(
     if products:
         theirs = [product.id for product in products.values()]
         for row in await tx.fetch(queries.variants_of_products, theirs):
-            variant_id, product_id, *fields = row
-            variants[str(product_id)].append(Variant(str(variant_id), str(product_id), *fields))
+            variant = variant_of(row)
+            variants[variant.product_id].append(variant)
     return products, variants
+
+
+async def reference_owners(tx: Transaction, references: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """(product id, SKU) of the variants that have these external references."""
+    rows = await tx.fetch(queries.variant_reference_owners, references) if references else []
+    return {reference: (str(owner), sku) for reference, owner, sku in rows}
 
 
 async def owners(tx: Transaction, slugs: Sequence[str], skus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -92,10 +98,20 @@ async def write(tx: Transaction, changes: Changes) -> None:
         await tx.execute(queries.delete_variants, changes.gone)
     if changes.variants:
         rows = [
-            (v.id, v.product_id, position, v.sku, v.name, v.price_minor, v.currency)
+            (
+                v.id,
+                v.product_id,
+                position,
+                v.sku,
+                v.name,
+                v.price_minor,
+                v.currency,
+                v.weight_grams,
+                v.external_reference,
+            )
             for position, v in changes.variants
         ]
-        await tx.execute(queries.put_variants, *_columns(rows, 7))
+        await tx.execute(queries.put_variants, *_columns(rows, 9))
 
 
 def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:

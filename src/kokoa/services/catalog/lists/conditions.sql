@@ -43,6 +43,21 @@ name_folded LIKE lower({0}::text)
 -- One of the variants has one of these SKUs.
 id IN (SELECT product_id FROM variants WHERE environment_id = $1 AND sku = ANY ({0}::text[]))
 
+-- name: product_type
+-- Of one of the types with these keys.
+id IN (SELECT product_id FROM product_details WHERE environment_id = $1
+          AND type_id IN (SELECT id FROM product_types WHERE environment_id = $1 AND key = ANY ({0}::text[])))
+
+-- name: attribute_values
+-- The product, or one of its variants, has one of these values of an attribute.
+id IN (SELECT product_id FROM attribute_values
+        WHERE environment_id = $1 AND key = {0}::text AND value = ANY ({1}::text[]))
+
+-- name: attribute_range
+-- The product, or one of its variants, has a value of an attribute within these, themselves included.
+id IN (SELECT product_id FROM attribute_values
+        WHERE environment_id = $1 AND key = {0}::text AND value >= {1}::text AND value <= {2}::text)
+
 -- name: external_references
 -- One of these keys of another system.
 external_reference = ANY ({0}::text[])

@@ -9,6 +9,8 @@ from kokoa.kernel.money import is_currency
 from kokoa.services.catalog.errors import InvalidFilter
 from kokoa.services.catalog.lists.model import AllOf, AnyOf, Condition, Filter, Not, Sort
 from kokoa.services.catalog.model import NAME_MAX, REFERENCE_MAX, SKU_MAX, require_plain
+from kokoa.services.catalog.types.filters import read_attribute
+from kokoa.services.catalog.types.model import KEY_MAX
 
 DEPTH_MAX = 5
 CONDITIONS_MAX = 64
@@ -18,6 +20,8 @@ PART_MIN = 3
 # Each asks the trigrams first, for which many names may be a match.
 PARTS_MAX = 3
 PATH_MAX = 1_000
+# Each is a look into another table.
+ATTRIBUTES_MAX = 20
 
 _Given = Mapping[str, Any]
 
@@ -43,6 +47,7 @@ class _Reader:
     def __init__(self) -> None:
         self._counted = 0
         self._parts = 0
+        self._attributes = 0
 
     def read(self, given: _Given, at: str, depth: int) -> Filter:
         if depth > DEPTH_MAX:
@@ -58,6 +63,7 @@ class _Reader:
             if value is not None:
                 self._count(at)
                 parts.append(read(value, f"{at}.{_camel(name)}"))
+        parts += self._attribute_tests(given, at)
         parts += _category(given, at)
         parts += _price(given, at)
         _require_order(given, "created_from", "created_to", at)
@@ -69,6 +75,14 @@ class _Reader:
         if given.get("not") is not None:
             parts.append(Not(self.read(given["not"], f"{at}.not", depth + 1)))
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+    def _attribute_tests(self, given: _Given, at: str) -> list[Filter]:
+        tests = given.get("attributes") or ()
+        self._attributes += len(tests)
+        if self._attributes > ATTRIBUTES_MAX:
+            raise InvalidFilter(f"A filter names at most {ATTRIBUTES_MAX} attributes.", field=f"{at}.attributes")
+        read = (read_attribute(one, f"{at}.attributes.{index}") for index, one in enumerate(tests))
+        return [Condition(name, values) for name, values in read]
 
     def _several(self, given: Sequence[_Given], at: str, depth: int) -> tuple[Filter, ...]:
         if not given:
@@ -123,6 +137,7 @@ _READERS: Mapping[str, Callable[[Any, str], Filter]] = {
     "name_contains": _part,
     "skus": _texts("skus", SKU_MAX),
     "external_references": _texts("external_references", REFERENCE_MAX),
+    "product_type": _texts("product_type", KEY_MAX),
     "created_from": _moment("created_from"),
     "created_to": _moment("created_to"),
     "updated_from": _moment("updated_from"),

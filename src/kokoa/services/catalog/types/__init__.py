@@ -1,0 +1,1 @@
+"""Product types: typed attributes of products and variants, and the options by which variants differ."""

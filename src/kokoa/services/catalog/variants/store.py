@@ -1,0 +1,30 @@
+"""queries.sql ⇄ model."""
+
+from pathlib import Path
+
+from kokoa.postgres import Database, load_queries
+from kokoa.services.catalog.model import Variant
+from kokoa.services.catalog.store import variant_of
+
+queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+
+class VariantStore:
+    """Reads of one environment each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def by_key(
+        self,
+        environment_id: str,
+        *,
+        sku: str | None = None,
+        external_reference: str | None = None,
+        published_only: bool = False,
+    ) -> Variant | None:
+        """By one of the two.  published_only: not of drafts and archived products."""
+        row = await self._database.fetchrow(environment_id, queries.variant_by_key, sku, external_reference)
+        if row is None or (published_only and row["status"] != "PUBLISHED"):
+            return None
+        return variant_of(row[:-1])
