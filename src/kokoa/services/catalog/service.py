@@ -16,6 +16,9 @@ from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
+from kokoa.services.catalog.translations.actions import TranslationActions
+from kokoa.services.catalog.translations.resolvers import TranslationResolvers
+from kokoa.services.catalog.translations.store import TranslationStore
 
 NAME = "catalog"
 FOLDER = Path(__file__).parent
@@ -32,11 +35,12 @@ class CatalogService:
         categories = CategoryResolvers(category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
+        translations = TranslationResolvers(TranslationStore(database), self.store, TranslationActions(database))
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table()},
+            resolvers={**own.table(), **bulk.table(), **translations.table()},
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )
