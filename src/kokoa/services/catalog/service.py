@@ -14,6 +14,11 @@ from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
+from kokoa.services.catalog.media.actions import MediaActions, MediaSweeper
+from kokoa.services.catalog.media.imaging_process import Imaging
+from kokoa.services.catalog.media.objects import MediaObjects
+from kokoa.services.catalog.media.resolvers import MediaResolvers
+from kokoa.services.catalog.media.store import MediaStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.catalog.translations.actions import TranslationActions
@@ -25,9 +30,9 @@ FOLDER = Path(__file__).parent
 
 
 class CatalogService:
-    """The service on its database.  feed: of its own events, for subscriptions."""
+    """The service on its database.  feed: of its own events, for subscriptions.  objects: where pictures are."""
 
-    def __init__(self, database: Database, feed: Feed) -> None:
+    def __init__(self, database: Database, feed: Feed, objects: MediaObjects) -> None:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
@@ -36,11 +41,14 @@ class CatalogService:
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
         translations = TranslationResolvers(TranslationStore(database), self.store, TranslationActions(database))
+        media_store = MediaStore(database)
+        self.media_sweeper = MediaSweeper(media_store, objects)
+        media = MediaResolvers(media_store, self.store, MediaActions(database, objects, Imaging()))
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table(), **translations.table()},
+            resolvers={**own.table(), **bulk.table(), **translations.table(), **media.table()},
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )
