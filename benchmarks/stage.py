@@ -27,7 +27,7 @@ from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.database import PinnedConnection
 from kokoa.postgres.vault import Vault
-from kokoa.roles.parts import compose_core
+from kokoa.roles.parts import compose_core, media_objects
 from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
 from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
@@ -185,7 +185,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
         bus = await Bus.connect(require_servers(settings)[1], name="benchmark")
         stack.push_async_callback(bus.close)
         catalog, search = (
-            CatalogService(databases["catalog"], Feed(bus, "catalog")),
+            CatalogService(databases["catalog"], Feed(bus, "catalog"), media_objects(settings)),
             SearchService(databases["search"]),
         )
         services = {"tenants": tenants, "catalog": catalog, "search": search}

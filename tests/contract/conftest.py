@@ -8,6 +8,7 @@ from contract.catalog_shop import open_database
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
+from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER as catalog_folder
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import FOLDER as search_folder
@@ -15,11 +16,19 @@ from kokoa.services.search.service import SearchService
 
 
 @pytest.fixture(scope="module")
-async def catalog(postgres: str, nats_server: EmbeddedNats) -> AsyncIterator[tuple[CatalogService, Database]]:
+async def media_objects(tmp_path_factory: pytest.TempPathFactory) -> MediaObjects:
+    """Where pictures are, one for a test file."""
+    return MediaObjects.in_folder(tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture(scope="module")
+async def catalog(
+    postgres: str, nats_server: EmbeddedNats, media_objects: MediaObjects
+) -> AsyncIterator[tuple[CatalogService, Database]]:
     """The service and its database, one for a test file: each test has environments of its own."""
     async with open_database(postgres, "catalog", catalog_folder / "migrations") as database:
         bus = await Bus.connect(nats_server.url, name="test-catalog")
-        yield CatalogService(database, Feed(bus, "catalog")), database
+        yield CatalogService(database, Feed(bus, "catalog"), media_objects), database
         await bus.close()
 
 

@@ -15,6 +15,7 @@ from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
 from kokoa.services.catalog.categories import model
 from kokoa.services.catalog.categories.store import queries
+from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER, CatalogService
 from servers import SERVICE_PASSWORD
 
@@ -325,7 +326,9 @@ async def test_what_was_there_before_the_tree_stays(postgres: str, bus: Bus, tmp
     await migrate(dsn, [ServiceSchema("catalog", FOLDER / "migrations", SERVICE_PASSWORD)])
     new = await Database.connect(service_dsn(dsn, "catalog", SERVICE_PASSWORD), service="catalog", pool_size=1)
     for environment in environments:
-        shop = Shop(CatalogService(new, Feed(bus, "catalog")), environment)
+        shop = Shop(
+            CatalogService(new, Feed(bus, "catalog"), MediaObjects.in_folder(tmp_path / "objects")), environment
+        )
         found = await shop.data("{ categories { slug path depth products { status name } } }", STOREFRONT)
         assert found["categories"] == [
             {"slug": "lamps", "path": "lamps", "depth": 1, "products": [{"status": "PUBLISHED", "name": "A"}]}

@@ -1,5 +1,6 @@
 """The pages' own commands, run as they stand there against a running store; then a look at what they promise."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,24 @@ def the_file_is_in_the_shop(store: RunningStore, printed: str) -> None:
     )
 
 
+def the_product_has_a_picture_and_a_german_name(store: RunningStore, printed: str) -> None:
+    """The answers of the commands: the picture, its file as a storefront gets it, the texts in German."""
+    lines = printed.splitlines()
+    sent = json.loads(next(line for line in lines if line.startswith('{"id"')))
+    assert (sent["alt"], sent["width"], sent["height"], sent["product"]["version"]) == ("An easel", 320, 240, 2)
+    headers = {line.lower() for line in lines}
+    assert {"content-type: image/jpeg", "cache-control: public, max-age=31536000, immutable"} <= headers
+    found = json.loads(lines[-1])["data"]["localizedProduct"]
+    assert found["localized"] == {"name": "Howto-Staffelei", "nameLocale": "de", "description": "Beechwood."}
+    assert found["seo"] == {"title": "Howto-Staffelei", "description": "Beechwood."}
+    thumbnail = store.storefront(sent["thumbnail"])
+    assert (thumbnail.status, thumbnail.headers["content-type"]) == (200, "image/webp")
+    other = store.request(sent["thumbnail"], headers={"X-Tenant-ID": "nobody"})
+    assert other.status == 404
+
+
 PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
+    "how-to/add-pictures.md": the_product_has_a_picture_and_a_german_name,
     "how-to/bring-a-partner-in.md": a_partner_can_work,
     "how-to/import-products.md": the_file_is_in_the_shop,
 }

@@ -11,6 +11,7 @@ from kokoa.edge.environments import EnvironmentDirectory, Environments, TokenVer
 from kokoa.edge.extensions import Extensions, FunctionInvoker
 from kokoa.edge.graph import Graph, GraphqlEndpoint
 from kokoa.edge.limits import RateLimits
+from kokoa.edge.native.media import MediaFiles, MediaRoutes
 from kokoa.edge.native.operations import NativeOperation
 from kokoa.edge.native.serve import NativeRoutes
 from kokoa.edge.reserved import Reserved
@@ -30,7 +31,7 @@ class EdgeParts:
     """Everything that the edge is given; `roles` fills it.
 
     is_aws_request, aws: the AWS endpoint behind the same port.  operations: the native routes, by name.
-    schema: the graph as every storefront sees it, for the API description.
+    schema: the graph as every storefront sees it, for the API description.  media: the storage of pictures.
     """
 
     directory: EnvironmentDirectory
@@ -41,6 +42,7 @@ class EdgeParts:
     registered: RegisteredOperations
     schema: Callable[[], GraphQLSchema]
     operations: Mapping[str, NativeOperation]
+    media: MediaFiles
     invoker: FunctionInvoker
     is_aws_request: Callable[[Scope], bool]
     aws: ASGIApp
@@ -64,6 +66,7 @@ def create_edge_app(parts: EdgeParts) -> ASGIApp:
         tables=parts.tables,
         graphql=GraphqlEndpoint(parts.graph, parts.registered),
         native=NativeRoutes(parts.operations, parts.graph),
+        media=MediaRoutes(parts.media, parts.graph),
         extensions=Extensions(parts.invoker),
     )
     layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (

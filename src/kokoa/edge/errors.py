@@ -83,3 +83,19 @@ class UnknownParameter(Invalid):
 
 class MetricsForbidden(Forbidden):
     """Metrics are for the operator's own network."""
+
+
+class UploadForbidden(Forbidden):
+    """Pictures are uploaded with the tenant's secrets only."""
+
+
+class UploadsBusy(Throttled):
+    """As many uploads are under way as are read at once."""
+
+
+class InvalidUpload(Invalid):
+    """The body or the parameters of an upload are not what the route takes."""
+
+
+class MediaFileNotFound(NotFound):
+    """The store has no picture at this path."""

@@ -9,6 +9,8 @@ from kokoa.edge.extensions import Extensions
 from kokoa.edge.graph import GraphqlEndpoint
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import ExtensionRoute
+from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
+from kokoa.edge.native.media import MediaRoutes
 from kokoa.edge.native.serve import NativeRoutes
 from kokoa.edge.routes import Match
 from kokoa.edge.routes.grants import is_reserved
@@ -29,6 +31,7 @@ class Store:
         tables: RouteTables,
         graphql: GraphqlEndpoint,
         native: NativeRoutes,
+        media: MediaRoutes,
         extensions: Extensions,
     ) -> None:
         self._environments = environments
@@ -36,6 +39,7 @@ class Store:
         self._tables = tables
         self._graphql = graphql
         self._native = native
+        self._media = media
         self._extensions = extensions
 
     async def answer(self, request: Request, scope: Scope, receive: Receive) -> Response | StreamedResponse:
@@ -62,6 +66,8 @@ class Store:
         if isinstance(match.route, ExtensionRoute):
             structlog.contextvars.bind_contextvars(function=match.route.function_name)
             return await self._extensions.serve(request, receive, asker.call, match, match.route)
+        if match.route in MEDIA_ROUTES:
+            return await self._media.serve(request, receive, asker.call, match.route, match.parameters)
         return await self._native.serve(request, asker.call, match.route.operation, match.parameters)
 
 

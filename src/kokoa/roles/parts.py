@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
+import obstore.store
+
 from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
 from kokoa.gateway.execute.clients import HttpClient, InProcessClient
@@ -11,6 +13,8 @@ from kokoa.graphql.screening import ScreeningProcess
 from kokoa.messaging.feed import Feed
 from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
+from kokoa.roles.settings import Settings
+from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
@@ -28,11 +32,20 @@ def open_service(name: str, platform: Platform) -> Service:
         case "tenants":
             return TenantsService(database, platform.vault)
         case "catalog":
-            return CatalogService(database, Feed(platform.bus, name))
+            return CatalogService(database, Feed(platform.bus, name), media_objects(platform.settings))
         case "search":
             return SearchService(database)
         case _:
             raise ValueError(f"there is no service {name!r}")
+
+
+def media_objects(settings: Settings) -> MediaObjects:
+    """Where pictures are: KOKOA_MEDIA_URL, else a folder of the state folder."""
+    if settings.media_url:
+        return MediaObjects(obstore.store.from_url(settings.media_url))
+    folder = settings.state_dir / "objects"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return MediaObjects.in_folder(folder)
 
 
 @cache

@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str = ""
     master_key: str = ""
     code_url: str = ""
+    media_url: str = ""
     connections: _Count = 90
     log_format: Literal["console", "json"] = "console"
     gateway_url: str = ""

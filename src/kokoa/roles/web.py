@@ -13,6 +13,7 @@ import kokoa
 from kokoa.edge.app import EdgeParts, create_edge_app
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import RouteTableInput
+from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
 from kokoa.edge.tables import RouteTables
 from kokoa.functions.aws.app import is_aws_request
@@ -25,7 +26,7 @@ from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatorApi
-from kokoa.roles.parts import compose_core, local_gateway, open_service, remote_gateway, remote_graph
+from kokoa.roles.parts import compose_core, local_gateway, media_objects, open_service, remote_gateway, remote_graph
 from kokoa.roles.platform import SERVICES, Platform, operator_token
 from kokoa.roles.seams import Administration, Directory, Functions, Operations
 from kokoa.roles.settings import Settings, load_settings
@@ -158,7 +159,8 @@ async def _edge(
 ) -> ASGIApp:
     limits = RateLimits(platform.bus)
     operations = load_operations()
-    tables = RouteTables(_Routes(functions, tenants.directory), [one.route for one in operations.values()])
+    native = [*(one.route for one in operations.values()), *MEDIA_ROUTES]
+    tables = RouteTables(_Routes(functions, tenants.directory), native)
     registered = RememberedOperations(tenants.operations)
     await _follow_changes(platform, tables, registered)
     _background(platform, limits.run())
@@ -172,6 +174,7 @@ async def _edge(
             registered=registered,
             schema=lambda: supergraph.schema,
             operations=operations,
+            media=media_objects(platform.settings),
             invoker=functions,
             is_aws_request=is_aws_request,
             aws=aws,

@@ -13,11 +13,14 @@ from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_generations, keep_index, keep_logs, relay_outbox
+from kokoa.services.catalog.media.actions import MediaSweeper
+from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
 
 _log = structlog.get_logger(__name__)
 
 _FORGET_EVERY_S = 600.0
+_SWEEP_EVERY_S = 600.0
 _CANCEL_ATTEMPTS = 10
 _CANCEL_WAIT_S = 0.5
 
@@ -36,6 +39,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         search = services["search"]
         assert isinstance(search, SearchService)
         indexer = search.indexer(DataOrError(graph))
+        catalog = services["catalog"]
+        assert isinstance(catalog, CatalogService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
@@ -43,6 +48,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             keep_generations(indexer),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
+            sweep_media(catalog.media_sweeper),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)
@@ -59,6 +65,17 @@ async def forget_old_logs(logs: FunctionLogs) -> None:
         except Unavailable as error:
             _log.warning("logs_not_forgotten", error=error.message)
         await asyncio.sleep(_FORGET_EVERY_S)
+
+
+async def sweep_media(sweeper: MediaSweeper) -> None:
+    """Remove uploads that nobody used, and pictures that nobody shows."""
+    while True:
+        try:
+            while await sweeper.sweep():
+                pass
+        except Unavailable as error:
+            _log.warning("media_not_swept", error=error.message, detail=error.detail)
+        await asyncio.sleep(_SWEEP_EVERY_S)
 
 
 async def _until(stop: asyncio.Event, jobs: list[Coroutine[Any, Any, None]]) -> None:

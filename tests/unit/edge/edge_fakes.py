@@ -13,6 +13,7 @@ from kokoa.edge.app import EdgeParts, create_edge_app
 from kokoa.edge.extensions import FunctionAnswer
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import Environment, ExtensionRoute, Grant, RatePolicy, RouteTableInput
+from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
 from kokoa.edge.tables import RouteTables
 from kokoa.graphql import ExecutionResult
@@ -145,6 +146,30 @@ class FakeGraph:
         yield await self.execute(document, variables, call, operation_name, read_only=read_only)
 
 
+class FakeFile(msgspec.Struct, frozen=True):
+    content: bytes
+    content_type: str
+    tag: str
+
+
+class FakeMedia:
+    """files: by (environment, hash, name).  uploads: what was kept, and where.  gate: to hold uploads up."""
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[str, str, str], FakeFile] = {}
+        self.uploads: list[tuple[str, bytes]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def keep_upload(self, environment_id: str, upload: bytes) -> str:
+        self.uploads.append((environment_id, upload))
+        await self.gate.wait()
+        return f"upload-{len(self.uploads)}"
+
+    async def file(self, environment_id: str, content_hash: str, name: str) -> FakeFile | None:
+        return self.files.get((environment_id, content_hash, name))
+
+
 class FakeRegister:
     """Registered documents by (environment, id)."""
 
@@ -205,11 +230,12 @@ class FakeEdge:
         self.source = FakeRouteSource()
         self.invoker = FakeInvoker()
         self.graph = FakeGraph()
+        self.media = FakeMedia()
         self.registered = FakeRegister()
         self.metrics = HttpMetrics("test")
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
         operations = load_operations()
-        self.tables = RouteTables(self.source, [operation.route for operation in operations.values()])
+        self.tables = RouteTables(self.source, [*(one.route for one in operations.values()), *MEDIA_ROUTES])
         parts = EdgeParts(
             directory=self.directory,
             tokens=TOKENS,
@@ -219,6 +245,7 @@ class FakeEdge:
             registered=self.registered,
             schema=lambda: SCHEMA,
             operations=operations,
+            media=self.media,
             invoker=self.invoker,
             is_aws_request=lambda scope: any(value.startswith(b"AWS4") for _, value in scope["headers"]),
             aws=fake_aws,

@@ -20,7 +20,7 @@ _INT_MAX = 2**31 - 1  # GraphQL's Int (§3.5.1)
 def variables_of(operation: NativeOperation, path_parameters: Mapping[str, str], query: str) -> dict[str, Any]:
     """The operation's variables. Raises InvalidParameter, UnknownParameter: both name the parameter."""
     given: dict[str, list[str]] = {name: [value] for name, value in path_parameters.items()}
-    for name, value in _query_pairs(query):
+    for name, value in query_pairs(query):
         parameter = operation.parameters.get(name)
         if parameter is None or parameter.in_path:
             known = ", ".join(p.name for p in operation.parameters.values() if not p.in_path) or "none"
@@ -38,7 +38,8 @@ def variables_of(operation: NativeOperation, path_parameters: Mapping[str, str],
     return variables
 
 
-def _query_pairs(query: str) -> list[tuple[str, str]]:
+def query_pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values in order, decoded. Raises InvalidParameter."""
     try:
         return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
     except ValueError:  # UnicodeDecodeError is one

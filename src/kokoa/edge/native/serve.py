@@ -34,7 +34,7 @@ class NativeRoutes:
         variables = variables_of(operation, path_parameters, request.query)
         result = await self._graph.execute(operation.document, variables, call, operation.name)
         if result.errors:
-            return _problem_of(result.errors[0], call.correlation_id)
+            return problem_of(result.errors[0], call.correlation_id)
         value = result.data.get(operation.root) if result.data else None
         if value is None:
             raise NotFound(f"{request.path[:200]} does not exist in this store.")
@@ -42,7 +42,8 @@ class NativeRoutes:
         return Response(200, headers, orjson.dumps(value))
 
 
-def _problem_of(error: Mapping[str, Any], correlation_id: str) -> Response:
+def problem_of(error: Mapping[str, Any], correlation_id: str) -> Response:
+    """The problem document of an error of the graph."""
     extensions = error.get("extensions") or {}
     code = str(extensions.get("code", "INTERNAL"))
     return problem_response(

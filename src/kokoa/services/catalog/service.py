@@ -14,8 +14,16 @@ from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
+from kokoa.services.catalog.media.actions import MediaActions, MediaSweeper
+from kokoa.services.catalog.media.imaging_process import Imaging
+from kokoa.services.catalog.media.objects import MediaObjects
+from kokoa.services.catalog.media.resolvers import MediaResolvers
+from kokoa.services.catalog.media.store import MediaStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
+from kokoa.services.catalog.translations.actions import TranslationActions
+from kokoa.services.catalog.translations.resolvers import TranslationResolvers
+from kokoa.services.catalog.translations.store import TranslationStore
 from kokoa.services.catalog.types.actions import TypeActions
 from kokoa.services.catalog.types.fields import DetailFields
 from kokoa.services.catalog.types.resolvers import ATTRIBUTE_VALUE, TypeResolvers
@@ -29,9 +37,9 @@ FOLDER = Path(__file__).parent
 
 
 class CatalogService:
-    """The service on its database.  feed: of its own events, for subscriptions."""
+    """The service on its database.  feed: of its own events, for subscriptions.  objects: where pictures are."""
 
-    def __init__(self, database: Database, feed: Feed) -> None:
+    def __init__(self, database: Database, feed: Feed, objects: MediaObjects) -> None:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
@@ -43,11 +51,23 @@ class CatalogService:
         types = TypeResolvers(type_store, TypeActions(database))
         details = DetailFields(type_store, self.store)
         variants = VariantResolvers(VariantStore(database), self.store, VariantActions(database))
+        translations = TranslationResolvers(TranslationStore(database), self.store, TranslationActions(database))
+        media_store = MediaStore(database)
+        self.media_sweeper = MediaSweeper(media_store, objects)
+        media = MediaResolvers(media_store, self.store, MediaActions(database, objects, Imaging()))
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table(), **types.table(), **details.table(), **variants.table()},
+            resolvers={
+                **own.table(),
+                **bulk.table(),
+                **types.table(),
+                **details.table(),
+                **variants.table(),
+                **translations.table(),
+                **media.table(),
+            },
             scalars={"DateTime": DATE_TIME, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,
         )

@@ -1,0 +1,1 @@
+"""Pictures of products: uploads, renditions, their order and texts, and the removal of what nobody shows."""

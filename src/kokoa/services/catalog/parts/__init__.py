@@ -1,0 +1,1 @@
+"""What all parts of a product have in common: their change is a change of the product, with version and event."""
