@@ -12,7 +12,8 @@ from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
-from kokoa.roles.worker import keep_generations, keep_index, keep_logs, relay_outbox
+from kokoa.roles.worker import keep_generations, keep_index, keep_logs, keep_schedules, relay_outbox
+from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +34,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             if settings.gateway_url
             else LocalGraph(local_gateway(platform, services))
         )
-        search = services["search"]
+        catalog, search = services["catalog"], services["search"]
+        assert isinstance(catalog, CatalogService)
         assert isinstance(search, SearchService)
         indexer = search.indexer(DataOrError(graph))
         logs = FunctionLogs(platform.databases["functions"])
@@ -41,6 +43,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
             keep_index(platform.bus, indexer),
             keep_generations(indexer),
+            keep_schedules(catalog.publishing),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
         ]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kokoa.graphql import BEHIND_GATEWAY, DATE_TIME, Subgraph, build_subgraph
+from kokoa.kernel.clock import Clock, now_ms
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
@@ -14,6 +15,9 @@ from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
+from kokoa.services.catalog.publishing.actions import PublishingActions
+from kokoa.services.catalog.publishing.resolvers import PublishingResolvers
+from kokoa.services.catalog.publishing.store import PublishingStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 
@@ -22,9 +26,9 @@ FOLDER = Path(__file__).parent
 
 
 class CatalogService:
-    """The service on its database.  feed: of its own events, for subscriptions."""
+    """The service on its database.  feed: of its own events, for subscriptions.  clock: says what is due."""
 
-    def __init__(self, database: Database, feed: Feed) -> None:
+    def __init__(self, database: Database, feed: Feed, clock: Clock = now_ms) -> None:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
@@ -32,11 +36,13 @@ class CatalogService:
         categories = CategoryResolvers(category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
+        self.publishing = PublishingActions(database, clock)
+        publishing = PublishingResolvers(PublishingStore(database), self.publishing)
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table()},
+            resolvers={**own.table(), **bulk.table(), **publishing.table()},
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

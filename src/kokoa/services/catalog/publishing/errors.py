@@ -1,0 +1,19 @@
+"""What can go wrong with schedules."""
+
+from kokoa.kernel.errors import Invalid
+
+
+class EmptySchedule(Invalid):
+    """A schedule says neither when to publish nor when to unpublish."""
+
+
+class ScheduleInThePast(Invalid):
+    """A moment of a schedule is over already."""
+
+
+class ScheduleTooFar(Invalid):
+    """A moment of a schedule is more than five years ahead."""
+
+
+class UnpublishBeforePublish(Invalid):
+    """A schedule ends before it begins."""
