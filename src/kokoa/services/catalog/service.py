@@ -17,6 +17,7 @@ from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.publishing.actions import PublishingActions
 from kokoa.services.catalog.publishing.resolvers import PublishingResolvers
+from kokoa.services.catalog.publishing.staging import StagingActions
 from kokoa.services.catalog.publishing.store import PublishingStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
@@ -37,7 +38,9 @@ class CatalogService:
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
         self.publishing = PublishingActions(database, clock)
-        publishing = PublishingResolvers(PublishingStore(database), self.publishing)
+        publishing = PublishingResolvers(
+            PublishingStore(database), self.store, category_store, self.publishing, StagingActions(database)
+        )
         own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,

@@ -80,7 +80,7 @@ class CatalogStore:
         rows = await self._database.fetch(environment_id, queries.variants_of_products, list(product_ids))
         found: dict[str, list[Variant]] = defaultdict(list)
         for row in rows:
-            variant = _variant(row)
+            variant = variant_of(row)
             found[variant.product_id].append(variant)
         return found
 
@@ -90,7 +90,7 @@ class CatalogStore:
         """By id; missing ones are missing, and with published_only those of unpublished products."""
         statement = queries.published_variants_by_ids if published_only else queries.variants_by_ids
         rows = await self._database.fetch(environment_id, statement, list(ids))
-        return {variant.id: variant for variant in map(_variant, rows)}
+        return {variant.id: variant for variant in map(variant_of, rows)}
 
     async def countries(self, environment_id: str) -> list[Country]:
         """By name."""
@@ -102,6 +102,7 @@ def product_of(row: Row) -> Product:
     return Product(str(row[0]), *row[1:_PRODUCT_FIELDS])
 
 
-def _variant(row: Row) -> Variant:
+def variant_of(row: Row) -> Variant:
+    """A row of any of the variant statements."""
     variant_id, product_id, sku, name, price_minor, currency = row
     return Variant(str(variant_id), str(product_id), sku, name, price_minor, currency)

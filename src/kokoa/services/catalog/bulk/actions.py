@@ -133,11 +133,11 @@ def _events(made: Sequence[CategoryNode], changes: Changes) -> list[Event]:
             events.ProductCreated(product_id=one.id, version=one.version, status=one.status)
             for one in changes.created
         ),
-        *(event for one in changes.updated for event in _update_events(one)),
+        *(event for one in changes.updated for event in update_events(one)),
     ]
 
 
-def _update_events(update: Update) -> list[Event]:
+def update_events(update: Update) -> list[Event]:
     """That of an edit, that of the status, or both."""
     after, before = update.product, update.status_before
     told: list[Event] = []

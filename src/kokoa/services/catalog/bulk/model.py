@@ -241,7 +241,7 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
             plan.gone.append(gone.id)
             skus.pop(gone.sku, None)
         skus.update((sku, product_id) for sku in keep)
-        changed = _changed_variants(wanted.variants, old, product_id, make_id)
+        changed = changed_variants(wanted.variants, old, product_id, make_id)
         plan.variants.extend(changed)
         variants_differ = bool(changed) or len(keep) != len(old)
         if before is None:
@@ -302,9 +302,10 @@ def _taken(
     return None
 
 
-def _changed_variants(
+def changed_variants(
     wanted: Sequence[NewVariant], old: Sequence[Variant], product_id: str, make_id: Callable[[], str]
 ) -> list[tuple[int, Variant]]:
+    """(position, variant) of those that are new or differ; a variant is known by its SKU."""
     known = {variant.sku: (position, variant) for position, variant in enumerate(old)}
     changed = []
     for position, one in enumerate(wanted):

@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 
 from kokoa.kernel.clock import Clock, now_ms, to_datetime
-from kokoa.kernel.errors import Conflict, Invalid, KokoaError
+from kokoa.kernel.errors import Conflict, Invalid, KokoaError, NotFound
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
 from kokoa.services.catalog import events
@@ -14,6 +14,7 @@ from kokoa.services.catalog.model import Product, status_after
 from kokoa.services.catalog.parts.actions import advance, locked, tell
 from kokoa.services.catalog.publishing import store
 from kokoa.services.catalog.publishing.model import Schedule, require_schedule
+from kokoa.services.catalog.publishing.staging import apply
 from kokoa.services.catalog.store import product_of
 from kokoa.services.catalog.store import queries as product_queries
 
@@ -21,6 +22,7 @@ _log = structlog.get_logger(__name__)
 
 BATCH_MAX = 100
 ENVIRONMENTS_MAX = 100
+_CANNOT_BE_DONE = (Conflict, Invalid, NotFound)
 
 
 class PublishingActions:
@@ -89,7 +91,7 @@ class PublishingActions:
             return await self._attempt(environment_id, now, BATCH_MAX)
         except ChangedConcurrently:
             raise
-        except (Conflict, Invalid):
+        except _CANNOT_BE_DONE:
             # One of them cannot be done: one by one, so that it is known which.
             return await self._do_one(environment_id, now)
 
@@ -100,7 +102,7 @@ class PublishingActions:
             return await self._attempt(environment_id, now, 1, taken)
         except ChangedConcurrently:
             raise
-        except (Conflict, Invalid) as error:
+        except _CANNOT_BE_DONE as error:
             if taken:
                 async with self._database.transaction(environment_id) as tx:
                     await tx.execute(store.queries.note_failure, taken[0], error.message, now)
@@ -126,9 +128,16 @@ class PublishingActions:
 
 
 async def _do(tx: Transaction, product: Product, schedule: Schedule) -> list[Event]:
-    """The first step of a schedule; the events that tell of it. Raises ProductIsArchived."""
+    """The first step of a schedule; the events that tell of it.
+
+    Staged changes are published with the product. Raises ProductIsArchived, and what `staging.apply` raises.
+    """
     step = schedule.step()
     status = status_after(step, product.status)
+    staged = await store.staged_of(tx, product.id) if step == "publish" else None
+    if staged is not None:
+        _, told = await apply(tx, product, staged, status, overwrite=False)
+        return told
     if status == product.status:
         return []
     row = await tx.fetchrow(product_queries.set_status, product.id, status)

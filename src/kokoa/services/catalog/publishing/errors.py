@@ -1,6 +1,6 @@
-"""What can go wrong with schedules."""
+"""What can go wrong with schedules and staged changes."""
 
-from kokoa.kernel.errors import Invalid
+from kokoa.kernel.errors import Conflict, Invalid
 
 
 class EmptySchedule(Invalid):
@@ -17,3 +17,7 @@ class ScheduleTooFar(Invalid):
 
 class UnpublishBeforePublish(Invalid):
     """A schedule ends before it begins."""
+
+
+class StagedChangesConflict(Conflict):
+    """Fields that are staged were changed in the product itself since; the message names them."""

@@ -29,3 +29,18 @@ SELECT p.id, p.slug, p.name, p.description, p.category, p.external_reference, p.
   JOIN products p ON p.environment_id = s.environment_id AND p.id = s.product_id
  WHERE s.environment_id = $1 AND s.due_at <= $2 AND s.failure IS NULL
  ORDER BY s.due_at, s.product_id LIMIT $3 FOR UPDATE SKIP LOCKED;
+
+-- name: staged_of_products
+-- The staged changes of these products, in any order.
+SELECT product_id, changes, base, staged_at FROM staged_changes
+ WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]);
+
+-- name: put_staged
+-- A product's staged changes, new or in the place of the old ones.
+INSERT INTO staged_changes (environment_id, product_id, changes, base) VALUES ($1, $2, $3, $4)
+ON CONFLICT (environment_id, product_id) DO UPDATE
+   SET changes = excluded.changes, base = excluded.base, staged_at = now();
+
+-- name: delete_staged
+-- A product has no staged changes any more.
+DELETE FROM staged_changes WHERE environment_id = $1 AND product_id = $2;

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from kokoa.postgres import Database, Transaction, load_queries
+import msgspec
+
+from kokoa.postgres import Database, Row, Transaction, load_queries
 from kokoa.services.catalog.model import Product
 from kokoa.services.catalog.publishing.model import Schedule
+from kokoa.services.catalog.publishing.staged import Fields, Staged
 from kokoa.services.catalog.store import product_of
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
@@ -22,6 +25,11 @@ class PublishingStore:
         """By product id; products without one are missing."""
         rows = await self._database.fetch(environment_id, queries.schedules_of_products, list(product_ids))
         return {str(row[0]): Schedule(*row[1:]) for row in rows}
+
+    async def staged(self, environment_id: str, product_ids: Sequence[str]) -> dict[str, Staged]:
+        """By product id; products without staged changes are missing."""
+        rows = await self._database.fetch(environment_id, queries.staged_of_products, list(product_ids))
+        return {one.product_id: one for one in map(_staged, rows)}
 
     async def due_environments(self, now: datetime, most: int) -> list[str]:
         """Where something is due."""
@@ -47,3 +55,26 @@ async def take_due(tx: Transaction, now: datetime, most: int) -> list[tuple[Prod
     """Products with something due, locked until the transaction ends; not those that others hold."""
     rows = await tx.fetch(queries.due_products, now, most)
     return [(product_of(row), Schedule(row["publish_at"], row["unpublish_at"])) for row in rows]
+
+
+async def staged_of(tx: Transaction, product_id: str) -> Staged | None:
+    """The staged changes of a product that the caller has locked."""
+    row = await tx.fetchrow(queries.staged_of_products, [product_id])
+    return _staged(row) if row else None
+
+
+async def put_staged(tx: Transaction, product_id: str, changes: Fields, base: Fields) -> None:
+    """These changes in the place of those that were staged."""
+    await tx.execute(
+        queries.put_staged, product_id, msgspec.json.encode(changes).decode(), msgspec.json.encode(base).decode()
+    )
+
+
+def _staged(row: Row) -> Staged:
+    product_id, changes, base, staged_at = row
+    return Staged(
+        str(product_id),
+        msgspec.json.decode(changes, type=Fields),
+        msgspec.json.decode(base, type=Fields),
+        staged_at,
+    )
