@@ -96,3 +96,26 @@ class CategoriesOrdered(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.parent_id or "roots"
+
+
+class ChannelEvent(Event, frozen=True, kw_only=True):
+    """What all events of a channel have. channel: its key."""
+
+    channel_id: str
+    channel: str
+    version: int
+
+    def key(self) -> str:
+        return self.channel_id
+
+
+class ChannelCreated(ChannelEvent, frozen=True, kw_only=True):
+    """Products may be sold in another channel."""
+
+
+class ChannelUpdated(ChannelEvent, frozen=True, kw_only=True):
+    """A channel has another name, currency or countries."""
+
+
+class ChannelDeleted(ChannelEvent, frozen=True, kw_only=True):
+    """A channel that nothing named is gone."""

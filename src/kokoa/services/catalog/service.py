@@ -13,6 +13,9 @@ from kokoa.services.catalog.bulk.store import BulkStore
 from kokoa.services.catalog.categories.actions import CategoryActions
 from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
+from kokoa.services.catalog.channels.actions import ChannelActions
+from kokoa.services.catalog.channels.resolvers import ChannelResolvers
+from kokoa.services.catalog.channels.store import ChannelStore
 from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.publishing.actions import PublishingActions
@@ -37,15 +40,17 @@ class CatalogService:
         categories = CategoryResolvers(category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
+        channel_store = ChannelStore(database)
+        channels = ChannelResolvers(channel_store, ChannelActions(database))
         self.publishing = PublishingActions(database, clock)
         publishing = PublishingResolvers(
             PublishingStore(database), self.store, category_store, self.publishing, StagingActions(database)
         )
-        own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
+        own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, channel_store, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table(), **publishing.table()},
+            resolvers={**own.table(), **bulk.table(), **publishing.table(), **channels.table()},
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

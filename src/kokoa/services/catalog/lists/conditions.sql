@@ -43,6 +43,12 @@ name_folded LIKE lower({0}::text)
 -- One of the variants has one of these SKUs.
 id IN (SELECT product_id FROM variants WHERE environment_id = $1 AND sku = ANY ({0}::text[]))
 
+-- name: channel
+-- Sold in the channel with this key; nothing is in one that is not there.
+EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = {0}::text)
+AND NOT EXISTS (SELECT FROM product_channels l
+                 WHERE l.environment_id = $1 AND l.product_id = products.id AND {0}::text <> ALL (l.channels))
+
 -- name: external_references
 -- One of these keys of another system.
 external_reference = ANY ({0}::text[])
