@@ -23,6 +23,7 @@ from kokoa.services.catalog.model import (
     require_new_product,
     status_after,
 )
+from kokoa.services.catalog.relations.errors import VariantInBundle
 from kokoa.services.catalog.store import product_of, queries
 
 _TAKEN = {
@@ -87,13 +88,16 @@ class CatalogActions:
     async def delete_product(
         self, environment_id: str, product_id: str, version: int, *, correlation_id: str
     ) -> None:
-        """Raises ProductNotFound, ProductChanged."""
-        async with self._database.transaction(environment_id) as tx:
-            status = await tx.fetchval(queries.delete_product, product_id, version)
-            if status is None:
-                raise await _why_not(tx, product_id, version)
-            event = events.ProductDeleted(product_id=product_id, version=version + 1, status=status)
-            await tx.emit(event, correlation_id=correlation_id)
+        """Raises ProductNotFound, ProductChanged, VariantInBundle."""
+        try:
+            async with self._database.transaction(environment_id) as tx:
+                status = await tx.fetchval(queries.delete_product, product_id, version)
+                if status is None:
+                    raise await _why_not(tx, product_id, version)
+                event = events.ProductDeleted(product_id=product_id, version=version + 1, status=status)
+                await tx.emit(event, correlation_id=correlation_id)
+        except asyncpg.ForeignKeyViolationError as error:
+            raise VariantInBundle("A variant of the product is in a bundle; take it out of that first.") from error
 
     async def change_status(
         self, environment_id: str, product_id: str, version: int, change: StatusChange, *, correlation_id: str

@@ -22,6 +22,9 @@ from kokoa.services.catalog.publishing.actions import PublishingActions
 from kokoa.services.catalog.publishing.resolvers import PublishingResolvers
 from kokoa.services.catalog.publishing.staging import StagingActions
 from kokoa.services.catalog.publishing.store import PublishingStore
+from kokoa.services.catalog.relations.actions import RelationActions
+from kokoa.services.catalog.relations.resolvers import RelationResolvers
+from kokoa.services.catalog.relations.store import RelationStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 
@@ -42,6 +45,7 @@ class CatalogService:
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
         channel_store = ChannelStore(database)
         channels = ChannelResolvers(channel_store, ChannelActions(database))
+        relations = RelationResolvers(RelationStore(database), RelationActions(database))
         self.publishing = PublishingActions(database, clock)
         publishing = PublishingResolvers(
             PublishingStore(database), self.store, category_store, self.publishing, StagingActions(database)
@@ -50,7 +54,7 @@ class CatalogService:
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={**own.table(), **bulk.table(), **publishing.table(), **channels.table()},
+            resolvers={**own.table(), **bulk.table(), **publishing.table(), **channels.table(), **relations.table()},
             scalars={"DateTime": DATE_TIME},
             limits=BEHIND_GATEWAY,
         )

@@ -102,7 +102,7 @@ def product_of(row: Row) -> Product:
     return Product(str(row[0]), *row[1:_PRODUCT_FIELDS])
 
 
-def variant_of(row: Row) -> Variant:
+def variant_of(row: Row | Sequence[Any]) -> Variant:
     """A row of any of the variant statements."""
     variant_id, product_id, sku, name, price_minor, currency = row
     return Variant(str(variant_id), str(product_id), sku, name, price_minor, currency)

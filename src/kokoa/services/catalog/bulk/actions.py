@@ -19,6 +19,7 @@ from kokoa.services.catalog.bulk.model import (
     Outcome,
     Row,
     Update,
+    gone_variants,
     plan_batch,
     read_rows,
     slug_for,
@@ -27,6 +28,7 @@ from kokoa.services.catalog.categories import store as category_store
 from kokoa.services.catalog.categories.model import CategoryNode, Names, missing_names, new_by_names
 from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.model import is_plain, status_change
+from kokoa.services.catalog.relations.store import bundled_among
 
 ATTEMPTS_MAX = 5
 
@@ -99,7 +101,14 @@ async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) ->
     slugs = [row.slug or slug_for(row) for row in rows if row.slug or row.reference not in products]
     skus = [variant.sku for row in rows for variant in row.variants or ()]
     of_slugs, of_skus = await store.owners(tx, list(filter(is_plain, slugs)), list(filter(is_plain, skus)))
-    return Known(products, variants, of_slugs, of_skus, categories)
+    gone = [
+        variant.id
+        for row in rows
+        if row.reference in products
+        for variant in gone_variants(row, variants.get(products[row.reference].id, ()))
+    ]
+    bundled = await bundled_among(tx, gone)
+    return Known(products, variants, of_slugs, of_skus, categories, bundled)
 
 
 async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:

@@ -31,6 +31,7 @@ from kokoa.services.catalog.model import (
     require_product,
     slug_of,
 )
+from kokoa.services.catalog.relations.errors import VariantInBundle
 
 ROWS_MAX = 1_000
 PAGE_MAX = 250
@@ -109,6 +110,7 @@ class Known(msgspec.Struct, frozen=True):
     """What the store has, as far as a batch touches it.
 
     products: by reference.  variants: by product id, each product's in its order.  slugs, skus: whose they are.
+    bundled: ids of variants that a row leaves out, and that must stay because they are in a bundle.
     """
 
     products: Mapping[str, Product]
@@ -116,6 +118,7 @@ class Known(msgspec.Struct, frozen=True):
     slugs: Mapping[str, str]
     skus: Mapping[str, str]
     categories: Categories
+    bundled: frozenset[str] = frozenset()
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -232,6 +235,9 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
         except KokoaError as error:
             plan.outcomes.append(failure_of(row.index, row.reference, error))
             continue
+        if kept := _bundled(row, old, known.bundled):
+            plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=kept))
+            continue
         if taken := _taken(wanted, row, product_id, slugs, skus):
             plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=taken))
             continue
@@ -299,6 +305,22 @@ def _taken(
             if skus.get(variant.sku, product_id) != product_id:
                 message = f"Another product has the SKU {variant.sku!r}."
                 return Failure(AlreadyTaken.code, message, f"variants.{position}.sku")
+    return None
+
+
+def gone_variants(row: Row, old: Sequence[Variant]) -> list[Variant]:
+    """The variants that a row takes away."""
+    if row.variants is None:
+        return []
+    keep = {variant.sku for variant in row.variants}
+    return [variant for variant in old if variant.sku not in keep]
+
+
+def _bundled(row: Row, old: Sequence[Variant], bundled: frozenset[str]) -> Failure | None:
+    for variant in gone_variants(row, old) if bundled else ():
+        if variant.id in bundled:
+            message = f"The variant {variant.sku!r} is in a bundle, so it cannot be left out."
+            return Failure(VariantInBundle.code, message, "variants")
     return None
 
 

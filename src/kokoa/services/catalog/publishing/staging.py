@@ -27,6 +27,7 @@ from kokoa.services.catalog.publishing.staged import (
     stage_more,
     wanted_product,
 )
+from kokoa.services.catalog.relations.errors import VariantInBundle
 from kokoa.services.catalog.store import variant_of
 
 
@@ -96,7 +97,7 @@ async def apply(
 ) -> tuple[Product, list[Event]]:
     """Write the next version of a locked product, with its staged changes and this status; the events to emit.
 
-    Raises StagedChangesConflict, InvalidProduct, CategoryNotFound, AlreadyTaken.
+    Raises StagedChangesConflict, InvalidProduct, CategoryNotFound, AlreadyTaken, VariantInBundle.
     """
     live = await live_of(tx, before)
     if not overwrite:
@@ -115,6 +116,8 @@ async def apply(
     except asyncpg.UniqueViolationError as error:
         raise AlreadyTaken("Another product has one of the staged SKUs by now.") from error
     except asyncpg.ForeignKeyViolationError as error:
+        if error.constraint_name == "bundle_items_variant":
+            raise VariantInBundle("A variant that would go is in a bundle; take it out of that first.") from error
         raise _gone_category() from error
     await tx.execute(store.queries.delete_staged, before.id)
     return after, update_events(update)
