@@ -67,6 +67,14 @@ VALUE_ROWS = """
 """
 
 
+CHANNEL_ROWS = "INSERT INTO channels (environment_id, id, key, name) VALUES ($1::uuid, $1::uuid, 'rare', 'Rare')"
+LIMIT_ROWS = """
+    INSERT INTO product_channels (environment_id, product_id, channels)
+    SELECT $1::uuid, md5($1::text || n)::uuid, CASE WHEN n % 3 = 0 THEN ARRAY['rare'] ELSE ARRAY['other', 'more'] END
+      FROM generate_series(1, $2::integer, 2) n
+"""
+
+
 class Reader:
     """Runs statements as the service does and keeps the plans that PostgreSQL took."""
 
@@ -99,8 +107,10 @@ async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> Asy
         await admin.execute(TYPE_ROWS, environment)
         await admin.execute(DETAIL_ROWS, environment, PRODUCTS)
         await admin.execute(VALUE_ROWS, environment, PRODUCTS)
+        await admin.execute(CHANNEL_ROWS, environment)
+        await admin.execute(LIMIT_ROWS, environment, PRODUCTS)
     await admin.execute("VACUUM (ANALYZE) products, variants, categories, product_types, product_details")
-    await admin.execute("VACUUM (ANALYZE) attribute_values")
+    await admin.execute("VACUUM (ANALYZE) attribute_values, channels, product_channels")
     await admin.execute(
         """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
            SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
@@ -222,6 +232,19 @@ async def test_each_sort_reads_its_index_in_order_and_begins_at_the_cursor(
             assert_read_by(plan, index)
             assert "Sort" not in plan, plan
             assert not parts.parts or re.search(r"Index Cond: .*ROW\(", plan), plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("published_only", [True, False], ids=["storefront", "management"])
+async def test_a_page_of_a_channel_reads_the_list_in_order_and_the_limits_by_key(
+    reader: Reader, published_only: bool, mode: str
+) -> None:
+    wanted = shown(read({"channel": "rare"}), published_only=published_only)
+    text, values = list_statement(wanted, Sort(), backwards=False, limit=50, offset=0)
+    plan = await reader.plan(text, *values, mode=mode)
+    assert_read_by(plan, r"products_(published_)?by_name")
+    assert_read_by(plan, "product_channels_pkey")
+    assert "Sort" not in plan, plan
 
 
 @pytest.mark.parametrize("mode", MODES)

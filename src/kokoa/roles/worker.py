@@ -1,4 +1,4 @@
-"""The worker: relays outboxes to the bus, keeps the search index in step, writes function logs. Runs N times."""
+"""The worker: relays outboxes to the bus, keeps the search index in step and schedules, writes function logs."""
 
 import asyncio
 from collections import defaultdict
@@ -17,6 +17,7 @@ from kokoa.kernel.ids import new_correlation_id
 from kokoa.messaging import Bus, Message, SomeFailed, relay
 from kokoa.postgres import Database, Envelope
 from kokoa.processes.steps import reached
+from kokoa.services.catalog.publishing.actions import PublishingActions
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
 from kokoa.services.search.model import Unfinished
 
@@ -29,6 +30,7 @@ _BUILDER = Caller("service", "search", frozenset({"storefront", "management"}))
 _BUILD_STEPS = 20
 _BUILD_PATIENCE_MS = 30_000
 _BUILD_POLL_S = 1.0
+_SCHEDULES_POLL_S = 0.5
 # Events after which the paths of many products are others.
 _MANY_CHANGED = frozenset({"CategoryRenamed", "CategoryMoved"})
 
@@ -168,6 +170,18 @@ async def _work_on(search: SearchActions, one: Unfinished) -> bool:
             _log.warning("not_built", environment_id=one.environment_id, error=error.message, detail=error.detail)
             return True
     return False
+
+
+async def keep_schedules(publishing: PublishingActions) -> None:
+    """Publish and unpublish products when it is time; of several workers each product is done by one."""
+    while True:
+        done = 0
+        try:
+            done = await publishing.do_due()
+        except Unavailable as error:
+            _log.warning("schedules_wait", error=error.message, detail=error.detail)
+        if not done:
+            await asyncio.sleep(_SCHEDULES_POLL_S)
 
 
 class BusLogSink:

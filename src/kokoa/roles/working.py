@@ -12,7 +12,7 @@ from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
-from kokoa.roles.worker import keep_generations, keep_index, keep_logs, relay_outbox
+from kokoa.roles.worker import keep_generations, keep_index, keep_logs, keep_schedules, relay_outbox
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
@@ -36,16 +36,16 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             if settings.gateway_url
             else LocalGraph(local_gateway(platform, services))
         )
-        search = services["search"]
+        catalog, search = services["catalog"], services["search"]
+        assert isinstance(catalog, CatalogService)
         assert isinstance(search, SearchService)
         indexer = search.indexer(DataOrError(graph))
-        catalog = services["catalog"]
-        assert isinstance(catalog, CatalogService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
             keep_index(platform.bus, indexer),
             keep_generations(indexer),
+            keep_schedules(catalog.publishing),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),

@@ -10,6 +10,7 @@ from kokoa.kernel.ids import new_correlation_id
 from kokoa.kernel.money import Money
 from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.vault import Vault
+from kokoa.roles.demo.channels import seed_channels
 from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
 from kokoa.services.catalog.actions import CatalogActions
@@ -62,6 +63,7 @@ async def seed_demo(settings: Settings) -> None:
         environment = await TenantsService(tenants_db, vault).store.by_alias(TENANT, ENVIRONMENT)
         assert environment is not None, "it was made just now"
         await _seed_goods(CatalogStore(catalog_db), CatalogActions(catalog_db), environment.id)
+        await seed_channels(catalog_db, environment.id)
     finally:
         await tenants_db.close()
         await catalog_db.close()

@@ -24,6 +24,7 @@ from kokoa.services.catalog.model import (
     require_new_product,
     status_after,
 )
+from kokoa.services.catalog.relations.errors import VariantInBundle
 from kokoa.services.catalog.store import product_of, queries, variant_of
 from kokoa.services.catalog.types.details import NO_CHANGE, DetailsChange
 from kokoa.services.catalog.types.errors import AttributeValueTaken
@@ -122,13 +123,16 @@ class CatalogActions:
     async def delete_product(
         self, environment_id: str, product_id: str, version: int, *, correlation_id: str
     ) -> None:
-        """Raises ProductNotFound, ProductChanged."""
-        async with self._database.transaction(environment_id) as tx:
-            status = await tx.fetchval(queries.delete_product, product_id, version)
-            if status is None:
-                raise await why_not(tx, product_id, version)
-            event = events.ProductDeleted(product_id=product_id, version=version + 1, status=status)
-            await tx.emit(event, correlation_id=correlation_id)
+        """Raises ProductNotFound, ProductChanged, VariantInBundle."""
+        try:
+            async with self._database.transaction(environment_id) as tx:
+                status = await tx.fetchval(queries.delete_product, product_id, version)
+                if status is None:
+                    raise await why_not(tx, product_id, version)
+                event = events.ProductDeleted(product_id=product_id, version=version + 1, status=status)
+                await tx.emit(event, correlation_id=correlation_id)
+        except asyncpg.ForeignKeyViolationError as error:
+            raise VariantInBundle("A variant of the product is in a bundle; take it out of that first.") from error
 
     async def change_status(
         self, environment_id: str, product_id: str, version: int, change: StatusChange, *, correlation_id: str

@@ -119,3 +119,26 @@ class ProductTypeUpdated(ProductTypeEvent, frozen=True, kw_only=True):
 
 class ProductTypeDeleted(ProductTypeEvent, frozen=True, kw_only=True):
     """A product type that no product had is gone."""
+
+
+class ChannelEvent(Event, frozen=True, kw_only=True):
+    """What all events of a channel have. channel: its key."""
+
+    channel_id: str
+    channel: str
+    version: int
+
+    def key(self) -> str:
+        return self.channel_id
+
+
+class ChannelCreated(ChannelEvent, frozen=True, kw_only=True):
+    """Products may be sold in another channel."""
+
+
+class ChannelUpdated(ChannelEvent, frozen=True, kw_only=True):
+    """A channel has another name, currency or countries."""
+
+
+class ChannelDeleted(ChannelEvent, frozen=True, kw_only=True):
+    """A channel that nothing named is gone."""

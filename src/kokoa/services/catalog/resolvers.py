@@ -15,6 +15,7 @@ from kokoa.services.catalog.actions import CatalogActions
 from kokoa.services.catalog.categories.model import CategoryNode
 from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
+from kokoa.services.catalog.channels.store import ChannelStore
 from kokoa.services.catalog.errors import InvalidFilter, InvalidPage
 from kokoa.services.catalog.lists.filters import read_filter, read_sort
 from kokoa.services.catalog.lists.model import BY_NAME, EVERYTHING, AllOf, Condition
@@ -69,12 +70,14 @@ class CatalogResolvers:
         category_store: CategoryStore,
         categories: CategoryResolvers,
         lists: ListResolvers,
+        channels: ChannelStore,
         feed: Feed,
     ) -> None:
         self._store = store
         self._category_store = category_store
         self._categories = categories
         self._lists = lists
+        self._channels = channels
         self._actions = actions
         self._feed = feed
 
@@ -107,14 +110,20 @@ class CatalogResolvers:
         limit, offset, category = args["limit"], args["offset"], args.get("category")
         require_page(limit, offset)
         wanted, sort = read_filter(args.get("filter")), read_sort(args.get("sort"))
+        channel = args.get("channel")
+        if channel is not None:
+            require_plain(channel, "channel")
         plain = (wanted, sort) == (EVERYTHING, BY_NAME)
         if args.get("ids") is not None:
             if not plain:
                 raise InvalidFilter("ids goes without filter and sort; give filter.ids instead.", field="ids")
-            return [await self._products_by_ids(call, args["ids"], limit, offset)]
+            found = await self._products_by_ids(call, args["ids"], limit, offset)
+            return [found if channel is None else await self._sold_in(call, channel, found)]
         if category is not None:
             require_plain(category, "category")
-        if not plain:
+        if channel is not None:
+            wanted = AllOf((Condition("channel", (channel,)), wanted))
+        if not plain or channel is not None:
             parts = wanted if category is None else AllOf((Condition("category", (category,)), wanted))
             return [await self._lists.page(parts, sort, limit, offset, call)]
         page = {"limit": limit, "offset": offset, "published_only": _published_only(call)}
@@ -129,6 +138,12 @@ class CatalogResolvers:
         found = await self._products_of(call, wanted)
         return [found[product_id] for product_id in wanted if product_id in found]
 
+    async def _sold_in(self, call: Call, channel: str, products: Sequence[Product]) -> list[Product]:
+        """Those of these products that are sold in the channel."""
+        require_plain(channel, "channel")
+        found = await self._channels.available(call.environment_id, [one.id for one in products], channel)
+        return [one for one in products if one.id in found]
+
     async def _products_of(self, call: Call, ids: Sequence[str]) -> Mapping[str, Product]:
         """Those of these products that the caller may see, by id."""
         return await self._store.products_by_ids(call.environment_id, ids, published_only=_published_only(call))
@@ -137,13 +152,16 @@ class CatalogResolvers:
         given_id, slug = args.get("id"), args.get("slug")
         if (given_id is None) == (slug is None):
             raise InvalidPage("Give either id or slug.", field="id")
+        found: Product | None
         if slug is not None:
             require_plain(slug, "slug")
-            return [
-                await self._store.product_by_slug(call.environment_id, slug, published_only=_published_only(call))
-            ]
-        product_id = require_id(str(given_id), field="id")
-        return [(await self._products_of(call, [product_id])).get(product_id)]
+            found = await self._store.product_by_slug(call.environment_id, slug, published_only=_published_only(call))
+        else:
+            product_id = require_id(str(given_id), field="id")
+            found = (await self._products_of(call, [product_id])).get(product_id)
+        if found is not None and args.get("channel") is not None:
+            return [next(iter(await self._sold_in(call, args["channel"], [found])), None)]
+        return [found]
 
     async def product_changed(self, args: Arguments, call: Call) -> AsyncGenerator[Any, None]:
         ids = args.get("ids")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kokoa.graphql import BEHIND_GATEWAY, DATE_TIME, Subgraph, build_subgraph
+from kokoa.kernel.clock import Clock, now_ms
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
@@ -12,6 +13,9 @@ from kokoa.services.catalog.bulk.store import BulkStore
 from kokoa.services.catalog.categories.actions import CategoryActions
 from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
+from kokoa.services.catalog.channels.actions import ChannelActions
+from kokoa.services.catalog.channels.resolvers import ChannelResolvers
+from kokoa.services.catalog.channels.store import ChannelStore
 from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.media.actions import MediaActions, MediaSweeper
@@ -19,6 +23,13 @@ from kokoa.services.catalog.media.imaging_process import Imaging
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.media.resolvers import MediaResolvers
 from kokoa.services.catalog.media.store import MediaStore
+from kokoa.services.catalog.publishing.actions import PublishingActions
+from kokoa.services.catalog.publishing.resolvers import PublishingResolvers
+from kokoa.services.catalog.publishing.staging import StagingActions
+from kokoa.services.catalog.publishing.store import PublishingStore
+from kokoa.services.catalog.relations.actions import RelationActions
+from kokoa.services.catalog.relations.resolvers import RelationResolvers
+from kokoa.services.catalog.relations.store import RelationStore
 from kokoa.services.catalog.resolvers import CatalogResolvers
 from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.catalog.translations.actions import TranslationActions
@@ -37,9 +48,12 @@ FOLDER = Path(__file__).parent
 
 
 class CatalogService:
-    """The service on its database.  feed: of its own events, for subscriptions.  objects: where pictures are."""
+    """The service on its database.
 
-    def __init__(self, database: Database, feed: Feed, objects: MediaObjects) -> None:
+    feed: of its own events, for subscriptions.  objects: where pictures are.  clock: says what is due.
+    """
+
+    def __init__(self, database: Database, feed: Feed, objects: MediaObjects, clock: Clock = now_ms) -> None:
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
@@ -55,7 +69,14 @@ class CatalogService:
         media_store = MediaStore(database)
         self.media_sweeper = MediaSweeper(media_store, objects)
         media = MediaResolvers(media_store, self.store, MediaActions(database, objects, Imaging()))
-        own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, feed)
+        channel_store = ChannelStore(database)
+        channels = ChannelResolvers(channel_store, ChannelActions(database))
+        relations = RelationResolvers(RelationStore(database), RelationActions(database))
+        self.publishing = PublishingActions(database, clock)
+        publishing = PublishingResolvers(
+            PublishingStore(database), self.store, category_store, self.publishing, StagingActions(database)
+        )
+        own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, channel_store, feed)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
@@ -67,6 +88,9 @@ class CatalogService:
                 **variants.table(),
                 **translations.table(),
                 **media.table(),
+                **publishing.table(),
+                **channels.table(),
+                **relations.table(),
             },
             scalars={"DateTime": DATE_TIME, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,

@@ -19,6 +19,7 @@ from kokoa.services.catalog.bulk.model import (
     Outcome,
     Row,
     Update,
+    gone_variants,
     plan_batch,
     read_rows,
     slug_for,
@@ -27,6 +28,7 @@ from kokoa.services.catalog.categories import store as category_store
 from kokoa.services.catalog.categories.model import CategoryNode, Names, missing_names, new_by_names
 from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.model import is_plain, status_change
+from kokoa.services.catalog.relations.store import bundled_among
 
 ATTEMPTS_MAX = 5
 
@@ -101,7 +103,14 @@ async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) ->
     of_slugs, of_skus = await store.owners(tx, list(filter(is_plain, slugs)), list(filter(is_plain, skus)))
     given = [one.external_reference for row in rows for one in row.variants or () if one.external_reference]
     of_references = await store.reference_owners(tx, list(filter(is_plain, given)))
-    return Known(products, variants, of_slugs, of_skus, of_references, categories)
+    gone = [
+        variant.id
+        for row in rows
+        if row.reference in products
+        for variant in gone_variants(row, variants.get(products[row.reference].id, ()))
+    ]
+    bundled = await bundled_among(tx, gone)
+    return Known(products, variants, of_slugs, of_skus, of_references, categories, bundled)
 
 
 async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:
@@ -135,11 +144,11 @@ def _events(made: Sequence[CategoryNode], changes: Changes) -> list[Event]:
             events.ProductCreated(product_id=one.id, version=one.version, status=one.status)
             for one in changes.created
         ),
-        *(event for one in changes.updated for event in _update_events(one)),
+        *(event for one in changes.updated for event in update_events(one)),
     ]
 
 
-def _update_events(update: Update) -> list[Event]:
+def update_events(update: Update) -> list[Event]:
     """That of an edit, that of the status, or both."""
     after, before = update.product, update.status_before
     told: list[Event] = []

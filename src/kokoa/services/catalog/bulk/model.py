@@ -31,6 +31,7 @@ from kokoa.services.catalog.model import (
     require_product,
     slug_of,
 )
+from kokoa.services.catalog.relations.errors import VariantInBundle
 
 ROWS_MAX = 1_000
 PAGE_MAX = 250
@@ -110,6 +111,7 @@ class Known(msgspec.Struct, frozen=True):
 
     products: by reference.  variants: by product id, each product's in its order.  slugs, skus: whose they are.
     references: (product id, SKU) of the variants that have them.
+    bundled: ids of variants that a row leaves out, and that must stay because they are in a bundle.
     """
 
     products: Mapping[str, Product]
@@ -118,6 +120,7 @@ class Known(msgspec.Struct, frozen=True):
     skus: Mapping[str, str]
     references: Mapping[str, tuple[str, str]]
     categories: Categories
+    bundled: frozenset[str] = frozenset()
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -240,9 +243,13 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
         except KokoaError as error:
             plan.outcomes.append(failure_of(row.index, row.reference, error))
             continue
-        taken = _taken(wanted, row, product_id, slugs, skus) or _reference_taken(wanted, product_id, references)
-        if taken:
-            plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=taken))
+        refused = (
+            _bundled(row, old, known.bundled)
+            or _taken(wanted, row, product_id, slugs, skus)
+            or _reference_taken(wanted, product_id, references)
+        )
+        if refused:
+            plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=refused))
             continue
         slugs[wanted.slug] = product_id
         keep = {variant.sku for variant in wanted.variants}
@@ -253,7 +260,7 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
         references.update(
             (one.external_reference, (product_id, one.sku)) for one in wanted.variants if one.external_reference
         )
-        changed = _changed_variants(wanted.variants, old, product_id, make_id)
+        changed = changed_variants(wanted.variants, old, product_id, make_id)
         plan.variants.extend(changed)
         variants_differ = bool(changed) or len(keep) != len(old)
         if before is None:
@@ -327,9 +334,26 @@ def _reference_taken(
     return None
 
 
-def _changed_variants(
+def gone_variants(row: Row, old: Sequence[Variant]) -> list[Variant]:
+    """The variants that a row takes away."""
+    if row.variants is None:
+        return []
+    keep = {variant.sku for variant in row.variants}
+    return [variant for variant in old if variant.sku not in keep]
+
+
+def _bundled(row: Row, old: Sequence[Variant], bundled: frozenset[str]) -> Failure | None:
+    for variant in gone_variants(row, old) if bundled else ():
+        if variant.id in bundled:
+            message = f"The variant {variant.sku!r} is in a bundle, so it cannot be left out."
+            return Failure(VariantInBundle.code, message, "variants")
+    return None
+
+
+def changed_variants(
     wanted: Sequence[NewVariant], old: Sequence[Variant], product_id: str, make_id: Callable[[], str]
 ) -> list[tuple[int, Variant]]:
+    """(position, variant) of those that are new or differ; a variant is known by its SKU."""
     known = {variant.sku: (position, variant) for position, variant in enumerate(old)}
     changed = []
     for position, one in enumerate(wanted):

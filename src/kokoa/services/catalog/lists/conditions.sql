@@ -57,6 +57,11 @@ id IN (SELECT product_id FROM attribute_values
 -- The product, or one of its variants, has a value of an attribute within these, themselves included.
 id IN (SELECT product_id FROM attribute_values
         WHERE environment_id = $1 AND key = {0}::text AND value >= {1}::text AND value <= {2}::text)
+-- name: channel
+-- Sold in the channel with this key; nothing is in one that is not there.
+EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = {0}::text)
+AND NOT EXISTS (SELECT FROM product_channels l
+                 WHERE l.environment_id = $1 AND l.product_id = products.id AND {0}::text <> ALL (l.channels))
 
 -- name: external_references
 -- One of these keys of another system.

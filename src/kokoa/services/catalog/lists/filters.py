@@ -126,6 +126,11 @@ def _part(value: str, at: str) -> Filter:
     return Condition("name_contains", (f"%{escaped}%",))
 
 
+def _channel(value: str, at: str) -> Filter:
+    require_plain(value, at)
+    return Condition("channel", (value,))
+
+
 def _moment(name: str) -> Callable[[Any, str], Filter]:
     return lambda value, _: Condition(name, (value,))
 
@@ -136,6 +141,7 @@ _READERS: Mapping[str, Callable[[Any, str], Filter]] = {
     "name_prefix": _prefix,
     "name_contains": _part,
     "skus": _texts("skus", SKU_MAX),
+    "channel": _channel,
     "external_references": _texts("external_references", REFERENCE_MAX),
     "product_type": _texts("product_type", KEY_MAX),
     "created_from": _moment("created_from"),

@@ -11,6 +11,7 @@ from kokoa.postgres import Database, Transaction
 from kokoa.services.catalog import events
 from kokoa.services.catalog.actions import taken, why_not
 from kokoa.services.catalog.model import NewVariant, Product, Variant, require_variant
+from kokoa.services.catalog.relations.errors import VariantInBundle
 from kokoa.services.catalog.store import product_of, variant_of
 from kokoa.services.catalog.store import queries as product_queries
 from kokoa.services.catalog.types.details import Details, DetailsChange, VariantChange
@@ -136,7 +137,7 @@ class VariantActions:
             return variant_of(row), await opened.close(variants, correlation_id)
 
     async def remove(self, environment_id: str, variant_id: str, version: int, *, correlation_id: str) -> Product:
-        """Raises VariantNotFound, ProductChanged."""
+        """Raises VariantNotFound, ProductChanged, VariantInBundle."""
         known = await self._known(environment_id, variant_id)
         async with self._opened(environment_id, known.product_id, version, {}) as opened:
             opened.one(variant_id)
@@ -179,6 +180,8 @@ class VariantActions:
                 yield Opened(tx, product, [variant_of(one) for one in rows], more)
         except asyncpg.UniqueViolationError as error:
             raise taken(error) from error
+        except asyncpg.ForeignKeyViolationError as error:
+            raise VariantInBundle("The variant is in a bundle; take it out of that first.") from error
 
 
 def _not_found(variant_id: str) -> VariantNotFound:

@@ -1,0 +1,1 @@
+"""Channels: where products are sold, which products, and for which prices."""
