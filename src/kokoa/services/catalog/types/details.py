@@ -140,8 +140,13 @@ def changed_details(
 def differ(before: Details, after: Details) -> bool:
     """Whether there is anything to write."""
     own = (after.type, after.attributes, after.options) != (before.type, before.attributes, before.options)
+    return own or bool(differing_variants(before, after))
+
+
+def differing_variants(before: Details, after: Details) -> set[str]:
+    """SKUs of the variants whose part differs."""
     skus = before.variants.keys() | after.variants.keys()
-    return own or any(before.variants.get(sku, _NOTHING) != after.variants.get(sku, _NOTHING) for sku in skus)
+    return {sku for sku in skus if before.variants.get(sku, _NOTHING) != after.variants.get(sku, _NOTHING)}
 
 
 def type_after(before: Details, change: DetailsChange, known: Mapping[str, ProductType]) -> ProductType | None:

@@ -195,6 +195,15 @@ async def load_details(
     return found, {one.key: one for one in types}
 
 
+async def unique_owners(
+    tx: Transaction, values: Iterable[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """(product id, SKU or nothing) by type id, key and sorted value."""
+    wanted = sorted(set(values))
+    rows = await tx.fetch(queries.unique_owners, *map(list, zip(*wanted, strict=True))) if wanted else []
+    return {(str(kind), key, value): (str(owner), sku) for kind, key, value, owner, sku in rows}
+
+
 class Written(msgspec.Struct, frozen=True):
     """Details of a product before and after a change.  variant_ids: by SKU, of those that it has after.  gone: ids of
     variants that it had before."""
