@@ -102,11 +102,6 @@ def type_of(row: Row | Sequence[Any]) -> ProductType:
     return ProductType(str(type_id), key, name, _read_definitions(attributes), version)
 
 
-def definitions_text(attributes: Sequence[AttributeDefinition]) -> str:
-    """Definitions as their column has them."""
-    return _json(attributes)
-
-
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
