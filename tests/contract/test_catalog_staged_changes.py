@@ -197,3 +197,24 @@ async def test_staged_changes_of_many_products_take_as_many_statements_as_those_
         assert [one["staged"]["conflicts"] for one in listed] == [[]] * size
         counts.append(len(sent))
     assert counts == [5, 5]
+
+
+async def test_staged_variants_keep_options_and_new_ones_need_them(shop: Shop) -> None:
+    sizes = [{"key": "size", "name": "Size", "values": ["S", "M"]}]
+    variants = [
+        {"sku": "shirt-s", "priceMinor": 900, "currency": "EUR", "options": [{"key": "size", "value": "S"}]},
+        {"sku": "shirt-m", "priceMinor": 900, "currency": "EUR", "options": [{"key": "size", "value": "M"}]},
+    ]
+    create = "mutation($i: CreateProductInput!) { createProduct(input: $i) { id } }"
+    made = (await shop.data(create, i={"name": "Shirt", "options": sizes, "variants": variants}))["createProduct"][
+        "id"
+    ]
+    cheaper = [{"sku": "shirt-s", "name": "", "priceMinor": 500, "currency": "EUR"}]
+    await stage(shop, made, 1, variants=cheaper)
+    await shop.data(PUBLISH, id=made, v=2)
+    read = "query($id: ID!) { product(id: $id) { variants { sku priceMinor options { key value } } } }"
+    kept = [{"sku": "shirt-s", "priceMinor": 500, "options": [{"key": "size", "value": "S"}]}]
+    assert (await shop.data(read, STOREFRONT, id=made))["product"]["variants"] == kept
+    await stage(shop, made, 3, variants=[*cheaper, {"sku": "shirt-m", "priceMinor": 1, "currency": "EUR"}])
+    assert await shop.code(PUBLISH, id=made, v=4) == "OPTION_MISSING"
+    assert (await shop.data(read, STOREFRONT, id=made))["product"]["variants"] == kept

@@ -31,8 +31,9 @@ LISTS = {
     ),
     "types, attributes and options": (
         """query($n: Int!) { products(limit: $n) {
-             productType { key } attributes { key display reference { id } } attribute(key: "power") { number }
-             options { key } variants { attributes { key } options { value } product { id } } } }""",
+             productType { key } attributes(keys: ["like"]) { display reference { id } }
+             attribute(key: "power") { number } options { key }
+             variants { attributes { key } options { value } product { id } } } }""",
         10,
     ),
     "filtered by type and attribute": (
@@ -92,9 +93,15 @@ async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
         for n in range(110)
     ]
     await create_type(shop, "lamp", [{"key": "power", "name": "P", "type": "NUMBER"}, LIKE, VARIANT_LEVEL])
+    first = await shop.create("Thing 5 and its shade", variants=[], category="shelf-1")
     size = NewOption(Option("size", "Size", ("S",)), "S")
     details = [
-        DetailsChange("lamp", (("power", n + 1),), (size,), {f"SKU-{n}": VariantChange((("ean", f"{n}"),))})
+        DetailsChange(
+            "lamp",
+            (("power", n + 1), ("like", first["id"])),
+            (size,),
+            {f"SKU-{n}": VariantChange((("ean", f"{n}"),))},
+        )
         for n in range(110)
     ]
     await shop.service.actions.create_products(
@@ -145,6 +152,24 @@ async def test_a_list_takes_as_many_statements_for_fifty_as_for_one(
         assert longest(answer) == size
         counts.append(len(sent))
     assert counts[0] == counts[1] <= most, counts
+
+
+async def test_a_change_takes_few_statements(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything that it can say; without attributes and options as many as before there were any."""
+    one = (await shop.data('{ product(slug: "thing-7") { id variants { id } } }'))["product"]
+    variant = one["variants"][0]["id"]
+    update = "mutation($input: UpdateProductInput!) { updateProduct(input: $input) { version } }"
+    change = "mutation($input: UpdateVariantInput!) { updateVariant(input: $input) { product { version } } }"
+    attributes = [{"key": "power", "value": 900}, {"key": "like", "value": one["id"]}]
+    own, chosen = [{"key": "ean", "value": "new"}], [{"key": "size", "value": "S"}]
+    for document, given, most in (
+        (update, {"id": one["id"], "version": 1, "description": "x"}, 2),
+        (update, {"id": one["id"], "version": 2, "attributes": attributes}, 12),
+        (change, {"id": variant, "version": 3, "priceMinor": 7, "attributes": own, "options": chosen}, 12),
+    ):
+        with counting(monkeypatch) as sent:
+            await shop.data(document, input=given)
+        assert len([one for one in sent if one not in ("BEGIN;", "COMMIT;")]) <= most, sent
 
 
 def longest(answer: Any) -> int:

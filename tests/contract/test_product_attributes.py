@@ -1,5 +1,6 @@
 """Attributes and options of products and variants on a real server, asked through the subgraph."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -298,6 +299,33 @@ async def test_a_product_changes_its_type_when_its_values_fit(shop: Shop) -> Non
         UPDATE, input={**change, "version": 2, "productType": "", "attributes": [attribute("power", None)]}
     )
     assert (await read(shop, made))["productType"] is None
+
+
+async def test_the_values_of_a_product_have_a_bound_in_all_and_so_has_what_is_asked_for(shop: Shop) -> None:
+    await create_type(shop, "book", [{"key": f"t{n}", "name": "T", "type": "TEXT"} for n in range(10)])
+    made = await create(shop, productType="book", attributes=[attribute(f"t{n}", "x" * 9_000) for n in range(7)])
+    more = {"id": made, "version": 1, "attributes": [attribute("t7", "x" * 9_000)]}
+    assert await shop.code(UPDATE, input=more) == "ATTRIBUTE_OUT_OF_RANGE"
+    assert (await read(shop, made))["version"] == 1
+    keys = "query($keys: [String!]) { products { attributes(keys: $keys) { key } } }"
+    assert await shop.code(keys, STOREFRONT, keys=["t1"] * 101) == "INVALID_PAGE"
+
+
+async def test_a_type_and_its_products_change_at_once_and_none_is_left_wrong(shop: Shop) -> None:
+    """Whoever comes second is refused, or follows; no product keeps a value that its type does not allow."""
+    kind = (await shop.data('{ productType(key: "lamp") { id } }'))["productType"]["id"]
+    made = [await create(shop, f"Lamp {n}") for n in range(6)]
+    power = {"key": "power", "name": "Power", "type": "NUMBER", "max": 50}
+    change = {"id": kind, "version": 1, "attributes": [power], "removeValues": True}
+    writes = [{"id": one, "version": 1, "attributes": [attribute("power", 80)]} for one in made]
+    asked = [shop.ask(UPDATE, variables={"input": one}) for one in writes]
+    asked.insert(3, shop.ask(UPDATE_TYPE, variables={"input": change}))
+    results = await asyncio.gather(*asked)
+    codes = {one.errors[0]["extensions"]["code"] for one in results if one.errors}
+    assert codes <= {"ATTRIBUTE_OUT_OF_RANGE", "CHANGED_CONCURRENTLY", "PRODUCT_CHANGED"}, codes
+    if results[3].errors:  # given up for a product that came first
+        await shop.data(UPDATE_TYPE, input=change)
+    assert [(await read(shop, one))["attributes"] for one in made] == [[]] * 6
 
 
 async def test_changes_of_attributes_are_told(shop: Shop, catalog: tuple[CatalogService, Database]) -> None:

@@ -110,3 +110,13 @@ async def test_changes_of_types_are_told(shop: Shop, catalog: tuple[CatalogServi
     )
     kinds = ["ProductTypeCreated", "ProductTypeUpdated", "ProductTypeDeleted"]
     assert [(row["event_type"], row["event_key"]) for row in rows] == [(kind, made["id"]) for kind in kinds]
+
+
+async def test_the_definitions_of_a_type_have_a_bound_in_all(shop: Shop) -> None:
+    values = [{"key": f"v{n}", "label": "x" * 180} for n in range(1_000)]
+    many = [{"key": f"a{n}", "name": "A", "type": "ENUM", "values": values} for n in range(2)]
+    wrong = {"key": "x", "name": "X", "attributes": many}
+    code, message = await shop.error(CREATE_TYPE, input=wrong)
+    assert code == "INVALID_PRODUCT_TYPE"
+    assert "bytes" in message
+    assert (await shop.data("{ productTypes { id } }"))["productTypes"] == []

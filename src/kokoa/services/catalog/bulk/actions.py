@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from kokoa.kernel.ids import new_id, new_ids
 from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
 from kokoa.processes.steps import reached
 from kokoa.services.catalog import events
 from kokoa.services.catalog.bulk import store
+from kokoa.services.catalog.bulk.details import KnownDetails, wanted_unique
 from kokoa.services.catalog.bulk.errors import BatchContended
 from kokoa.services.catalog.bulk.model import (
     Categories,
@@ -27,8 +29,10 @@ from kokoa.services.catalog.bulk.model import (
 from kokoa.services.catalog.categories import store as category_store
 from kokoa.services.catalog.categories.model import CategoryNode, Names, missing_names, new_by_names
 from kokoa.services.catalog.categories.store import queries as category_queries
-from kokoa.services.catalog.model import is_plain, status_change
+from kokoa.services.catalog.model import Product, is_plain, status_change
 from kokoa.services.catalog.relations.store import bundled_among
+from kokoa.services.catalog.types import store as type_store
+from kokoa.services.catalog.types.details import NO_DETAILS
 
 ATTEMPTS_MAX = 5
 
@@ -84,6 +88,13 @@ class BulkActions:
                 if made:
                     await category_store.insert_categories(tx, made)
                 await store.write(tx, changes)
+                await type_store.write_details(
+                    tx,
+                    [
+                        type_store.Written(one.product_id, one.before, one.after, one.variant_ids, one.gone)
+                        for one in changes.details
+                    ],
+                )
                 if dry_run:
                     raise _DryRun(changes.outcomes)
                 if told := _events(made, changes):
@@ -110,7 +121,20 @@ async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) ->
         for variant in gone_variants(row, variants.get(products[row.reference].id, ()))
     ]
     bundled = await bundled_among(tx, gone)
-    return Known(products, variants, of_slugs, of_skus, of_references, categories, bundled)
+    details = await _look_at_details(tx, rows, products)
+    return Known(products, variants, of_slugs, of_skus, of_references, categories, bundled, details)
+
+
+async def _look_at_details(tx: Transaction, rows: Sequence[Row], products: Mapping[str, Product]) -> KnownDetails:
+    """What the products of the rows have beyond their columns, and what the rows refer to. Types stay as they are."""
+    keys = {row.details.product_type for row in rows if row.details.product_type}
+    found, types = await type_store.load_details(tx, [product.id for product in products.values()], keys)
+    references = set().union(*(row.details.possible_references() for row in rows))
+    there = await type_store.products_there(tx, references)
+    known = KnownDetails(found, types, there)
+    before = {row.index: known.before(products[row.reference].id) for row in rows if row.reference in products}
+    values = [one for row in rows for one in wanted_unique(row.details, before.get(row.index, NO_DETAILS), types)]
+    return msgspec.structs.replace(known, unique=await type_store.unique_owners(tx, values))
 
 
 async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:

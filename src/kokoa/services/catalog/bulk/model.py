@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,6 +11,7 @@ import msgspec
 
 from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.money import CURRENCIES, Money
+from kokoa.services.catalog.bulk.details import DetailsPlan, KnownDetails
 from kokoa.services.catalog.bulk.errors import (
     DuplicateReference,
     InvalidBatch,
@@ -32,6 +34,15 @@ from kokoa.services.catalog.model import (
     slug_of,
 )
 from kokoa.services.catalog.relations.errors import VariantInBundle
+from kokoa.services.catalog.types.details import (
+    NO_CHANGE,
+    Details,
+    DetailsChange,
+    differ,
+    differing_variants,
+)
+from kokoa.services.catalog.types.errors import AttributeValueTaken
+from kokoa.services.catalog.types.inputs import read_details
 
 ROWS_MAX = 1_000
 PAGE_MAX = 250
@@ -53,6 +64,7 @@ class Row(msgspec.Struct, frozen=True):
     category: Names | None
     variants: tuple[NewVariant, ...] | None
     status: Status | None
+    details: DetailsChange = NO_CHANGE
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -121,6 +133,7 @@ class Known(msgspec.Struct, frozen=True):
     references: Mapping[str, tuple[str, str]]
     categories: Categories
     bundled: frozenset[str] = frozenset()
+    details: KnownDetails = KnownDetails()
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -131,6 +144,16 @@ class Update(msgspec.Struct, frozen=True):
     edited: bool
 
 
+class ChangedDetails(msgspec.Struct, frozen=True):
+    """What a product has beyond its columns.  variant_ids: by SKU, after the change.  gone: ids of variants."""
+
+    product_id: str
+    before: Details
+    after: Details
+    variant_ids: Mapping[str, str]
+    gone: Sequence[str]
+
+
 class Changes(msgspec.Struct, frozen=True):
     """What is to be written.  variants: (position, variant), new or changed.  gone: ids of variants."""
 
@@ -139,6 +162,7 @@ class Changes(msgspec.Struct, frozen=True):
     variants: list[tuple[int, Variant]]
     gone: list[str]
     outcomes: list[Outcome]
+    details: list[ChangedDetails]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -193,6 +217,7 @@ def _read_row(index: int, reference: str, given: Mapping[str, Any]) -> Row:
         category=None if category is None else _require_names(tuple(category)),
         variants=None if variants is None else tuple(map(_new_variant, range(len(variants)), variants)),
         status=given.get("status"),
+        details=read_details(given, variants or ()),
     )
 
 
@@ -232,14 +257,16 @@ def slug_for(row: Row) -> str:
 
 def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], now: datetime) -> Changes:
     """What to write, as if the rows were applied one after the other; a row that cannot be is left out whole."""
-    plan = Changes([], [], [], [], [])
+    plan = Changes([], [], [], [], [], [])
     slugs, skus, references = dict(known.slugs), dict(known.skus), dict(known.references)
+    details = DetailsPlan(known.details)
     for row in rows:
         before = known.products.get(row.reference)
         old = known.variants.get(before.id, ()) if before else ()
         try:
             wanted = _wanted(row, before, old, known.categories)
             product_id = before.id if before else make_id()
+            more = details.after(product_id, row.details, [variant.sku for variant in wanted.variants])
         except KokoaError as error:
             plan.outcomes.append(failure_of(row.index, row.reference, error))
             continue
@@ -248,26 +275,34 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
             or _taken(wanted, row, product_id, slugs, skus)
             or _reference_taken(wanted, product_id, references)
         )
+        if not refused and (value := details.taken(product_id, more)):
+            refused = Failure(AttributeValueTaken.code, *value)
         if refused:
             plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=refused))
             continue
         slugs[wanted.slug] = product_id
         keep = {variant.sku for variant in wanted.variants}
-        for gone in (variant for variant in old if variant.sku not in keep):
-            plan.gone.append(gone.id)
-            skus.pop(gone.sku, None)
+        gone = [variant for variant in old if variant.sku not in keep]
+        plan.gone.extend(variant.id for variant in gone)
+        for variant in gone:
+            skus.pop(variant.sku, None)
         skus.update((sku, product_id) for sku in keep)
         references.update(
-            (one.external_reference, (product_id, one.sku)) for one in wanted.variants if one.external_reference
+            (v.external_reference, (product_id, v.sku)) for v in wanted.variants if v.external_reference
         )
-        changed = changed_variants(wanted.variants, old, product_id, make_id)
+        details.keep(product_id, more)
+        was = known.details.before(product_id)
+        changed = changed_variants(wanted.variants, old, product_id, make_id, differing_variants(was, more))
         plan.variants.extend(changed)
-        variants_differ = bool(changed) or len(keep) != len(old)
+        if differ(was, more):
+            ids = {one.sku: one.id for one in (*old, *(variant for _, variant in changed)) if one.sku in keep}
+            plan.details.append(ChangedDetails(product_id, was, more, ids, [variant.id for variant in gone]))
         if before is None:
             plan.created.append(first_version(product_id, wanted, now))
             plan.outcomes.append(Outcome(row.index, row.reference, "CREATED", product_id, 1))
         else:
-            plan.outcomes.append(_update(plan, row, before, wanted, variants_differ))
+            edited = bool(changed) or bool(gone) or differ(was, more)
+            plan.outcomes.append(_update(plan, row, before, wanted, edited))
     return plan
 
 
@@ -351,9 +386,16 @@ def _bundled(row: Row, old: Sequence[Variant], bundled: frozenset[str]) -> Failu
 
 
 def changed_variants(
-    wanted: Sequence[NewVariant], old: Sequence[Variant], product_id: str, make_id: Callable[[], str]
+    wanted: Sequence[NewVariant],
+    old: Sequence[Variant],
+    product_id: str,
+    make_id: Callable[[], str],
+    differing: AbstractSet[str] = frozenset(),
 ) -> list[tuple[int, Variant]]:
-    """(position, variant) of those that are new or differ; a variant is known by its SKU."""
+    """(position, variant) of those that are new or differ; a variant is known by its SKU.
+
+    differing: SKUs of variants whose attributes or options change.
+    """
     known = {variant.sku: (position, variant) for position, variant in enumerate(old)}
     changed = []
     for position, one in enumerate(wanted):
@@ -369,7 +411,7 @@ def changed_variants(
             one.external_reference if one.external_reference is not None or not was else was[1].external_reference,
             was[1].version if was else 1,
         )
-        if was != (position, variant):
+        if was != (position, variant) or one.sku in differing:
             changed.append((position, variant))
     return changed
 

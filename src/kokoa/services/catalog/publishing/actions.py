@@ -17,6 +17,8 @@ from kokoa.services.catalog.publishing.model import Schedule, require_schedule
 from kokoa.services.catalog.publishing.staging import apply
 from kokoa.services.catalog.store import product_of
 from kokoa.services.catalog.store import queries as product_queries
+from kokoa.services.catalog.types.details import DetailsChange
+from kokoa.services.catalog.types.writing import changing
 
 _log = structlog.get_logger(__name__)
 
@@ -136,7 +138,8 @@ async def _do(tx: Transaction, product: Product, schedule: Schedule) -> list[Eve
     status = status_after(step, product.status)
     staged = await store.staged_of(tx, product.id) if step == "publish" else None
     if staged is not None:
-        _, told = await apply(tx, product, staged, status, overwrite=False)
+        details = await changing(tx, product.id, DetailsChange())
+        _, told = await apply(tx, product, staged, details, status, overwrite=False)
         return told
     if status == product.status:
         return []

@@ -29,6 +29,8 @@ from kokoa.services.catalog.publishing.staged import (
 )
 from kokoa.services.catalog.relations.errors import VariantInBundle
 from kokoa.services.catalog.store import variant_of
+from kokoa.services.catalog.types.details import DetailsChange
+from kokoa.services.catalog.types.writing import Changing, changing
 
 
 class StagingActions:
@@ -80,6 +82,7 @@ class StagingActions:
         ProductNotFound, ProductChanged, ProductIsArchived, CategoryNotFound, AlreadyTaken.
         """
         async with self._database.transaction(environment_id) as tx:
+            details = await changing(tx, product_id, DetailsChange())
             before = await locked(tx, product_id)
             staged = await store.staged_of(tx, product_id)
             if staged is None:
@@ -87,17 +90,18 @@ class StagingActions:
             require_version(before, version)
             if before.status == "ARCHIVED":
                 raise ProductIsArchived("An archived product cannot be changed; restore it first.")
-            after, told = await apply(tx, before, staged, before.status, overwrite=overwrite)
+            after, told = await apply(tx, before, staged, details, before.status, overwrite=overwrite)
             await tx.emit(*told, correlation_id=correlation_id)
         return after
 
 
 async def apply(
-    tx: Transaction, before: Product, staged: Staged, status: Status, *, overwrite: bool
+    tx: Transaction, before: Product, staged: Staged, details: Changing, status: Status, *, overwrite: bool
 ) -> tuple[Product, list[Event]]:
     """Write the next version of a locked product, with its staged changes and this status; the events to emit.
 
-    Raises StagedChangesConflict, InvalidProduct, CategoryNotFound, AlreadyTaken, VariantInBundle.
+    details: that change nothing, but know the product's.  Raises StagedChangesConflict, InvalidProduct,
+    CategoryNotFound, AlreadyTaken, VariantInBundle, and what `changed_details` does for new variants.
     """
     live = await live_of(tx, before)
     if not overwrite:
@@ -112,7 +116,9 @@ async def apply(
     gone = [variant.id for variant in live.variants if variant.sku not in keep]
     variants = changed_variants(wanted.variants, live.variants, before.id, new_id)
     try:
-        await bulk_store.write(tx, Changes([], [update], variants, gone, []))
+        await bulk_store.write(tx, Changes([], [update], variants, gone, [], []))
+        ids = {one.sku: one.id for one in (*live.variants, *(one for _, one in variants)) if one.sku in keep}
+        await details.write(tx, {one.sku: ids[one.sku] for one in wanted.variants}, gone=gone)
     except asyncpg.UniqueViolationError as error:
         raise AlreadyTaken("Another product has one of the staged SKUs by now.") from error
     except asyncpg.ForeignKeyViolationError as error:

@@ -1,5 +1,6 @@
 """Changes of product types; one function a mutation, one transaction, its events."""
 
+import asyncio
 from collections.abc import Sequence
 
 import asyncpg
@@ -24,6 +25,7 @@ from kokoa.services.catalog.types.model import (
     TYPES_MAX,
     AttributeDefinition,
     ProductType,
+    definitions_text,
     require_key,
     require_name,
 )
@@ -54,7 +56,7 @@ class TypeActions:
                 await tx.execute(queries.lock_types)
                 if await tx.fetchval(queries.count_types) >= TYPES_MAX:
                     raise TooManyProductTypes(f"An environment has at most {TYPES_MAX} product types.")
-                text = store.definitions_text(made.attributes)
+                text = definitions_text(made.attributes)
                 await tx.execute(queries.insert_type, made.id, key, name, text, made.version)
                 await tx.emit(_told(events.ProductTypeCreated, made), correlation_id=correlation_id)
         except asyncpg.UniqueViolationError as error:
@@ -86,7 +88,7 @@ class TypeActions:
                 before = await _locked(tx, type_id, version)
                 wanted = before.attributes if attributes is None else tuple(attributes)
                 after = ProductType(before.id, before.key, name or before.name, wanted, before.version + 1)
-                text = store.definitions_text(after.attributes)
+                text = definitions_text(after.attributes)
                 await tx.execute(queries.update_type, after.id, after.name, text, after.version)
                 told: list[Event] = [_told(events.ProductTypeUpdated, after)]
                 if not loosens(before.attributes, after.attributes):
@@ -129,7 +131,9 @@ async def _follow(
             f"More than {OWNERS_MAX} products and variants have this type, so only changes that allow more than "
             "before are possible at once. Make another type and move the products to it in batches."
         )
-    written = await store.write_owners(tx, after, conform(after, owners, remove_values=remove_values))
+    # In a thread: so many values take a while to check, and others are waiting for this process too.
+    changed = await asyncio.to_thread(conform, after, owners, remove_values=remove_values)
+    written = await store.write_owners(tx, after, changed)
     was_unique = {one.key for one in before.attributes if one.unique}
     is_unique = {one.key for one in after.attributes if one.unique}
     for keys, unique in ((was_unique - is_unique, False), (is_unique - was_unique, True)):

@@ -10,6 +10,7 @@ from kokoa.services.catalog.model import is_plain
 from kokoa.services.catalog.types.errors import (
     AttributeGivenTwice,
     AttributeMissing,
+    AttributeOutOfRange,
     InvalidOption,
     NoProductType,
     OptionMissing,
@@ -20,7 +21,7 @@ from kokoa.services.catalog.types.errors import (
     UnknownProductType,
     WrongAttributeLevel,
 )
-from kokoa.services.catalog.types.model import Level, ProductType
+from kokoa.services.catalog.types.model import VALUES_BYTES_MAX, Level, ProductType
 from kokoa.services.catalog.types.values import checked, sorted_values
 
 OPTIONS_MAX = 5
@@ -140,8 +141,13 @@ def changed_details(
 def differ(before: Details, after: Details) -> bool:
     """Whether there is anything to write."""
     own = (after.type, after.attributes, after.options) != (before.type, before.attributes, before.options)
+    return own or bool(differing_variants(before, after))
+
+
+def differing_variants(before: Details, after: Details) -> set[str]:
+    """SKUs of the variants whose part differs."""
     skus = before.variants.keys() | after.variants.keys()
-    return own or any(before.variants.get(sku, _NOTHING) != after.variants.get(sku, _NOTHING) for sku in skus)
+    return {sku for sku in skus if before.variants.get(sku, _NOTHING) != after.variants.get(sku, _NOTHING)}
 
 
 def type_after(before: Details, change: DetailsChange, known: Mapping[str, ProductType]) -> ProductType | None:
@@ -181,6 +187,10 @@ class _Attributes(msgspec.Struct, frozen=True):
         if self.retyped:
             self._read_again(found, before, level, at)
         self._complete(found, level, at)
+        if given and len(msgspec.json.encode(found)) > VALUES_BYTES_MAX[level]:
+            raise AttributeOutOfRange(
+                f"The values take more than {VALUES_BYTES_MAX[level]} bytes in all, written as JSON.", field=at
+            )
         return found
 
     def _value(self, key: str, value: Any, level: Level, at: str) -> Any:

@@ -7,9 +7,16 @@ import msgspec
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.money import major_units
+from kokoa.services.catalog.errors import InvalidPage
 from kokoa.services.catalog.model import Product, Variant, sees_unpublished
 from kokoa.services.catalog.store import CatalogStore
-from kokoa.services.catalog.types.model import AttributeDefinition, AttributeType, EnumValue, ProductType
+from kokoa.services.catalog.types.model import (
+    ATTRIBUTES_MAX,
+    AttributeDefinition,
+    AttributeType,
+    EnumValue,
+    ProductType,
+)
 from kokoa.services.catalog.types.store import TypeStore
 from kokoa.services.catalog.types.values import display
 
@@ -151,8 +158,9 @@ class DetailFields:
         return [found.get(parent.id) for parent in parents]
 
     async def product_attributes(self, parents: Sequence[Product], args: Arguments, call: Call) -> Sequence[Any]:
+        keys = _keys(args)
         found = await self._store.attributes_of_products(call.environment_id, [parent.id for parent in parents])
-        return [_attributes(found.get(parent.id), args.get("keys")) for parent in parents]
+        return [_attributes(found.get(parent.id), keys) for parent in parents]
 
     async def product_attribute(self, parents: Sequence[Product], args: Arguments, call: Call) -> Sequence[Any]:
         return _first(await self.product_attributes(parents, {"keys": [args["key"]]}, call))
@@ -165,8 +173,9 @@ class DetailFields:
         ]
 
     async def variant_attributes(self, parents: Sequence[Variant], args: Arguments, call: Call) -> Sequence[Any]:
+        keys = _keys(args)
         found = await self._store.attributes_of_variants(call.environment_id, parents)
-        return [_attributes(found.get(parent.id), args.get("keys")) for parent in parents]
+        return [_attributes(found.get(parent.id), keys) for parent in parents]
 
     async def variant_attribute(self, parents: Sequence[Variant], args: Arguments, call: Call) -> Sequence[Any]:
         return _first(await self.variant_attributes(parents, {"keys": [args["key"]]}, call))
@@ -187,7 +196,15 @@ class DetailFields:
         return [found.get(parent.value) if parent.type == "REFERENCE" else None for parent in parents]
 
 
-def _attributes(found: tuple[ProductType, dict[str, Any]] | None, keys: Sequence[str] | None) -> list[Attribute]:
+def _keys(args: Arguments) -> frozenset[str] | None:
+    """Which attributes are asked for; None for all. Raises InvalidPage."""
+    keys = args.get("keys")
+    if keys is not None and len(keys) > ATTRIBUTES_MAX:
+        raise InvalidPage(f"At most {ATTRIBUTES_MAX} attributes are asked for by key, not {len(keys)}.", field="keys")
+    return None if keys is None else frozenset(keys)
+
+
+def _attributes(found: tuple[ProductType, dict[str, Any]] | None, keys: frozenset[str] | None) -> list[Attribute]:
     """In the type's order; of these keys only, or all."""
     if found is None:
         return []

@@ -1,7 +1,7 @@
 """Product types and their attribute definitions: what they may be, and how they may change. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +17,10 @@ KEY_MAX = 64
 LIST_MAX = 100
 TEXT_MAX = 10_000
 PATTERN_MAX = 200
+# All definitions of a type, as JSON: they are read with every list that selects attributes.
+DEFINITIONS_BYTES_MAX = 262_144
+# All values of a product, or of a variant, as JSON.
+VALUES_BYTES_MAX: Mapping[str, int] = {"PRODUCT": 65_536, "VARIANT": 16_384}
 # What one change of a type may look at: products and variants that may have to change with it.
 OWNERS_MAX = 20_000
 
@@ -109,6 +113,18 @@ def require_definitions(definitions: Sequence[AttributeDefinition]) -> None:
             raise InvalidProductType("Only a required attribute has a default.", field=f"{at}.default")
         if one.default is not None and one.unique:
             raise InvalidProductType("A default could not be unique.", field=f"{at}.default")
+
+
+def definitions_text(definitions: Sequence[AttributeDefinition]) -> str:
+    """Definitions as their column has them. Raises InvalidProductType when they are too long."""
+    encoded = msgspec.json.encode(definitions)
+    if len(encoded) > DEFINITIONS_BYTES_MAX:
+        raise InvalidProductType(
+            f"The definitions take {len(encoded)} bytes as JSON; at most {DEFINITIONS_BYTES_MAX} are allowed. Give "
+            "fewer or shorter values of enums.",
+            field="attributes",
+        )
+    return encoded.decode()
 
 
 def _require_fitting(one: AttributeDefinition, at: str) -> None:

@@ -156,3 +156,10 @@ SELECT product_id, options FROM product_details WHERE environment_id = $1 AND pr
 SELECT w.variant_id, o.options AS chosen, d.options FROM unnest($2::uuid[], $3::uuid[]) AS w (variant_id, product_id)
   JOIN product_details d ON d.environment_id = $1 AND d.product_id = w.product_id
   JOIN variant_details o ON o.environment_id = $1 AND o.variant_id = w.variant_id;
+
+-- name: unique_owners
+-- Who has these values that are to be unique: a product, or one of its variants by its SKU.
+SELECT a.unique_in, a.key, a.value, a.product_id, coalesce(v.sku, '')
+  FROM unnest($2::uuid[], $3::text[], $4::text[]) AS w (unique_in, key, value)
+  JOIN attribute_values a ON a.environment_id = $1 AND a.unique_in = w.unique_in AND a.key = w.key AND a.value = w.value
+  LEFT JOIN variants v ON v.environment_id = $1 AND v.id = a.owner_id;

@@ -102,11 +102,6 @@ def type_of(row: Row | Sequence[Any]) -> ProductType:
     return ProductType(str(type_id), key, name, _read_definitions(attributes), version)
 
 
-def definitions_text(attributes: Sequence[AttributeDefinition]) -> str:
-    """Definitions as their column has them."""
-    return _json(attributes)
-
-
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -193,6 +188,15 @@ async def load_details(
         for row in rows
     }
     return found, {one.key: one for one in types}
+
+
+async def unique_owners(
+    tx: Transaction, values: Iterable[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """(product id, SKU or nothing) by type id, key and sorted value."""
+    wanted = sorted(set(values))
+    rows = await tx.fetch(queries.unique_owners, *map(list, zip(*wanted, strict=True))) if wanted else []
+    return {(str(kind), key, value): (str(owner), sku) for kind, key, value, owner, sku in rows}
 
 
 class Written(msgspec.Struct, frozen=True):
