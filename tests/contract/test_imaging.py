@@ -123,6 +123,7 @@ async def test_every_bad_picture_has_its_error(name: str) -> None:
 
 
 PROBES = {
+    "a user that others have": f"[0, 65_534].index(os.getuid() if {os.geteuid()} == 0 else -1)",
     "a file to read": "open('/etc/passwd')",
     "a file to write": "open('{folder}/out', 'w')",
     "a socket": "__import__('socket').socket()",
