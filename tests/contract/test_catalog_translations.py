@@ -6,10 +6,12 @@ import pytest
 
 from contract.catalog_shop import STOREFRONT, Shop
 from contract.test_catalog_statements import counting
+from contract.test_catalog_status import Store
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.postgres import Database
 from kokoa.services.catalog.model import NewProduct
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.search.service import SearchService
 
 SET = """mutation($default: String!, $locales: [LocaleInput!]!) {
   setLocales(input: {default: $default, locales: $locales}) { code isDefault fallback chain } }"""
@@ -253,6 +255,20 @@ async def test_categories_have_translations_and_seo_too(shop: Shop, database: Da
         version translations { locale } } }"""
     assert (await shop.data(remove, id=category))["c"] == {"version": 4, "translations": []}
     await shop.data("mutation($id: ID!) { deleteCategory(id: $id, version: 4) }", id=category)
+
+
+async def test_a_product_is_found_by_its_name_in_every_locale(shop: Shop, search_index: SearchService) -> None:
+    chair, draft = await shop.create("Chair"), await shop.create("Stool", status="DRAFT")
+    version = await translated(shop, chair, "de", name="Armlehnstuhl")
+    await translated(shop, draft, "de", name="Barhocker")
+    store = Store(shop, search_index)
+    await store.index(chair["id"], draft["id"])
+    for words, wanted in (("armlehnstuhl", [chair["id"]]), ("chair", [chair["id"]]), ("barhocker", [])):
+        found = await store.get("Search", f"q={words}", STOREFRONT)
+        assert [one["id"] for one in found["items"]] == wanted, words
+    await shop.data(REMOVE, id=chair["id"], v=version, locale="de")
+    await store.index(chair["id"])
+    assert (await store.get("Search", "q=armlehnstuhl", STOREFRONT))["items"] == []
 
 
 READS = {
