@@ -1,5 +1,6 @@
 """Texts in other locales, and what is said to search engines: reading with fallback, changing, bounds and walls."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -80,6 +81,24 @@ async def test_a_locale_with_translations_stays(shop: Shop) -> None:
     assert len((await shop.data("{ locales { code } }"))["locales"]) == 4
     await shop.data(REMOVE, id=product["id"], v=version, locale="de")
     await shop.data(SET, default="en", locales=[{"code": "rm"}])
+
+
+BEGUN = "SELECT 1 FROM locales WHERE environment_id = $1 AND locale = 'de' FOR KEY SHARE"
+PUT = "INSERT INTO product_translations (environment_id, product_id, locale, name) VALUES ($1, $2, 'de', 'Stuhl')"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity)"
+
+
+async def test_a_locale_stays_when_somebody_translates_into_it_right_now(shop: Shop, database: Database) -> None:
+    product = await shop.create("Chair")
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.fetchval(BEGUN)
+        await tx.execute(PUT, product["id"])
+        removing = asyncio.create_task(shop.code(SET, default="en", locales=[{"code": "rm"}]))
+        async with asyncio.timeout(30):
+            while not (await database.fetch_anywhere(WAITING))[0]["count"]:
+                await asyncio.sleep(0.01)
+    assert await removing == "LOCALE_IN_USE"
+    assert len((await shop.data("{ locales { code } }"))["locales"]) == 4
 
 
 async def test_texts_fall_back_each_on_its_own_and_the_exact_translation_does_not(shop: Shop) -> None:
