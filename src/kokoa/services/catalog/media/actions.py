@@ -29,7 +29,8 @@ from kokoa.services.catalog.media.model import (
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.media.store import Claimed, MediaStore, media_of, queries
 from kokoa.services.catalog.model import Product
-from kokoa.services.catalog.parts.changes import locked_product, next_version, require_version
+from kokoa.services.catalog.parts.actions import locked, require_version
+from kokoa.services.catalog.parts.changes import next_version
 
 _log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class MediaActions:
         """
         require_alt(wanted.alt)
         async with self._database.transaction(environment_id) as tx:
-            await locked_product(tx, wanted.product_id)  # before anything costs much
+            await locked(tx, wanted.product_id)  # before anything costs much
         upload = await self._objects.upload(environment_id, upload_id)
         try:
             picture = await self._kept(environment_id, upload)
@@ -111,7 +112,7 @@ class MediaActions:
     ) -> Product:
         """All pictures of a product in this order. Raises InvalidMedia, ProductNotFound, ProductChanged."""
         async with self._database.transaction(environment_id) as tx:
-            product = await locked_product(tx, product_id)
+            product = await locked(tx, product_id)
             present = [str(row["id"]) for row in await tx.fetch(queries.media_places, product_id)]
             require_order(ids, present)
             if list(ids) == present:
@@ -144,7 +145,7 @@ class MediaActions:
 
     async def _attach(self, environment_id: str, picture: Picture, wanted: Wanted, correlation_id: str) -> Media:
         async with self._database.transaction(environment_id) as tx:
-            product = await locked_product(tx, wanted.product_id)
+            product = await locked(tx, wanted.product_id)
             shown = await tx.fetchrow(queries.media_of_content, product.id, picture.content_hash)
             if shown is not None:
                 return media_of(shown)
@@ -197,7 +198,7 @@ async def _locked(tx: Transaction, media_id: str) -> tuple[Media, Product]:
     row = await tx.fetchrow(queries.one_media, media_id)
     if row is None:
         raise _not_found(media_id)
-    product = await locked_product(tx, media_of(row).product_id)
+    product = await locked(tx, media_of(row).product_id)
     row = await tx.fetchrow(queries.one_media, media_id)
     if row is None:
         raise _not_found(media_id)

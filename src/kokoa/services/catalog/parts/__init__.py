@@ -1,1 +1,1 @@
-"""What all parts of a product have in common: their change is a change of the product, with version and event."""
+"""How a part of a product is changed: the product is locked, its version is checked and grows, and an event tells."""

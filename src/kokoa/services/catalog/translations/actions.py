@@ -10,7 +10,8 @@ from kokoa.services.catalog.categories.store import node_of
 from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.errors import AlreadyTaken, CategoryChanged, CategoryNotFound
 from kokoa.services.catalog.model import Product
-from kokoa.services.catalog.parts.changes import locked_product, next_version, require_version
+from kokoa.services.catalog.parts.actions import locked, require_version
+from kokoa.services.catalog.parts.changes import next_version
 from kokoa.services.catalog.translations.errors import InvalidLocale, LocaleInUse, LocaleNotFound
 from kokoa.services.catalog.translations.events import CategoryTextsChanged, LocalesChanged
 from kokoa.services.catalog.translations.model import Locale, Texts, canonical_locale, locales_of, require_texts
@@ -67,7 +68,7 @@ class TranslationActions:
         values = (texts.name, texts.description, texts.slug, texts.seo_title, texts.seo_description)
         try:
             async with self._database.transaction(environment_id) as tx:
-                before = await locked_product(tx, product_id)
+                before = await locked(tx, product_id)
                 await _require_locale(tx, code)
                 if await texts_of(tx, PRODUCTS, product_id, code) == texts:
                     return before
@@ -83,7 +84,7 @@ class TranslationActions:
         """No texts in this locale. Raises InvalidLocale, ProductNotFound, ProductChanged."""
         code = canonical_locale(locale)
         async with self._database.transaction(environment_id) as tx:
-            before = await locked_product(tx, product_id)
+            before = await locked(tx, product_id)
             if await tx.fetchval(PRODUCTS.remove_translation, product_id, code) is None:
                 return before
             require_version(before, version)
@@ -95,7 +96,7 @@ class TranslationActions:
         """Raises InvalidSeo, ProductNotFound, ProductChanged."""
         require_seo(seo)
         async with self._database.transaction(environment_id) as tx:
-            before = await locked_product(tx, product_id)
+            before = await locked(tx, product_id)
             if await own_seo(tx, PRODUCTS, product_id) == seo:
                 return before
             require_version(before, version)
