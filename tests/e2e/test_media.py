@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -141,6 +142,16 @@ def test_a_process_that_dies_while_it_decodes_takes_the_decoder_along_and_loses_
         shown = environment.graphql(SHOWN, id=product).json["data"]["product"]
         assert shown == {"version": 1, "thumbnail": None}
         assert send(environment, product, picture()).status == 201
+        (left,) = uploads(store)
+        two_days_ago = time.time() - 2 * 86_400
+        os.utime(left, (two_days_ago, two_days_ago))
+        (worker,) = [one for one in descendants(process.pid) if "serve worker" in one.command]
+        os.kill(worker.pid, signal.SIGKILL)  # the next one sweeps when it starts
+        until(lambda: not uploads(store), within_s=60, what="the sweeper")
+
+
+def uploads(store: RunningStore) -> list[Path]:
+    return [path for path in (store.state_dir / "objects" / "uploads").rglob("*") if path.is_file()]
 
 
 def decoders(pid: int) -> list[Process]:
