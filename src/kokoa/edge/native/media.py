@@ -143,16 +143,18 @@ class MediaRoutes:
             raise UploadsBusy(f"{self._uploads[key]} uploads of this store are under way; try again soon.")
         self._uploads[key] += 1
         try:
-            upload = await _read(request, receive)
-            upload_id = await self._files.keep_upload(key, upload.content)
+            return await self._added(await _read(request, receive), call, product_id, asked)
         finally:
             self._uploads[key] -= 1
             if not self._uploads[key]:
                 del self._uploads[key]
+
+    async def _added(self, upload: Upload, call: Call, product_id: str, asked: dict[str, Any]) -> Response:
         if upload.alt is not None:
             if "alt" in asked:
                 raise InvalidUpload("alt was given in the path and in the form; give it once.", field="alt")
             asked["alt"] = upload.alt
+        upload_id = await self._files.keep_upload(call.environment_id, upload.content)
         variables = {"input": {"productId": product_id, "upload": upload_id, **asked}}
         patient = msgspec.structs.replace(call, deadline_ms=now_ms() + DEADLINE_MS)
         result = await self._graph.execute(ADD, variables, patient, "AddMedia")

@@ -138,7 +138,7 @@ class MediaActions:
         if claimed is None:
             raise _being_removed()
         if not claimed.ready:
-            rendered = await self._imaging.render(upload, image_format)
+            rendered = await self._imaging.render(upload, image_format, key=environment_id)
             await self._objects.put_renditions(environment_id, content_hash, rendered.renditions)
             claimed = Claimed(True, rendered.width, rendered.height)
         return Picture(content_hash, claimed.width, claimed.height)
