@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from obstore.store import MemoryStore
 
 from contract.catalog_shop import MANAGEMENT, STOREFRONT, Shop
 from contract.pictures import GREEN, RED, halves, near, opened, picture
 from contract.test_catalog_statements import counting
 from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.postgres import Database
-from kokoa.services.catalog.media.model import MEDIA_OF_PRODUCT_MAX
+from kokoa.services.catalog.media.errors import UploadNotFound
+from kokoa.services.catalog.media.model import FILE_NAMES, MEDIA_OF_PRODUCT_MAX
 from kokoa.services.catalog.media.objects import MediaObjects
+from kokoa.services.catalog.media.results import Rendition
 from kokoa.services.catalog.media.store import MediaStore
 from kokoa.services.catalog.model import NewProduct
 from kokoa.services.catalog.service import CatalogService
@@ -298,3 +301,23 @@ async def test_pictures_take_one_statement_for_fifty_products_as_for_one(
         assert len(found["products"]) == size
         counts.append(len(sent))
     assert counts == [most, most]
+
+
+async def test_any_object_storage_keeps_pictures() -> None:
+    """What is no folder answers otherwise to what is not there."""
+    objects, environment, content_hash = MediaObjects(MemoryStore()), new_id(), "0a" * 32
+    files = [Rendition(name, name.encode()) for name in sorted(FILE_NAMES)]
+    await objects.put_renditions(environment, content_hash, files)
+    found = await objects.file(environment, content_hash, "small.webp")
+    assert found is not None
+    assert (found.content, found.content_type) == (b"small.webp", "image/webp")
+    assert await objects.file(new_id(), content_hash, "small.webp") is None
+    for _ in range(2):  # a sweep that was killed is repeated
+        await objects.remove(environment, content_hash)
+    assert await objects.file(environment, content_hash, "small.webp") is None
+    upload = await objects.keep_upload(environment, b"picture")
+    assert await objects.remove_stale_uploads(datetime.now(UTC), 10) == 0
+    assert await objects.remove_stale_uploads(datetime.now(UTC) + timedelta(hours=25), 10) == 1
+    await objects.drop_upload(environment, upload)
+    with pytest.raises(UploadNotFound):
+        await objects.upload(environment, upload)

@@ -1,15 +1,18 @@
 """Texts in other locales, and what is said to search engines: reading with fallback, changing, bounds and walls."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from contract.catalog_shop import STOREFRONT, Shop
 from contract.test_catalog_statements import counting
+from contract.test_catalog_status import Store
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.postgres import Database
 from kokoa.services.catalog.model import NewProduct
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.search.service import SearchService
 
 SET = """mutation($default: String!, $locales: [LocaleInput!]!) {
   setLocales(input: {default: $default, locales: $locales}) { code isDefault fallback chain } }"""
@@ -78,6 +81,24 @@ async def test_a_locale_with_translations_stays(shop: Shop) -> None:
     assert len((await shop.data("{ locales { code } }"))["locales"]) == 4
     await shop.data(REMOVE, id=product["id"], v=version, locale="de")
     await shop.data(SET, default="en", locales=[{"code": "rm"}])
+
+
+BEGUN = "SELECT 1 FROM locales WHERE environment_id = $1 AND locale = 'de' FOR KEY SHARE"
+PUT = "INSERT INTO product_translations (environment_id, product_id, locale, name) VALUES ($1, $2, 'de', 'Stuhl')"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity)"
+
+
+async def test_a_locale_stays_when_somebody_translates_into_it_right_now(shop: Shop, database: Database) -> None:
+    product = await shop.create("Chair")
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.fetchval(BEGUN)
+        await tx.execute(PUT, product["id"])
+        removing = asyncio.create_task(shop.code(SET, default="en", locales=[{"code": "rm"}]))
+        async with asyncio.timeout(30):
+            while not (await database.fetch_anywhere(WAITING))[0]["count"]:
+                await asyncio.sleep(0.01)
+    assert await removing == "LOCALE_IN_USE"
+    assert len((await shop.data("{ locales { code } }"))["locales"]) == 4
 
 
 async def test_texts_fall_back_each_on_its_own_and_the_exact_translation_does_not(shop: Shop) -> None:
@@ -253,6 +274,20 @@ async def test_categories_have_translations_and_seo_too(shop: Shop, database: Da
         version translations { locale } } }"""
     assert (await shop.data(remove, id=category))["c"] == {"version": 4, "translations": []}
     await shop.data("mutation($id: ID!) { deleteCategory(id: $id, version: 4) }", id=category)
+
+
+async def test_a_product_is_found_by_its_name_in_every_locale(shop: Shop, search_index: SearchService) -> None:
+    chair, draft = await shop.create("Chair"), await shop.create("Stool", status="DRAFT")
+    version = await translated(shop, chair, "de", name="Armlehnstuhl")
+    await translated(shop, draft, "de", name="Barhocker")
+    store = Store(shop, search_index)
+    await store.index(chair["id"], draft["id"])
+    for words, wanted in (("armlehnstuhl", [chair["id"]]), ("chair", [chair["id"]]), ("barhocker", [])):
+        found = await store.get("Search", f"q={words}", STOREFRONT)
+        assert [one["id"] for one in found["items"]] == wanted, words
+    await shop.data(REMOVE, id=chair["id"], v=version, locale="de")
+    await store.index(chair["id"])
+    assert (await store.get("Search", "q=armlehnstuhl", STOREFRONT))["items"] == []
 
 
 READS = {

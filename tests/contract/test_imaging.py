@@ -19,13 +19,13 @@ from kokoa.services.catalog.media.errors import (
     ImageTruncated,
     ImagingFailed,
 )
-from kokoa.services.catalog.media.imaging_process import WAITING_MAX, Imaging
+from kokoa.services.catalog.media.imaging_process import WAITING_MAX, WAITING_OF_ENVIRONMENT_MAX, Imaging
 from kokoa.services.catalog.media.model import FILE_NAMES, sniffed
 
 
 async def rendered(upload: bytes) -> tuple[tuple[int, int], dict[str, Image.Image]]:
     """The size of the original, and every rendition opened."""
-    result = await Imaging().render(upload, sniffed(upload))
+    result = await Imaging().render(upload, sniffed(upload), key="a")
     return (result.width, result.height), {one.name: opened(one.content) for one in result.renditions}
 
 
@@ -58,7 +58,7 @@ async def test_a_picture_is_turned_as_it_says_and_tells_nothing_else() -> None:
     upload = with_metadata()
     assert b"SECRET-DESCRIPTION" in upload
     assert b"SECRET-COMMENT" in upload
-    result = await Imaging().render(upload, "JPEG")
+    result = await Imaging().render(upload, "JPEG", key="a")
     assert (result.width, result.height) == (20, 40)
     for one in result.renditions:
         image = opened(one.content)
@@ -118,11 +118,12 @@ def bad_pictures() -> dict[str, tuple[bytes, type[KokoaError]]]:
 async def test_every_bad_picture_has_its_error(name: str) -> None:
     upload, error = bad_pictures()[name]
     with pytest.raises((error, ImageDamaged) if error is ImageTruncated else error) as caught:
-        await Imaging().render(upload, sniffed(upload))
+        await Imaging().render(upload, sniffed(upload), key="a")
     assert "Traceback" not in caught.value.message
 
 
 PROBES = {
+    "a user that others have": f"[0, 65_534].index(os.getuid() if {os.geteuid()} == 0 else -1)",
     "a file to read": "open('/etc/passwd')",
     "a file to write": "open('{folder}/out', 'w')",
     "a socket": "__import__('socket').socket()",
@@ -161,23 +162,26 @@ def fake(program: str) -> Imaging:
 async def test_what_a_child_does_wrong_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     upload = picture()
     with pytest.raises(ImagingFailed):
-        await fake("raise SystemExit(3)").render(upload, "PNG")
+        await fake("raise SystemExit(3)").render(upload, "PNG", key="a")
     with pytest.raises(ImageTooExpensive):
-        await fake("import os; os.kill(os.getpid(), 11)").render(upload, "PNG")
+        await fake("import os; os.kill(os.getpid(), 11)").render(upload, "PNG", key="a")
     huge = "import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write(b'\\xff\\xff\\xff\\xff'); sys.stdout.flush()"
     with pytest.raises(ImagingFailed):
-        await fake(huge).render(upload, "PNG")
+        await fake(huge).render(upload, "PNG", key="a")
     nonsense = "import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write(b'\\0\\0\\0\\x02ab'); sys.stdout.flush()"
     with pytest.raises(ImagingFailed):
-        await fake(nonsense).render(upload, "PNG")
+        await fake(nonsense).render(upload, "PNG", key="a")
     monkeypatch.setattr(imaging_process, "TIMEOUT_S", 0.2)
     with pytest.raises(ImageTooExpensive):
-        await fake("import signal; signal.pause()").render(upload, "PNG")
+        await fake("import signal; signal.pause()").render(upload, "PNG", key="a")
 
 
-async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
+async def test_few_wait_fewer_of_one_store_and_the_next_is_told_to_come_again() -> None:
     imaging, upload = Imaging(), picture()
-    asked = [asyncio.create_task(imaging.render(upload, "PNG")) for _ in range(WAITING_MAX + 3)]
+    keys = ["a"] * (WAITING_OF_ENVIRONMENT_MAX + 2) + ["b"] * WAITING_OF_ENVIRONMENT_MAX + ["c"]
+    asked = [asyncio.create_task(imaging.render(upload, "PNG", key=key)) for key in keys]
     done = await asyncio.gather(*asked, return_exceptions=True)
-    assert sum(isinstance(one, ImagesBusy) for one in done) == 3
+    refused = [key for key, one in zip(keys, done, strict=True) if isinstance(one, ImagesBusy)]
+    assert refused == ["a", "a", "c"]
     assert sum(not isinstance(one, BaseException) for one in done) == WAITING_MAX
+    assert await imaging.render(upload, "PNG", key="c")

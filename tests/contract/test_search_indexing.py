@@ -59,6 +59,7 @@ def product(product_id: str, name: str) -> dict[str, Any]:
         "price": None,
         "currency": None,
         "createdAt": "2026-01-31T12:00:00Z",
+        "translations": [],
     }
 
 

@@ -9,6 +9,7 @@ from graphql import GraphQLSchema
 from kokoa.edge.environments import CALL_HEADER
 from kokoa.edge.errors import MetricsForbidden
 from kokoa.edge.graphiql import PREFIX, Graphiql
+from kokoa.edge.native.media import PATHS as MEDIA_PATHS
 from kokoa.edge.native.openapi import openapi_of
 from kokoa.edge.native.operations import NativeOperation
 from kokoa.web.errors import MethodNotAllowed
@@ -63,7 +64,7 @@ class Reserved:
     def _describe(self) -> Response:
         schema = self._schema()
         if self._openapi is None or self._openapi[0] is not schema:
-            document = openapi_of(self._operations.values(), schema, version=self._version)
+            document = openapi_of(self._operations.values(), schema, version=self._version, others=MEDIA_PATHS)
             self._openapi = (schema, orjson.dumps(document))
         return Response(200, (("content-type", "application/json"), ("cache-control", "no-cache")), self._openapi[1])
 

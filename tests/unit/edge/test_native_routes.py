@@ -154,7 +154,17 @@ async def test_openapi_is_served_without_a_tenant() -> None:
     answer = await ask(FakeEdge().app, "GET", "/openapi.json")
     document = answer.json()
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {"/api/products", "/api/products/{id}", "/api/search"}
+    assert set(document["paths"]) == {
+        "/api/products",
+        "/api/products/{id}",
+        "/api/products/{id}/media",
+        "/api/search",
+        "/media/{hash}/{file}",
+    }
+    assert set(document["paths"]["/api/products/{id}/media"]["post"]["requestBody"]["content"]) == {
+        "image/*",
+        "multipart/form-data",
+    }
     listing = document["paths"]["/api/products"]["get"]
     limit = listing["parameters"][0]
     assert (limit["name"], limit["in"], limit["required"]) == ("limit", "query", False)
@@ -177,7 +187,7 @@ def test_openapi_understands_lists_fragments_and_aliases() -> None:
         "{ a(tags: $tags) { key: id ... on X { n } ... { __typename } } }",
         "a",
     )
-    described = openapi_of([operation], schema, version="1")["paths"]["/a"]["get"]
+    described = openapi_of([operation], schema, version="1", others={})["paths"]["/a"]["get"]
     assert described["summary"] == "What it is for."
     assert described["parameters"][0]["schema"] == {"type": "array", "items": {"type": "string"}}
     inner = described["responses"]["200"]["content"]["application/json"]["schema"]["items"]["anyOf"][0]["items"]

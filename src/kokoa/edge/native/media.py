@@ -33,6 +33,60 @@ UPLOAD_ROUTE = NativeRoute("POST", "/api/products/{id}/media", "AddMedia")
 FILE_ROUTE = NativeRoute("GET", "/media/{hash}/{file}", "MediaFile")
 ROUTES = (UPLOAD_ROUTE, FILE_ROUTE)
 
+_PROBLEM = {
+    "description": "A problem",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_JSON = {"application/json": {"schema": {"type": "object"}}}
+_FORM = {
+    "schema": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": _BINARY["schema"], "alt": {"type": "string"}},
+    }
+}
+
+
+def _parameter(name: str, where: str, kind: str = "string") -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "schema": {"type": kind}}
+
+
+PATHS: dict[str, dict[str, Any]] = {
+    UPLOAD_ROUTE.path: {
+        "post": {
+            "operationId": UPLOAD_ROUTE.operation,
+            "summary": "Send a picture of a product, with the tenant's secrets; at most 20 MB.",
+            "parameters": [
+                _parameter("id", "path"),
+                _parameter("alt", "query"),
+                _parameter("version", "query", "integer"),
+            ],
+            "requestBody": {"required": True, "content": {"image/*": _BINARY, "multipart/form-data": _FORM}},
+            "responses": {
+                "201": {
+                    "description": "The picture",
+                    "content": _JSON,
+                },
+                "default": _PROBLEM,
+            },
+        }
+    },
+    FILE_ROUTE.path: {
+        "get": {
+            "operationId": FILE_ROUTE.operation,
+            "summary": "A rendition of a picture, which never changes.",
+            "parameters": [_parameter("hash", "path"), _parameter("file", "path")],
+            "responses": {
+                "200": {"description": "OK", "content": {"image/webp": _BINARY, "image/jpeg": _BINARY}},
+                "304": {"description": "The client has it already"},
+                "default": _PROBLEM,
+            },
+        }
+    },
+}
+"""How `/openapi.json` describes the two."""
+
 ADD = """mutation AddMedia($input: AddMediaInput!) {
   addMedia(input: $input) {
     id alt position width height
@@ -89,16 +143,18 @@ class MediaRoutes:
             raise UploadsBusy(f"{self._uploads[key]} uploads of this store are under way; try again soon.")
         self._uploads[key] += 1
         try:
-            upload = await _read(request, receive)
-            upload_id = await self._files.keep_upload(key, upload.content)
+            return await self._added(await _read(request, receive), call, product_id, asked)
         finally:
             self._uploads[key] -= 1
             if not self._uploads[key]:
                 del self._uploads[key]
+
+    async def _added(self, upload: Upload, call: Call, product_id: str, asked: dict[str, Any]) -> Response:
         if upload.alt is not None:
             if "alt" in asked:
                 raise InvalidUpload("alt was given in the path and in the form; give it once.", field="alt")
             asked["alt"] = upload.alt
+        upload_id = await self._files.keep_upload(call.environment_id, upload.content)
         variables = {"input": {"productId": product_id, "upload": upload_id, **asked}}
         patient = msgspec.structs.replace(call, deadline_ms=now_ms() + DEADLINE_MS)
         result = await self._graph.execute(ADD, variables, patient, "AddMedia")

@@ -46,9 +46,11 @@ _PROBLEM: Json = {
 }
 
 
-def openapi_of(operations: Iterable[NativeOperation], schema: GraphQLSchema, *, version: str) -> Json:
-    """The document.  schema: the supergraph's, as a storefront sees it."""
-    paths: dict[str, Json] = {}
+def openapi_of(
+    operations: Iterable[NativeOperation], schema: GraphQLSchema, *, version: str, others: Mapping[str, Json]
+) -> Json:
+    """The document.  schema: the supergraph's, as a storefront sees it.  others: paths that are no operations'."""
+    paths: dict[str, Json] = {path: dict(methods) for path, methods in others.items()}
     for operation in operations:
         paths.setdefault(operation.key.path, {})[operation.key.method.lower()] = _operation(operation, schema)
     return {

@@ -24,6 +24,7 @@ query SearchDocuments({", ".join(f"$ids{part}: [ID!]!" for part in _PARTS)}) {{
 }}
 fragment Searched on Product {{
   id version name description price currency variants {{ sku }} category {{ path name }} createdAt
+  translations {{ name }}
 }}
 """
 
@@ -129,12 +130,17 @@ def _document(product: Mapping[str, Any]) -> Document:
         name=product["name"],
         skus=" ".join(variant["sku"] for variant in product["variants"]),
         category=category["name"] if category else "",
-        description=product["description"],
+        description=" ".join([product["description"], *_translated_names(product)]),
         category_path=category["path"] if category else "",
         currency=product["currency"],
         price_minor=_minor_units(product["price"], product["currency"]),
         created_at=datetime.fromisoformat(product["createdAt"]),
     )
+
+
+def _translated_names(product: Mapping[str, Any]) -> list[str]:
+    """Names in other locales are found as if the description said them."""
+    return [one["name"] for one in product["translations"] if one["name"]]
 
 
 def _minor_units(price: float | None, currency: str | None) -> int | None:

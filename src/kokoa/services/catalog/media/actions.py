@@ -29,7 +29,8 @@ from kokoa.services.catalog.media.model import (
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.media.store import Claimed, MediaStore, media_of, queries
 from kokoa.services.catalog.model import Product
-from kokoa.services.catalog.parts.actions import locked, next_version, require_version
+from kokoa.services.catalog.parts.actions import locked, require_version
+from kokoa.services.catalog.parts.changes import next_version
 
 _log = structlog.get_logger(__name__)
 
@@ -137,7 +138,7 @@ class MediaActions:
         if claimed is None:
             raise _being_removed()
         if not claimed.ready:
-            rendered = await self._imaging.render(upload, image_format)
+            rendered = await self._imaging.render(upload, image_format, key=environment_id)
             await self._objects.put_renditions(environment_id, content_hash, rendered.renditions)
             claimed = Claimed(True, rendered.width, rendered.height)
         return Picture(content_hash, claimed.width, claimed.height)

@@ -24,7 +24,7 @@ MEMORY_BYTES_MAX = 2 * 1024**3
 CPU_S_MAX = 60
 NICE = 10
 
-_NOBODY = 65_534
+_UID_FIRST = 1_000_000  # plus the process's id: a user that no other process has, `nobody` may be PostgreSQL's
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _WHITE = (255, 255, 255)
 # What Pillow imports within its functions: after `confine` nothing can be loaded.
@@ -37,9 +37,10 @@ def confine() -> None:
     os.nice(NICE)
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
+        own = _UID_FIRST + os.getpid()
         os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+        os.setgid(own)
+        os.setuid(own)
     for option, value in (
         (_PR_SET_PDEATHSIG, int(signal.SIGKILL)),
         (_PR_SET_NO_NEW_PRIVS, 1),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from kokoa.services.catalog.media.results import LENGTH, RESULT_BYTES_MAX, Refus
 _log = structlog.get_logger(__name__)
 
 WAITING_MAX: Final = 8
+WAITING_OF_ENVIRONMENT_MAX: Final = 4
 TIMEOUT_S: Final = 90.0
 _MODULE = "kokoa.services.catalog.media.imaging"
 _ERRORS_SHOWN_BYTES = 2_000
@@ -44,22 +46,25 @@ class Imaging:
     def __init__(self, program: tuple[str, ...] = (sys.executable, "-I", "-m", _MODULE)) -> None:
         self._program = program
         self._lock = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def render(self, upload: bytes, image_format: ImageFormat) -> Rendered:
-        """All renditions of an upload.
+    async def render(self, upload: bytes, image_format: ImageFormat, *, key: str) -> Rendered:
+        """All renditions of an upload.  key: whose it is, for of each only so many wait.
 
         Raises ImageDamaged, ImageTruncated, ImageEmpty, ImageTooLarge, ImageTooExpensive, ImagesBusy, ImagingFailed.
         """
         refuse_in_transaction("decoding of a picture")
-        if self._waiting >= WAITING_MAX:
-            raise ImagesBusy(f"{self._waiting} pictures wait to be decoded; try again soon.", retry_after_s=5.0)
-        self._waiting += 1
+        waiting = self._waiting.total()
+        if waiting >= WAITING_MAX or self._waiting[key] >= WAITING_OF_ENVIRONMENT_MAX:
+            raise ImagesBusy(f"{waiting} pictures wait to be decoded; try again soon.", retry_after_s=5.0)
+        self._waiting[key] += 1
         try:
             async with self._lock:
                 result = await self._asked(upload, image_format)
         finally:
-            self._waiting -= 1
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
         if isinstance(result, Refused):
             kind, message = _REFUSALS[result.reason]
             raise kind(message, detail=result.detail)

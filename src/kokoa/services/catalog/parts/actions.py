@@ -45,10 +45,3 @@ async def tell(tx: Transaction, product: Product, correlation_id: str) -> None:
     """The event of a product of which a part has changed."""
     event = events.ProductUpdated(product_id=product.id, version=product.version, status=product.status)
     await tx.emit(event, correlation_id=correlation_id)
-
-
-async def next_version(tx: Transaction, product: Product, *, correlation_id: str) -> Product:
-    """The next version of a locked product, told at once."""
-    changed = await advance(tx, product, product.version)
-    await tell(tx, changed, correlation_id)
-    return changed

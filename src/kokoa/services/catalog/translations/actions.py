@@ -10,7 +10,8 @@ from kokoa.services.catalog.categories.store import node_of
 from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.errors import AlreadyTaken, CategoryChanged, CategoryNotFound
 from kokoa.services.catalog.model import Product
-from kokoa.services.catalog.parts.actions import locked, next_version, require_version
+from kokoa.services.catalog.parts.actions import locked, require_version
+from kokoa.services.catalog.parts.changes import next_version
 from kokoa.services.catalog.translations.errors import InvalidLocale, LocaleInUse, LocaleNotFound
 from kokoa.services.catalog.translations.events import CategoryTextsChanged, LocalesChanged
 from kokoa.services.catalog.translations.model import Locale, Texts, canonical_locale, locales_of, require_texts
@@ -36,20 +37,16 @@ class TranslationActions:
     ) -> list[Locale]:
         """Exactly these locales.  others: (locale, fallback or None). Raises InvalidLocale(s), LocaleInUse."""
         wanted = locales_of(default, others)
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_locales)
-            current = [locale_of(row) for row in await tx.fetch(queries.all_locales)]
-            if current == wanted:
-                return wanted
-            await _require_unused(tx, current, wanted)
-            await tx.execute(queries.remove_locales, [one.code for one in wanted])
-            await tx.execute(queries.clear_default)
-            rows = [
-                (one.code, position, one.is_default, one.fallback, list(one.chain))
-                for position, one in enumerate(wanted)
-            ]
-            await tx.executemany(queries.put_locale, rows)
-            await tx.emit(LocalesChanged(default=wanted[0].code), correlation_id=correlation_id)
+        try:
+            async with self._database.transaction(environment_id) as tx:
+                await tx.execute(queries.lock_locales)
+                current = [locale_of(row) for row in await tx.fetch(queries.all_locales)]
+                if current != wanted:
+                    await _require_unused(tx, current, wanted)
+                    await _replace_locales(tx, wanted)
+                    await tx.emit(LocalesChanged(default=wanted[0].code), correlation_id=correlation_id)
+        except asyncpg.ForeignKeyViolationError as error:
+            raise LocaleInUse("Somebody translates into a locale that was to go; it stays.") from error
         return wanted
 
     async def translate_product(
@@ -167,6 +164,15 @@ async def _require_unused(tx: Transaction, current: Sequence[Locale], wanted: Se
         raise LocaleInUse(
             f"There are translations into {', '.join(used)}; remove them before it goes or becomes the default."
         )
+
+
+async def _replace_locales(tx: Transaction, wanted: Sequence[Locale]) -> None:
+    await tx.execute(queries.remove_locales, [one.code for one in wanted])
+    await tx.execute(queries.clear_default)
+    rows = [
+        (one.code, position, one.is_default, one.fallback, list(one.chain)) for position, one in enumerate(wanted)
+    ]
+    await tx.executemany(queries.put_locale, rows)
 
 
 async def _require_locale(tx: Transaction, code: str) -> None:
