@@ -45,3 +45,6 @@ def test_the_demo_shop_shows_shoppers_of_another_channel_dollars(store: RunningS
     variants = [variant for product in answer["products"] for variant in product["variants"]]
     assert len(variants) > 40
     assert {(one["currency"], one["priceIn"]["currency"]) for one in variants} == {("EUR", "USD")}
+    listed = store.storefront("/api/products?channel=america&limit=100").json
+    assert len(listed) == len(answer["products"])
+    assert store.storefront("/api/products?channel=nowhere").json == []
