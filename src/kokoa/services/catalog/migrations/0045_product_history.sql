@@ -20,30 +20,34 @@ CREATE INDEX product_history_old ON product_history (at);
 
 -- A value as it is kept: long ones by their beginning.
 CREATE FUNCTION history_value(value jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$ SELECT CASE WHEN length(value::text) <= 500 THEN value ELSE to_jsonb(left(value #>> '{}', 500) || '…') END $$;
 
--- In which fields two rows differ. part: what stands before the fields' names. What the house itself keeps is left out.
+-- In which fields two rows of a table differ; one of them may be `{}`. part: what stands before the fields' names. What the
+-- house itself keeps is left out.
 CREATE FUNCTION history_fields(old_row jsonb, new_row jsonb, part text) RETURNS TABLE (field text, pair jsonb)
 LANGUAGE sql STABLE
 AS $$
-    SELECT concat_ws('.', nullif(part, ''), coalesce(o.key, n.key)), jsonb_build_array(history_value(o.value), history_value(n.value))
-      FROM jsonb_each(old_row) o FULL JOIN jsonb_each(new_row) n ON n.key = o.key
-     WHERE nullif(o.value, 'null') IS DISTINCT FROM nullif(n.value, 'null')
-       AND coalesce(o.key, n.key) <> ALL (ARRAY[
+    SELECT concat_ws('.', nullif(part, ''), k.name),
+           jsonb_build_array(history_value(old_row -> k.name), history_value(new_row -> k.name))
+      FROM jsonb_object_keys(CASE WHEN new_row = '{}' THEN old_row ELSE new_row END) k (name)
+     WHERE nullif(old_row -> k.name, 'null') IS DISTINCT FROM nullif(new_row -> k.name, 'null')
+       AND k.name <> ALL (ARRAY[
            'environment_id', 'id', 'product_id', 'variant_id', 'version', 'created_at', 'updated_at', 'changed_in',
            'name_folded', 'price_currency', 'price_amount', 'due_at', 'base', 'staged_at'])
 $$;
 
 -- Two sets of changes of one transaction, the later over the earlier; what is as it was before is left out.
 CREATE FUNCTION history_merge(earlier jsonb, later jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 AS $$
-    SELECT coalesce(jsonb_object_agg(m.key, m.pair), '{}') FROM (
-        SELECT coalesce(e.key, l.key) AS key,
-               jsonb_build_array(coalesce(e.value, l.value) -> 0, coalesce(l.value, e.value) -> 1) AS pair
-          FROM jsonb_each(earlier) e FULL JOIN jsonb_each(later) l ON l.key = e.key
-    ) m WHERE m.pair -> 0 IS DISTINCT FROM m.pair -> 1
+    SELECT CASE WHEN NOT earlier ?| ARRAY(SELECT jsonb_object_keys(later)) THEN earlier || later ELSE (
+        SELECT coalesce(jsonb_object_agg(m.key, m.pair), '{}') FROM (
+            SELECT coalesce(e.key, l.key) AS key,
+                   jsonb_build_array(coalesce(e.value, l.value) -> 0, coalesce(l.value, e.value) -> 1) AS pair
+              FROM jsonb_each(earlier) e FULL JOIN jsonb_each(later) l ON l.key = e.key
+        ) m WHERE m.pair -> 0 IS DISTINCT FROM m.pair -> 1
+    ) END
 $$;
 
 -- Of products. Old and new rows are brought together by grouping, not by a join: a plan that was made for one row, and
@@ -88,7 +92,8 @@ $$;
 
 -- Of a table whose rows are parts of products, or of variants. Arguments: what stands before the fields' names, and up to
 -- three columns that tell the parts of a product apart. The parts of a new product are no changes, and those of a deleted
--- one are gone with it. Products are looked up by key even where the tables were small when the plan was made.
+-- one are gone with it. Products and variants are looked up one by one, by key: a join would be planned once, while the
+-- tables are small, and then read all products.
 CREATE FUNCTION note_part_history() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
@@ -106,21 +111,30 @@ BEGIN
         SELECT array_agg(to_jsonb(n)) INTO new_list FROM new_rows n;
     END IF;
     INSERT INTO product_history AS h (environment_id, product_id, version, kind, changes)
-    SELECT p.environment_id, p.id, p.version, 'UPDATED', jsonb_object_agg(f.field, f.pair)
-      FROM (SELECT r.environment, r.owner, r.variant, r.part,
+    SELECT c.environment, c.owner, max(c.version), 'UPDATED', jsonb_object_agg(f.field, f.pair)
+      FROM (SELECT r.environment, r.owner, r.part, max(r.version) AS version,
                    (array_agg(r.row) FILTER (WHERE r.was))[1] AS old_row,
                    (array_agg(r.row) FILTER (WHERE NOT r.was))[1] AS new_row
-              FROM (SELECT b.was, b.row - keys AS row, (b.row ->> 'environment_id')::uuid AS environment,
-                           (b.row ->> 'product_id')::uuid AS owner, (b.row ->> 'variant_id')::uuid AS variant,
-                           concat_ws('.', nullif(TG_ARGV[0], ''), b.row ->> TG_ARGV[1], b.row ->> TG_ARGV[2],
-                                     b.row ->> TG_ARGV[3]) AS part
-                      FROM (SELECT true AS was, o AS row FROM unnest(old_list) o
-                             UNION ALL SELECT false, n FROM unnest(new_list) n) b) r
-             GROUP BY r.environment, r.owner, r.variant, r.part) c
-      LEFT JOIN variants v ON c.owner IS NULL AND v.environment_id = c.environment AND v.id = c.variant
-      JOIN products p ON p.environment_id = c.environment AND p.id = coalesce(c.owner, v.product_id) AND p.version > 1
+              FROM (SELECT o.was, o.row - keys AS row, o.environment, o.owner,
+                           concat_ws('.', nullif(TG_ARGV[0], ''), o.row ->> TG_ARGV[1], o.row ->> TG_ARGV[2],
+                                     o.row ->> TG_ARGV[3]) AS part,
+                           (SELECT p.version FROM products p
+                             WHERE p.environment_id = o.environment AND p.id = o.owner) AS version
+                      FROM (SELECT b.was, b.row, b.environment,
+                                   coalesce((b.row ->> 'product_id')::uuid,
+                                            (SELECT v.product_id FROM variants v
+                                              WHERE v.environment_id = b.environment
+                                                AND v.id = (b.row ->> 'variant_id')::uuid)) AS owner
+                              FROM (SELECT true AS was, o AS row, (o ->> 'environment_id')::uuid AS environment
+                                      FROM unnest(old_list) o
+                                     UNION ALL SELECT false, n, (n ->> 'environment_id')::uuid
+                                      FROM unnest(new_list) n) b
+                            OFFSET 0) o
+                    OFFSET 0) r
+             WHERE r.version > 1
+             GROUP BY r.environment, r.owner, r.part) c
      CROSS JOIN LATERAL history_fields(coalesce(c.old_row, '{}'), coalesce(c.new_row, '{}'), c.part) f
-     GROUP BY p.environment_id, p.id, p.version
+     GROUP BY c.environment, c.owner
     ON CONFLICT (environment_id, product_id, at, changed_in) DO UPDATE
        SET version = excluded.version, changes = history_merge(h.changes, excluded.changes);
     RETURN NULL;
