@@ -49,6 +49,10 @@ Announce = Callable[[str, str], Awaitable[None]]
 """Told (service, environment_id) of a commit with events. It must not raise: the commit stands."""
 
 
+Prelude = Callable[["Transaction"], Awaitable[None]]
+"""What each transaction begins with, such as to say who asks."""
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or all connections are taken."""
 
@@ -130,6 +134,7 @@ class Database:
         self._pool = pool
         self.service = service
         self.announce: Announce | None = None
+        self.prelude: Prelude | None = None
 
     @classmethod
     async def connect(cls, dsn: str, *, service: str, pool_size: int) -> "Database":
@@ -196,6 +201,8 @@ class Database:
             try:
                 async with connection.transaction():
                     transaction = Transaction(connection, environment_id, self.service)
+                    if self.prelude is not None:
+                        await self.prelude(transaction)
                     yield transaction
             finally:
                 open_transaction.reset(token)

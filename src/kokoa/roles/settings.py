@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     function_concurrency: _Count = 64
     account_concurrency: _Count = 32
     prewarm: Annotated[int, Meta(ge=0)] = 2
+    history_days: _Count = 365
     demo: bool = True
 
     @property

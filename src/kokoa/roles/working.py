@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from kokoa.functions.control.logs import FunctionLogs
+from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Unavailable
 from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_generations, keep_index, keep_logs, keep_schedules, relay_outbox
+from kokoa.services.catalog.audit.store import HistoryStore
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
@@ -49,6 +52,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
+            forget_old_history(catalog.history, settings.history_days),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)
@@ -76,6 +80,17 @@ async def sweep_media(sweeper: MediaSweeper) -> None:
         except Unavailable as error:
             _log.warning("media_not_swept", error=error.message, detail=error.detail)
         await asyncio.sleep(_SWEEP_EVERY_S)
+
+
+async def forget_old_history(history: HistoryStore, days: int) -> None:
+    """Keep the history of products within its retention."""
+    while True:
+        try:
+            while await history.forget_old(to_datetime(now_ms()) - timedelta(days=days)):
+                pass
+        except Unavailable as error:
+            _log.warning("history_not_forgotten", error=error.message)
+        await asyncio.sleep(_FORGET_EVERY_S)
 
 
 async def _until(stop: asyncio.Event, jobs: list[Coroutine[Any, Any, None]]) -> None:

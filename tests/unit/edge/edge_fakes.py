@@ -210,7 +210,7 @@ SCHEMA: GraphQLSchema = build_schema(
     input ProductFilter {
       ids: [ID!]  status: [ProductStatus!]  category: String  includeSubcategories: Boolean! = false
       nameContains: String  namePrefix: String  currency: String  minPriceMinor: Int  maxPriceMinor: Int
-      skus: [String!]  externalReferences: [String!]
+      skus: [String!]  externalReferences: [String!]  channel: String
       createdFrom: DateTime  createdTo: DateTime  updatedFrom: DateTime  updatedTo: DateTime
     }
     """

@@ -7,6 +7,9 @@ from kokoa.kernel.clock import Clock, now_ms
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
 from kokoa.services.catalog.actions import CatalogActions
+from kokoa.services.catalog.audit.acting import as_callers, note_caller
+from kokoa.services.catalog.audit.resolvers import HistoryResolvers
+from kokoa.services.catalog.audit.store import HistoryStore
 from kokoa.services.catalog.bulk.actions import BulkActions
 from kokoa.services.catalog.bulk.resolvers import BulkResolvers
 from kokoa.services.catalog.bulk.store import BulkStore
@@ -72,6 +75,9 @@ class CatalogService:
         channel_store = ChannelStore(database)
         channels = ChannelResolvers(channel_store, ChannelActions(database))
         relations = RelationResolvers(RelationStore(database), RelationActions(database))
+        database.prelude = note_caller
+        self.history = HistoryStore(database)
+        history = HistoryResolvers(self.history)
         self.publishing = PublishingActions(database, clock)
         publishing = PublishingResolvers(
             PublishingStore(database), self.store, category_store, self.publishing, StagingActions(database)
@@ -80,18 +86,21 @@ class CatalogService:
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers={
-                **own.table(),
-                **bulk.table(),
-                **types.table(),
-                **details.table(),
-                **variants.table(),
-                **translations.table(),
-                **media.table(),
-                **publishing.table(),
-                **channels.table(),
-                **relations.table(),
-            },
+            resolvers=as_callers(
+                {
+                    **own.table(),
+                    **bulk.table(),
+                    **types.table(),
+                    **details.table(),
+                    **variants.table(),
+                    **translations.table(),
+                    **media.table(),
+                    **publishing.table(),
+                    **channels.table(),
+                    **relations.table(),
+                    **history.table(),
+                }
+            ),
             scalars={"DateTime": DATE_TIME, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,
         )

@@ -4,11 +4,13 @@ from datetime import datetime
 
 import structlog
 
+from kokoa.kernel.call import Caller
 from kokoa.kernel.clock import Clock, now_ms, to_datetime
 from kokoa.kernel.errors import Conflict, Invalid, KokoaError, NotFound
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
 from kokoa.services.catalog import events
+from kokoa.services.catalog.audit.acting import acting
 from kokoa.services.catalog.errors import ProductIsArchived
 from kokoa.services.catalog.model import Product, status_after
 from kokoa.services.catalog.parts.actions import advance, locked, tell
@@ -24,6 +26,7 @@ _log = structlog.get_logger(__name__)
 
 BATCH_MAX = 100
 ENVIRONMENTS_MAX = 100
+_SCHEDULER = Caller("service", "catalog-schedules", frozenset({"management"}))
 _CANNOT_BE_DONE = (Conflict, Invalid, NotFound)
 
 
@@ -113,6 +116,12 @@ class PublishingActions:
     async def _attempt(self, environment_id: str, now: datetime, most: int, taken: list[str] | None = None) -> int:
         """One transaction.  taken: gets the ids of what was due."""
         correlation_id = new_correlation_id()
+        with acting(_SCHEDULER, correlation_id):
+            return await self._transact(environment_id, now, most, taken, correlation_id)
+
+    async def _transact(
+        self, environment_id: str, now: datetime, most: int, taken: list[str] | None, correlation_id: str
+    ) -> int:
         async with self._database.transaction(environment_id) as tx:
             due = await store.take_due(tx, now, most)
             told: list[Event] = []

@@ -1,0 +1,188 @@
+-- Who changed what of a product, when. Triggers write it, in the transaction of the change, so that no way of changing a
+-- product can forget to: one row for a product and a transaction, one statement whatever the number of products.
+CREATE TABLE product_history (
+    environment_id uuid NOT NULL,
+    product_id     uuid NOT NULL,
+    -- The beginning of the transaction, and its number.
+    at             timestamptz NOT NULL DEFAULT now(),
+    changed_in     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    version        integer NOT NULL,
+    kind           text NOT NULL CHECK (kind IN ('CREATED', 'UPDATED', 'PUBLISHED', 'UNPUBLISHED', 'ARCHIVED', 'RESTORED',
+                                                 'DELETED')),
+    -- As the transaction said (kokoa.caller, kokoa.correlation_id); null where nobody asked, such as a seed.
+    caller         jsonb DEFAULT nullif(current_setting('kokoa.caller', true), '')::jsonb,
+    correlation_id text DEFAULT nullif(current_setting('kokoa.correlation_id', true), ''),
+    -- Field → [old, new]. A product that is created has none: what it had is told by later changes and by what it is.
+    changes        jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (environment_id, product_id, at, changed_in)
+);
+CREATE INDEX product_history_old ON product_history (at);
+
+-- A value as it is kept: long ones by their beginning.
+CREATE FUNCTION history_value(value jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN length(value::text) <= 500 THEN value ELSE to_jsonb(left(value #>> '{}', 500) || '…') END $$;
+
+-- In which fields two rows of a table differ; one of them may be `{}`. part: what stands before the fields' names. What the
+-- house itself keeps is left out.
+CREATE FUNCTION history_fields(old_row jsonb, new_row jsonb, part text) RETURNS TABLE (field text, pair jsonb)
+LANGUAGE sql STABLE
+AS $$
+    SELECT concat_ws('.', nullif(part, ''), k.name),
+           jsonb_build_array(history_value(old_row -> k.name), history_value(new_row -> k.name))
+      FROM jsonb_object_keys(CASE WHEN new_row = '{}' THEN old_row ELSE new_row END) k (name)
+     WHERE nullif(old_row -> k.name, 'null') IS DISTINCT FROM nullif(new_row -> k.name, 'null')
+       AND k.name <> ALL (ARRAY[
+           'environment_id', 'id', 'product_id', 'variant_id', 'version', 'created_at', 'updated_at', 'changed_in',
+           'name_folded', 'price_currency', 'price_amount', 'due_at', 'base', 'staged_at'])
+$$;
+
+-- Two sets of changes of one transaction, the later over the earlier; what is as it was before is left out.
+CREATE FUNCTION history_merge(earlier jsonb, later jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE WHEN NOT earlier ?| ARRAY(SELECT jsonb_object_keys(later)) THEN earlier || later ELSE (
+        SELECT coalesce(jsonb_object_agg(m.key, m.pair), '{}') FROM (
+            SELECT coalesce(e.key, l.key) AS key,
+                   jsonb_build_array(coalesce(e.value, l.value) -> 0, coalesce(l.value, e.value) -> 1) AS pair
+              FROM jsonb_each(earlier) e FULL JOIN jsonb_each(later) l ON l.key = e.key
+        ) m WHERE m.pair -> 0 IS DISTINCT FROM m.pair -> 1
+    ) END
+$$;
+
+-- Of products. Old and new rows are brought together by grouping, not by a join: a plan that was made for one row, and
+-- is kept, would compare each of a thousand with each.
+CREATE FUNCTION note_product_history() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO product_history (environment_id, product_id, version, kind)
+        SELECT n.environment_id, n.id, n.version, 'CREATED' FROM new_rows n;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO product_history AS h (environment_id, product_id, version, kind, changes)
+        SELECT o.environment_id, o.id, o.version + 1, 'DELETED',
+               (SELECT jsonb_object_agg(f.field, f.pair) FROM history_fields(to_jsonb(o), '{}', '') f)
+          FROM old_rows o
+        ON CONFLICT (environment_id, product_id, at, changed_in) DO UPDATE
+           SET version = excluded.version, kind = excluded.kind, changes = history_merge(h.changes, excluded.changes);
+    ELSE
+        -- A category that moves takes products along; that is no change of theirs, and no version.
+        INSERT INTO product_history AS h (environment_id, product_id, version, kind, changes)
+        SELECT p.environment_id, p.id, (p.new_row -> 'version')::integer,
+               CASE WHEN p.new_row -> 'status' = p.old_row -> 'status' THEN 'UPDATED'
+                    WHEN p.new_row ->> 'status' <> 'DRAFT' THEN p.new_row ->> 'status'
+                    WHEN p.old_row ->> 'status' = 'ARCHIVED' THEN 'RESTORED' ELSE 'UNPUBLISHED' END,
+               coalesce((SELECT jsonb_object_agg(f.field, f.pair)
+                           FROM history_fields(p.old_row, p.new_row, '') f), '{}')
+          FROM (SELECT r.environment_id, r.id, (array_agg(r.row) FILTER (WHERE r.was))[1] AS old_row,
+                       (array_agg(r.row) FILTER (WHERE NOT r.was))[1] AS new_row
+                  FROM (SELECT true AS was, o.environment_id, o.id, to_jsonb(o) AS row FROM old_rows o
+                         UNION ALL SELECT false, n.environment_id, n.id, to_jsonb(n) FROM new_rows n) r
+                 GROUP BY r.environment_id, r.id) p
+         WHERE p.old_row -> 'version' <> p.new_row -> 'version'
+        ON CONFLICT (environment_id, product_id, at, changed_in) DO UPDATE
+           SET version = excluded.version, changes = history_merge(h.changes, excluded.changes),
+               kind = CASE WHEN excluded.kind = 'UPDATED' THEN h.kind ELSE excluded.kind END;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Of a table whose rows are parts of products, or of variants. Arguments: what stands before the fields' names, and up to
+-- three columns that tell the parts of a product apart. The parts of a new product are no changes, and those of a deleted
+-- one are gone with it. Products and variants are looked up one by one, by key: a join would be planned once, while the
+-- tables are small, and then read all products.
+CREATE FUNCTION note_part_history() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+SET enable_seqscan = off
+AS $$
+DECLARE
+    keys     text[] := TG_ARGV[1:3];
+    old_list jsonb[];
+    new_list jsonb[];
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        SELECT array_agg(to_jsonb(o)) INTO old_list FROM old_rows o;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        SELECT array_agg(to_jsonb(n)) INTO new_list FROM new_rows n;
+    END IF;
+    INSERT INTO product_history AS h (environment_id, product_id, version, kind, changes)
+    SELECT c.environment, c.owner, max(c.version), 'UPDATED', jsonb_object_agg(f.field, f.pair)
+      FROM (SELECT r.environment, r.owner, r.part, max(r.version) AS version,
+                   (array_agg(r.row) FILTER (WHERE r.was))[1] AS old_row,
+                   (array_agg(r.row) FILTER (WHERE NOT r.was))[1] AS new_row
+              FROM (SELECT o.was, o.row - keys AS row, o.environment, o.owner,
+                           concat_ws('.', nullif(TG_ARGV[0], ''), o.row ->> TG_ARGV[1], o.row ->> TG_ARGV[2],
+                                     o.row ->> TG_ARGV[3]) AS part,
+                           (SELECT p.version FROM products p
+                             WHERE p.environment_id = o.environment AND p.id = o.owner) AS version
+                      FROM (SELECT b.was, b.row, b.environment,
+                                   coalesce((b.row ->> 'product_id')::uuid,
+                                            (SELECT v.product_id FROM variants v
+                                              WHERE v.environment_id = b.environment
+                                                AND v.id = (b.row ->> 'variant_id')::uuid)) AS owner
+                              FROM (SELECT true AS was, o AS row, (o ->> 'environment_id')::uuid AS environment
+                                      FROM unnest(old_list) o
+                                     UNION ALL SELECT false, n, (n ->> 'environment_id')::uuid
+                                      FROM unnest(new_list) n) b
+                            OFFSET 0) o
+                    OFFSET 0) r
+             WHERE r.version > 1
+             GROUP BY r.environment, r.owner, r.part) c
+     CROSS JOIN LATERAL history_fields(coalesce(c.old_row, '{}'), coalesce(c.new_row, '{}'), c.part) f
+     GROUP BY c.environment, c.owner
+    ON CONFLICT (environment_id, product_id, at, changed_in) DO UPDATE
+       SET version = excluded.version, changes = history_merge(h.changes, excluded.changes);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER history_insert AFTER INSERT ON products REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION note_product_history();
+CREATE TRIGGER history_update AFTER UPDATE ON products REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION note_product_history();
+CREATE TRIGGER history_delete AFTER DELETE ON products REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION note_product_history();
+
+-- Lets the history follow a table of parts of products: note_history_of('variants', '''variants'', ''sku''').
+CREATE PROCEDURE note_history_of(part_table text, arguments text)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER history_insert AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows
+                    FOR EACH STATEMENT EXECUTE FUNCTION note_part_history(%s)', part_table, arguments);
+    EXECUTE format('CREATE TRIGGER history_update AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows
+                    NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_part_history(%s)',
+                   part_table, arguments);
+    EXECUTE format('CREATE TRIGGER history_delete AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows
+                    FOR EACH STATEMENT EXECUTE FUNCTION note_part_history(%s)', part_table, arguments);
+END
+$$;
+CALL note_history_of('variants', $$'variants', 'sku'$$);
+CALL note_history_of('product_schedules', $$'schedule'$$);
+CALL note_history_of('staged_changes', $$'staged'$$);
+CALL note_history_of('product_channels', $$''$$);
+CALL note_history_of('variant_prices', $$'prices', 'variant_id', 'currency', 'channel'$$);
+CALL note_history_of('product_relations', $$'related', 'kind', 'position'$$);
+CALL note_history_of('bundle_items', $$'bundle', 'variant_id'$$);
+
+-- What is older than the retention, of all environments, a batch at a time.
+CREATE FUNCTION forget_product_history(before timestamptz, most integer)
+RETURNS bigint
+LANGUAGE sql SECURITY DEFINER
+AS $$
+    WITH old AS (
+        SELECT h.environment_id, h.product_id, h.at, h.changed_in FROM product_history h
+         WHERE h.at < before ORDER BY h.at LIMIT most FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM product_history h USING old
+         WHERE h.environment_id = old.environment_id AND h.product_id = old.product_id AND h.at = old.at
+           AND h.changed_in = old.changed_in
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone
+$$;
