@@ -253,3 +253,31 @@ def test_a_journal_of_something_else_is_refused_and_left_alone(tmp_path: Path) -
     assert path.read_text() == precious
     with pytest.raises(JournalUnusable, match="cannot be written"):
         Journal.start(tmp_path / "nowhere" / "journal", "here")
+
+
+def test_a_line_of_json_gives_attributes_and_options_by_key() -> None:
+    product = {
+        "externalReference": "1",
+        "productType": "lamp",
+        "attributes": {"power": 40.5, "rooms": ["hall"], "care": None},
+        "options": [{"key": "size", "name": "Size", "values": ["S"]}],
+        "variants": [
+            {"sku": "a", "priceMinor": 1, "currency": "EUR", "weightGrams": 5, "options": {"size": "S"},
+             "attributes": {"deposit": {"amountMinor": 1, "currency": "EUR"}}}
+        ],
+    }  # fmt: skip
+    item = only(json.dumps(product), "jsonl")
+    assert isinstance(item, Item), item
+    assert item.input["attributes"] == [
+        {"key": "power", "value": 40.5},
+        {"key": "rooms", "value": ["hall"]},
+        {"key": "care", "value": None},
+    ]
+    assert item.input["options"] == product["options"]
+    variant = item.input["variants"][0]
+    assert variant["options"] == [{"key": "size", "value": "S"}]
+    assert variant["attributes"] == [{"key": "deposit", "value": {"amountMinor": 1, "currency": "EUR"}}]
+    assert (variant["weightGrams"], item.input["productType"]) == (5, "lamp")
+    assert item.values == 36, "what a request counts"
+    wrong = only(json.dumps({**product, "attributes": ["power"]}), "jsonl")
+    assert (wrong.code, wrong.column) == ("BAD_VALUE", "attributes")

@@ -49,8 +49,7 @@ class Item(msgspec.Struct, frozen=True):
     @property
     def values(self) -> int:
         """How many values it adds to a request's variables, of which a request may have so many."""
-        category = self.input.get("category") or ()
-        return 1 + len(self.input) + len(category) + sum(1 + len(one) for one in self.input.get("variants") or ())
+        return _values_in(self.input)
 
     def place_of(self, path: str) -> tuple[int, str]:
         """(line, column) of what the store calls `variants.1.priceMinor`."""
@@ -62,11 +61,32 @@ class Item(msgspec.Struct, frozen=True):
         return self.lines[min(number, len(self.lines) - 1)], column if len(parts) > 2 else "sku"
 
 
+def _values_in(given: Any) -> int:
+    """Scalars, lists and objects, counted together; a record is too short to be deep."""
+    count, waiting = 0, [given]
+    while waiting:
+        one = waiting.pop()
+        count += 1
+        waiting.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    return count
+
+
 class _JsonVariant(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
     sku: str
     price_minor: Annotated[int, Meta(ge=0, le=PRICE_MINOR_MAX)]
     currency: str
     name: str = ""
+    weight_grams: int | None = None
+    external_reference: str | None = None
+    attributes: dict[str, Any] | None = None
+    options: dict[str, str] | None = None
+
+
+class _JsonOption(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    key: str
+    name: str
+    values: list[str]
+    default: str | None = None
 
 
 class _JsonProduct(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
@@ -77,6 +97,9 @@ class _JsonProduct(msgspec.Struct, forbid_unknown_fields=True, rename="camel", o
     category: list[str] | None = None
     status: Literal["DRAFT", "PUBLISHED", "ARCHIVED"] | None = None
     variants: list[_JsonVariant] | None = None
+    product_type: str | None = None
+    attributes: dict[str, Any] | None = None
+    options: list[_JsonOption] | None = None
 
 
 _json = msgspec.json.Decoder(_JsonProduct)
@@ -84,7 +107,7 @@ _AT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
 
 
 def json_item(line: int, text: bytes) -> Item | Problem:
-    """A line of JSONL: an object like BulkProductInput."""
+    """A line of JSONL: an object like BulkProductInput, with attributes and a variant's options as objects by key."""
     try:
         text.decode()
         product = _json.decode(text)
@@ -103,7 +126,12 @@ def json_item(line: int, text: bytes) -> Item | Problem:
                 f"{variant.currency!r} is no currency of ISO 4217.",
                 product.external_reference,
             )
-    return Item(line, product.external_reference, msgspec.to_builtins(product))
+    given = msgspec.to_builtins(product)
+    for one in (given, *given.get("variants", ())):
+        for name in ("attributes", "options"):
+            if isinstance(one.get(name), dict):
+                one[name] = [{"key": key, "value": value} for key, value in one[name].items()]
+    return Item(line, product.external_reference, given)
 
 
 def _json_problem(line: int, message: str) -> Problem:
