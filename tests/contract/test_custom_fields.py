@@ -1,5 +1,6 @@
 """Custom fields of catalog's own subgraph: declared, typed, checked; in their own environment only."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -104,6 +105,24 @@ async def test_an_old_schema_serves_who_began_with_it_and_strangers_never(shop: 
     assert "width" not in old.sdl
     with pytest.raises(SchemaOutdated):
         await shop.service.schemas.sdl(shop.environment_id, "0" * 64)
+
+
+async def test_fields_that_are_declared_at_once_are_all_there(shop: FieldShop) -> None:
+    await asyncio.gather(*(shop.define(f"field{number}") for number in range(4)))
+    keys = {one["key"] for one in (await shop.data("{ customFields { key } }"))["customFields"]}
+    assert keys == {f"field{number}" for number in range(4)}
+
+
+async def test_values_that_were_sent_by_a_schema_of_before_are_refused(shop: FieldShop, lamp: Any) -> None:
+    await shop.define("months")
+    digest = await shop.service.schemas.digest(shop.environment_id)
+    before = await shop.service.schemas.subgraph(shop.environment_id, digest)
+    await shop.data(CHANGE, input={"on": "PRODUCT", "key": "months", "type": "STRING"})
+    given = {"id": lamp["id"], "version": 1, "input": {"months": 24}}
+    refused = await before.execute(setting("months"), given, shop.call())
+    assert refused.errors[0]["extensions"]["code"] == "CUSTOM_FIELDS_CHANGED"
+    (read,) = (await shop.data("{ products { version custom { months } } }"))["products"]
+    assert read == {"version": 1, "custom": {"months": None}}
 
 
 KINDS: dict[str, tuple[str, Any, dict[str, Any]]] = {

@@ -7,6 +7,7 @@ a graph asks the subgraph of its own digest. A process that knows none yet says 
 answers by another schema.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -38,6 +39,7 @@ CATALOG = "catalog"
 NOTICE = "schema"
 TTL_S = 1.0
 STALE_MAX_S = 60.0
+ASK_S = 5.0
 ENVIRONMENTS_MAX = 10_000
 GRAPHS_MAX = 64
 OPERATIONS_PAGE = 200
@@ -47,7 +49,7 @@ ClientOf = Callable[[str, str], Awaitable[SubgraphClient]]
 
 
 class SchemaUnavailable(Unavailable):
-    """The environment's own schema cannot be made; whoever runs the store finds the reason in the log."""
+    """The environment's own schema cannot be read or made right now; its operator finds the reason in the log."""
 
 
 class Compositions:
@@ -122,7 +124,7 @@ class EnvironmentGraphs:
     async def _ask(self, environment_id: str) -> str:
         asked_at = self._clock()
         try:
-            digest = await self._schemas.digest(environment_id)
+            digest = await _in_time(self._schemas.digest(environment_id))
         except Unavailable as error:
             told_at, known = self._told.get(environment_id, (0.0, None))
             if known is None or asked_at - told_at > STALE_MAX_S:
@@ -136,7 +138,7 @@ class EnvironmentGraphs:
         return digest
 
     async def _make(self, environment_id: str, digest: str) -> Graph:
-        sdl = await self._schemas.sdl(environment_id, digest)
+        sdl = await _in_time(self._schemas.sdl(environment_id, digest))
         try:
             supergraph = await self._compositions.of(environment_id, sdl)
         except CompositionFailed as error:
@@ -148,6 +150,15 @@ class EnvironmentGraphs:
         graph = self._gateway.build(supergraph, {CATALOG: client})
         self._graphs.put(digest, graph)
         return graph
+
+
+async def _in_time(answer: Awaitable[str]) -> str:
+    """What catalog tells. Raises SchemaUnavailable when it takes longer than anybody would wait."""
+    try:
+        async with asyncio.timeout(ASK_S):
+            return await answer
+    except TimeoutError as error:
+        raise SchemaUnavailable("This store's schema could not be read in time; try again.") from error
 
 
 class ComposedGraph:
