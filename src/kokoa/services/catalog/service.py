@@ -13,6 +13,7 @@ from kokoa.services.catalog.categories.actions import CategoryActions
 from kokoa.services.catalog.categories.resolvers import CategoryResolvers
 from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.custom_fields.actions import DefinitionActions, ValueActions
+from kokoa.services.catalog.custom_fields.batches import BatchActions
 from kokoa.services.catalog.custom_fields.model import Definitions
 from kokoa.services.catalog.custom_fields.resolvers import DefinitionResolvers, ValueResolvers
 from kokoa.services.catalog.custom_fields.schemas import EnvironmentSchemas, StoreGraph
@@ -61,6 +62,7 @@ class CatalogService:
             definitions,
             self._custom_fields,
             ValueActions(self._database, definitions),
+            BatchActions(self._database, definitions),
             self.store,
             self._category_store,
         )

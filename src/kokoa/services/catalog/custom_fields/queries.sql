@@ -110,3 +110,13 @@ UPDATE products SET version = version + 1, updated_at = now() WHERE environment_
 -- name: touch_category
 -- The category's next version.
 UPDATE categories SET version = version + 1 WHERE environment_id = $1 AND id = $2;
+
+-- name: put_values_of_products
+-- All values of products, one element of each array for each. The caller has locked them.
+INSERT INTO product_custom_values (environment_id, product_id, document)
+SELECT $1, product_id, document FROM unnest($2::uuid[], $3::jsonb[]) AS new (product_id, document)
+ON CONFLICT (environment_id, product_id) DO UPDATE SET document = excluded.document;
+
+-- name: touch_products
+-- The next versions of products. The caller has locked them.
+UPDATE products SET version = version + 1, updated_at = now() WHERE environment_id = $1 AND id = ANY ($2::uuid[]);

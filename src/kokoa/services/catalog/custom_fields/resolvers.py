@@ -5,8 +5,10 @@ from typing import Any
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
+from kokoa.services.catalog.bulk.resolvers import result_of
 from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.custom_fields.actions import DefinitionActions, ValueActions
+from kokoa.services.catalog.custom_fields.batches import BatchActions
 from kokoa.services.catalog.custom_fields.model import OWNERS, CustomField, Definitions, FieldChanges, Owner
 from kokoa.services.catalog.custom_fields.sdl import TYPE_NAMES
 from kokoa.services.catalog.custom_fields.store import CustomFieldStore
@@ -78,12 +80,14 @@ class ValueResolvers:
         definitions: Definitions,
         store: CustomFieldStore,
         actions: ValueActions,
+        batches: BatchActions,
         products: CatalogStore,
         categories: CategoryStore,
     ) -> None:
         self._definitions = definitions
         self._store = store
         self._actions = actions
+        self._batches = batches
         self._products = products
         self._categories = categories
 
@@ -94,7 +98,15 @@ class ValueResolvers:
             if self._definitions.of(owner):
                 found[f"{TYPE_NAMES[owner]}.custom"] = self._values(owner)
                 found[f"Mutation.set{TYPE_NAMES[owner]}Custom"] = self._setter(owner)
+        if self._definitions.of("PRODUCT"):
+            found["Mutation.bulkSetProductCustom"] = self.set_many
         return found
+
+    async def set_many(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        outcomes = await self._batches.set_values(
+            call.environment_id, args["input"], dry_run=args["dry_run"], correlation_id=call.correlation_id
+        )
+        return [result_of(outcomes)]
 
     def _values(self, owner: Owner) -> Callable[..., Awaitable[Sequence[Any]]]:
         fields = self._definitions.of(owner)

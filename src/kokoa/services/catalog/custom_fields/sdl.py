@@ -28,6 +28,21 @@ _VERSIONS = {
     "VARIANT": "`version` must be the current one of its product.",
     "CATEGORY": "`version` must be the category's current one.",
 }
+_BULK = f"""
+"The custom values of a product of a batch."
+input BulkProductCustomInput {{
+  "The product's key in the system that it comes from. One without is known by its id."
+  externalReference: String!
+  "The version that the change assumes; any when left out."
+  version: Int
+  custom: ProductCustomInput!
+}}
+
+extend type Mutation {{
+  "Set custom fields of at most 1000 products in one transaction. A wrong row fails alone; `dryRun` changes nothing."
+  bulkSetProductCustom(input: [BulkProductCustomInput!]!, dryRun: Boolean! = false): BulkResult! {_MANAGEMENT}
+}}
+"""
 
 
 def environment_sdl(common: str, definitions: Definitions) -> str:
@@ -64,6 +79,8 @@ def _part(owner: Owner, fields: tuple[CustomField, ...]) -> Iterator[str]:
     doc = print_string(f"Set custom fields. {_VERSIONS[owner]}")
     arguments = f"id: ID!, version: Int!, input: {name}CustomInput!"
     yield f"extend type Mutation {{\n{doc}\nset{name}Custom({arguments}): {name}! {_MANAGEMENT}\n}}"
+    if owner == "PRODUCT":
+        yield _BULK
 
 
 def _lines(fields: tuple[CustomField, ...], *, guarded: bool) -> str:

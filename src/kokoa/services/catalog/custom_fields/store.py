@@ -1,6 +1,6 @@
 """queries.sql ⇄ model. Values are read for many objects at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,6 +107,19 @@ async def drop_values(tx: Transaction, loss: Loss) -> None:
     """Take values away, of at most DROPPED_MAX objects."""
     options = list(loss.options) or None
     await tx.execute(_OF[loss.owner].drop, str(loss.field_id), options, DROPPED_MAX)
+
+
+async def values_of_products(tx: Transaction, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Documents by the id of their product; those that have none are missing."""
+    return {str(one): orjson.loads(text) for one, text in await tx.fetch(queries.product_values, ids)}
+
+
+async def put_values_of_products(tx: Transaction, documents: Mapping[str, dict[str, Any]]) -> None:
+    """All values of products, by their ids, and their next versions."""
+    ids = list(documents)
+    texts = [orjson.dumps(documents[one]).decode() for one in ids]
+    await tx.execute(queries.put_values_of_products, ids, texts)
+    await tx.execute(queries.touch_products, ids)
 
 
 async def values_of(tx: Transaction, owner: Owner, owner_id: str) -> dict[str, Any]:

@@ -24,13 +24,17 @@ DOCUMENT_BYTES_MAX = 65_536
 Document = dict[str, Any]
 
 
-def merged(fields: Sequence[CustomField], stored: Mapping[str, Any], given: Mapping[str, Any]) -> Document:
+def merged(
+    fields: Sequence[CustomField], stored: Mapping[str, Any], given: Mapping[str, Any], at: str = "input"
+) -> Document:
     """The document after a change.  given: by the fields' names in Python; None takes a value away.
 
-    What no field knows any more is left out. Raises InvalidCustomValue, CustomValueMissing.
+    at: where it stood, for the paths of errors. What no field knows any more is left out.
+
+    Raises InvalidCustomValue, CustomValueMissing.
     """
     if not given:
-        raise InvalidCustomValue("There is nothing to set: give at least one field.", field="input")
+        raise InvalidCustomValue("There is nothing to set: give at least one field.", field=at)
     document = {str(one.id): stored[str(one.id)] for one in fields if readable(one, stored) is not None}
     for field in fields:
         name = snake_case(field.key)
@@ -40,13 +44,13 @@ def merged(fields: Sequence[CustomField], stored: Mapping[str, Any], given: Mapp
         if value is None:
             document.pop(str(field.id), None)
         else:
-            document[str(field.id)] = _kept(field, value)
+            document[str(field.id)] = _kept(field, value, f"{at}.{field.key}")
     for field in fields:
         if field.required and str(field.id) not in document:
-            raise CustomValueMissing(f"{field.key} is required: give a value.", field=f"input.{field.key}")
+            raise CustomValueMissing(f"{field.key} is required: give a value.", field=f"{at}.{field.key}")
     if len(orjson.dumps(document)) > DOCUMENT_BYTES_MAX:
         raise InvalidCustomValue(
-            f"All custom values of an object have at most {DOCUMENT_BYTES_MAX} bytes as JSON.", field="input"
+            f"All custom values of an object have at most {DOCUMENT_BYTES_MAX} bytes as JSON.", field=at
         )
     return document
 
@@ -79,8 +83,7 @@ def _read(field: CustomField, value: Any) -> Any:
             return value
 
 
-def _kept(field: CustomField, value: Any) -> Any:
-    path = f"input.{field.key}"
+def _kept(field: CustomField, value: Any, path: str) -> Any:
     if not field.is_list:
         return _item(field, value, path)
     if len(value) > ITEMS_MAX:
