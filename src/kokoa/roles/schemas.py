@@ -26,8 +26,7 @@ from kokoa.graphql.limits import DEFAULT_LIMITS
 from kokoa.graphql.lru import Lru
 from kokoa.graphql.reading import read
 from kokoa.kernel.errors import Unavailable
-from kokoa.messaging import Bus
-from kokoa.messaging.bus import BusUnavailable
+from kokoa.messaging import Bus, BusUnavailable
 from kokoa.roles.seams import Operations, OperationText, Schemas
 from kokoa.services.catalog.custom_fields.errors import SchemaNotComposable
 
