@@ -25,6 +25,7 @@ from kokoa.services.catalog.custom_fields.model import (
     FieldChanges,
     Loss,
     Owner,
+    takes_away,
     with_changes,
     with_field,
     without_field,
@@ -136,6 +137,8 @@ class DefinitionActions:
         if self._graph is None:
             return
         await self._graph.require_composes(environment_id, then.sdl)
+        if not takes_away(before, after):
+            return
         now = await self._schemas.made(environment_id, before)
         broken = await self._graph.broken_operations(environment_id, now.sdl, then.sdl)
         if broken:

@@ -146,6 +146,16 @@ def without_field(definitions: Definitions, owner: Owner, key: str) -> tuple[Def
     return Definitions(rest, definitions.next_id), Loss(owner, gone.id)
 
 
+def takes_away(before: Definitions, after: Definitions) -> bool:
+    """Whether a document that the schema of `before` takes might be refused by that of `after`."""
+    then = {(one.on, one.key): one for one in after.fields}
+    for field in before.fields:
+        now = then.get((field.on, field.key))
+        if now is None or now.id != field.id or not set(field.enum_values) <= set(now.enum_values):
+            return True
+    return False
+
+
 def _alike(key: str) -> str:
     return key.replace("_", "").lower()
 
