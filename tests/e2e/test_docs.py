@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from partners import operate
-from running import ROOT, RunningStore, tour_blocks
+from running import ROOT, RunningStore, tour_blocks, until
 
 DOCS = ROOT / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if tour_blocks(page, "run")]
@@ -53,9 +53,24 @@ def the_product_has_a_picture_and_a_german_name(store: RunningStore, printed: st
     assert other.status == 404
 
 
+def fields_came_and_went(store: RunningStore, printed: str) -> None:
+    """What the page says each command answers; in the end the schema is the common one again."""
+    defined, _, shown, was_set, seen, _, refused, *removed = [json.loads(line) for line in printed.splitlines()]
+    assert defined["data"]["defineCustomField"] == {"key": "warrantyMonths", "type": "INT"}
+    assert [one["name"] for one in shown["data"]["__type"]["fields"]] == ["warrantyMonths", "material"]
+    values = {"warrantyMonths": 24, "material": "OAK"}
+    assert was_set["data"]["setProductCustom"] == {"version": 2, "custom": values}
+    assert seen["data"]["product"] == {"name": "Howto desk", "custom": values}
+    assert refused["errors"][0]["extensions"]["code"] == "CUSTOM_FIELD_HAS_VALUES"
+    assert [one["data"]["removeCustomField"] for one in removed] == ["material", "warrantyMonths"]
+    without = '{ __type(name: "ProductCustom") { name } }'
+    until(lambda: store.graphql(without).json["data"]["__type"] is None, what="the schema without the fields")
+
+
 PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/add-pictures.md": the_product_has_a_picture_and_a_german_name,
     "how-to/bring-a-partner-in.md": a_partner_can_work,
+    "how-to/declare-custom-fields.md": fields_came_and_went,
     "how-to/import-products.md": the_file_is_in_the_shop,
 }
 

@@ -191,20 +191,21 @@ class Gateway:
 
         clients: for the subgraphs that the gateway does not know yet. Raises MissingClient.
         """
-        graph = self._shared(supergraph, clients) or Graph(
-            supergraph,
-            {**self._clients, **(clients or {})},
-            self._limits,
-            lane=self._lane,
-            reader=self._reader,
-            shared=not clients,
-        )
+        graph = self._shared(supergraph, clients) or self.build(supergraph, clients)
         if environment_id is None:
             self._default = graph
         elif graph is self._default:
             self._own.pop(environment_id, None)
         else:
             self._own[environment_id] = graph
+
+    def build(self, supergraph: Supergraph, clients: Mapping[str, SubgraphClient] | None = None) -> Graph:
+        """A graph that nobody has yet; it shares this gateway's lane and reader.
+
+        clients: of its own, instead of the gateway's or beside them. Raises MissingClient.
+        """
+        own = {**self._clients, **(clients or {})}
+        return Graph(supergraph, own, self._limits, lane=self._lane, reader=self._reader, shared=not clients)
 
     def retract(self, environment_id: str) -> None:
         """Let an environment use the default graph again."""
@@ -234,23 +235,24 @@ class Gateway:
         operation_name: str | None = None,
         *,
         read_only: bool = False,
+        graph: Graph | None = None,
     ) -> AsyncGenerator[ExecutionResult, None]:
-        """Execute one operation of any kind; a subscription has a result for each event."""
+        """Execute one operation of any kind; a subscription has a result for each event. graph: see `execute`."""
         try:
             entered = call.enter(f"graph:{operation_name}" if operation_name else "graph")
         except DepthExceeded as error:
             yield refusal(error)
             return
-        graph = self.graph(call.environment_id)
-        found = graph.stream(document, variables or {}, entered, operation_name, read_only=read_only)
+        chosen = graph or self.graph(call.environment_id)
+        found = chosen.stream(document, variables or {}, entered, operation_name, read_only=read_only)
         async with aclosing(found):
             async for result in found:
                 yield result
 
-    def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
+    def check(self, document: str, environment_id: str, *, graph: Graph | None = None) -> list[ErrorEntry]:
         """Why an environment's graph would refuse the document; nothing if it would not. Runs nothing."""
         try:
-            self.graph(environment_id).document(document)
+            (graph or self.graph(environment_id)).document(document)
         except DocumentRefused as refused:
             return refused.entries
         return []
@@ -263,10 +265,12 @@ class Gateway:
         operation_name: str | None = None,
         *,
         read_only: bool = False,
+        graph: Graph | None = None,
     ) -> ExecutionResult:
         """Execute one operation on the graph of the call's environment.
 
-        read_only: refuse mutations (for GET requests). Entering the graph is one hop of the call.
+        read_only: refuse mutations (for GET requests).  graph: made by `build`, instead of the one that was published
+        for the environment. Entering the graph is one hop of the call.
         """
         if isinstance(document, PreparedOperation):
             text, operation_name = document.document, document.operation_name
@@ -277,5 +281,5 @@ class Gateway:
             entered.remaining_ms()
         except (DepthExceeded, DeadlineExceeded) as error:
             return refusal(error)
-        graph = self.graph(call.environment_id)
-        return await graph.execute(text, variables or {}, entered, operation_name, read_only=read_only)
+        chosen = graph or self.graph(call.environment_id)
+        return await chosen.execute(text, variables or {}, entered, operation_name, read_only=read_only)

@@ -7,11 +7,12 @@ Start reading at `subgraph`.
 from kokoa.graphql.errors import DocumentRefused, SchemaInvalid
 from kokoa.graphql.limits import BEHIND_GATEWAY, DEFAULT_LIMITS, Limits
 from kokoa.graphql.result import ExecutionResult
-from kokoa.graphql.scalars import DATE_TIME, JSON, Scalar
+from kokoa.graphql.scalars import DATE, DATE_TIME, JSON, Scalar
 from kokoa.graphql.subgraph import Subgraph, build_subgraph
 
 __all__ = [
     "BEHIND_GATEWAY",
+    "DATE",
     "DATE_TIME",
     "DEFAULT_LIMITS",
     "JSON",

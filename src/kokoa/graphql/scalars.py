@@ -1,10 +1,13 @@
 """Scalars beyond GraphQL's five. A subgraph passes `scalars={"DateTime": DATE_TIME}` beside its resolvers."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _unchanged(value: Any) -> Any:
@@ -40,5 +43,21 @@ def _read_date_time(value: Any) -> datetime:
     return found
 
 
+def _write_date(value: Any) -> str:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise ValueError(f"Date needs a date, got {value!r}")
+    return value.isoformat()
+
+
+def _read_date(value: Any) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("Date is written as text, for example 2026-01-31")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no day of the calendar") from None
+
+
+DATE = Scalar(_write_date, _read_date)
 DATE_TIME = Scalar(_write_date_time, _read_date_time)
 JSON = Scalar()

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from kokoa.edge.graph import Graph
 from kokoa.gateway.app import Gateway
+from kokoa.gateway.app import Graph as BuiltGraph
 from kokoa.gateway.execute.clients import HttpClient
 from kokoa.graphql import ExecutionResult
 from kokoa.graphql.errors import ErrorEntry
@@ -33,11 +34,22 @@ class GraphSeam(Protocol):
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]: ...
 
 
-class LocalGraph:
-    """A gateway in this process. Answers both the edge and, as GraphSeam, other processes."""
+class GraphsOfEnvironments(Protocol):
+    """Which graph an environment has, if not the common one."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    async def of(self, environment_id: str) -> BuiltGraph | None:
+        """None for the common one. Raises Unavailable: it cannot be told right now."""
+
+
+class LocalGraph:
+    """A gateway in this process. Answers both the edge and, as GraphSeam, other processes.
+
+    graphs: of environments that have one of their own; without it, all have the common one.
+    """
+
+    def __init__(self, gateway: Gateway, graphs: GraphsOfEnvironments | None = None) -> None:
         self._gateway = gateway
+        self._graphs = graphs
 
     async def execute(
         self,
@@ -47,9 +59,15 @@ class LocalGraph:
         operation_name: str | None = None,
         read_only: bool = False,
     ) -> ExecutionResult:
-        return await self._gateway.execute(document, variables, call, operation_name, read_only=read_only)
+        try:
+            graph = await self._graph_of(call.environment_id)
+        except KokoaError as error:
+            return refusal(error)
+        return await self._gateway.execute(
+            document, variables, call, operation_name, read_only=read_only, graph=graph
+        )
 
-    def stream(
+    async def stream(
         self,
         document: str,
         variables: Mapping[str, Any] | None,
@@ -58,10 +76,21 @@ class LocalGraph:
         *,
         read_only: bool = False,
     ) -> AsyncGenerator[ExecutionResult, None]:
-        return self._gateway.stream(document, variables, call, operation_name, read_only=read_only)
+        try:
+            graph = await self._graph_of(call.environment_id)
+        except KokoaError as error:
+            yield refusal(error)
+            return
+        found = self._gateway.stream(document, variables, call, operation_name, read_only=read_only, graph=graph)
+        async with aclosing(found):
+            async for result in found:
+                yield result
 
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
-        return self._gateway.check(document, environment_id)
+        return self._gateway.check(document, environment_id, graph=await self._graph_of(environment_id))
+
+    async def _graph_of(self, environment_id: str) -> BuiltGraph | None:
+        return await self._graphs.of(environment_id) if self._graphs is not None else None
 
 
 class RemoteGraph:

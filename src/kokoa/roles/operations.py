@@ -37,6 +37,10 @@ class TenantsOperations:
     async def require(self, environment_id: str, required: bool, correlation_id: str) -> None:
         await self._actions.require_registered(environment_id, required, correlation_id=correlation_id)
 
+    async def mentioning(self, environment_id: str, text: str, after: str, limit: int) -> list[OperationText]:
+        found = await self._store.operations_mentioning(environment_id, text, after=after, limit=limit)
+        return [OperationText(one.id, one.document) for one in found]
+
 
 class RememberedOperations:
     """The edge's RegisteredOperations: asks the seam, and remembers until a notice or TTL_S says otherwise."""

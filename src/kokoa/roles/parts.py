@@ -13,7 +13,10 @@ from kokoa.graphql.screening import ScreeningProcess
 from kokoa.messaging.feed import Feed
 from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
+from kokoa.roles.schemas import Compositions, EnvironmentGraphs
+from kokoa.roles.seams import Schemas
 from kokoa.roles.settings import Settings
+from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
@@ -25,14 +28,14 @@ Service = TenantsService | CatalogService | SearchService
 _TOKEN_TTL_S = 60.0
 
 
-def open_service(name: str, platform: Platform) -> Service:
-    """One core service on its database."""
+def open_service(name: str, platform: Platform, graph: StoreGraph | None = None) -> Service:
+    """One core service on its database. graph: what catalog's schema must fit, where it can be changed."""
     database = platform.databases[name]
     match name:
         case "tenants":
             return TenantsService(database, platform.vault)
         case "catalog":
-            return CatalogService(database, Feed(platform.bus, name), media_objects(platform.settings))
+            return CatalogService(database, Feed(platform.bus, name), media_objects(platform.settings), graph=graph)
         case "search":
             return SearchService(database)
         case _:
@@ -61,10 +64,34 @@ def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gatewa
     return Gateway(compose_core(), clients, reader=_reader(platform))
 
 
+def local_graphs(gateway: Gateway, catalog: CatalogService, composed: Compositions) -> EnvironmentGraphs:
+    """The graphs of environments with custom fields, whose catalog is in this process."""
+
+    async def client(environment_id: str, digest: str) -> InProcessClient:
+        return InProcessClient(await catalog.schemas.subgraph(environment_id, digest))
+
+    return EnvironmentGraphs(gateway, catalog.schemas, composed, client)
+
+
 def remote_gateway(platform: Platform) -> Gateway:
     """A gateway whose services answer over HTTP."""
     clients = {name: _client(platform, name) for name in SERVICES}
     return Gateway(compose_core(), clients, reader=_reader(platform))
+
+
+def remote_graphs(gateway: Gateway, platform: Platform) -> EnvironmentGraphs:
+    """The graphs of environments with custom fields, whose catalog answers over HTTP."""
+    peer = RpcClient(platform.http, platform.tokens, platform.settings.address_of("catalog"), caller="kokoa")
+
+    async def client(_: str, digest: str) -> HttpClient:
+        return _client(platform, "catalog", f"/{digest}")
+
+    return EnvironmentGraphs(gateway, peer.proxy("schemas", Schemas), compositions(), client)
+
+
+def compositions() -> Compositions:
+    """Makes the graphs of environments, with the other services as they are."""
+    return Compositions(compose_core())
 
 
 def _reader(platform: Platform) -> ScreeningProcess:
@@ -79,7 +106,7 @@ def remote_graph(platform: Platform, *, caller: str = "kokoa") -> RemoteGraph:
     return RemoteGraph(peer.proxy("graph", GraphSeam), _client(platform, "gateway"))
 
 
-def _client(platform: Platform, role: str) -> HttpClient:
-    """Asks another of our processes as a GraphQL server."""
-    url = f"{platform.settings.address_of(role)}/graphql"
+def _client(platform: Platform, role: str, path: str = "") -> HttpClient:
+    """Asks another of our processes as a GraphQL server. path: below its address for GraphQL."""
+    url = f"{platform.settings.address_of(role)}/graphql{path}"
     return HttpClient(role, url, platform.http, lambda call: platform.tokens.sign(call, _TOKEN_TTL_S))

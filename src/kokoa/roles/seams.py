@@ -142,6 +142,19 @@ class Operations(Protocol):
 
     async def remove(self, environment_id: str, document_id: str, correlation_id: str) -> None: ...
     async def require(self, environment_id: str, required: bool, correlation_id: str) -> None: ...
+    async def mentioning(self, environment_id: str, text: str, after: str, limit: int) -> list[OperationText]:
+        """Those in whose text something stands, whatever the capitals; by id, after the given one."""
+        ...
+
+
+class Schemas(Protocol):
+    """Which schema catalog has for an environment; answered by catalog."""
+
+    async def digest(self, environment_id: str) -> str:
+        """Empty for the common one."""
+        ...
+
+    async def sdl(self, environment_id: str, digest: str) -> str: ...
 
 
 class Functions(Protocol):

@@ -26,11 +26,24 @@ from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatorApi
-from kokoa.roles.parts import compose_core, local_gateway, media_objects, open_service, remote_gateway, remote_graph
+from kokoa.roles.parts import (
+    Service,
+    compose_core,
+    compositions,
+    local_gateway,
+    local_graphs,
+    media_objects,
+    open_service,
+    remote_gateway,
+    remote_graph,
+    remote_graphs,
+)
 from kokoa.roles.platform import SERVICES, Platform, operator_token
-from kokoa.roles.seams import Administration, Directory, Functions, Operations
+from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs
+from kokoa.roles.seams import Administration, Directory, Functions, Operations, Schemas
 from kokoa.roles.settings import Settings, load_settings
-from kokoa.roles.subgraph import InnerGraphql
+from kokoa.roles.subgraph import InnerGraphql, SchemasGraphql
+from kokoa.services.catalog.service import CatalogService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.correlation import Correlation
 from kokoa.web.errors import MethodNotAllowed
@@ -67,14 +80,23 @@ def _factory(opener: Opener) -> Callable[[], ASGIApp]:
 async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
     """Edge, gateway, services and control plane in one process."""
     async with _platform(settings, (*SERVICES, "functions"), name="web") as platform:
-        services = {name: open_service(name, platform) for name in SERVICES}
+        services: dict[str, Service] = {"tenants": open_service("tenants", platform)}
         tenants = services["tenants"]
         assert isinstance(tenants, TenantsService)
+        composed = compositions()
+        whole = ComposedGraph(composed, TenantsOperations(tenants), platform.bus)
+        services |= {name: open_service(name, platform, whole) for name in SERVICES if name not in services}
         directory = TenantsDirectory(tenants)
         functions = FunctionsPart(platform, directory)
         platform.stack.push_async_callback(functions.close)
         await platform.bus.listen("changed.functions.*", functions.heard)
-        graph = LocalGraph(local_gateway(platform, services))
+        gateway = local_gateway(platform, services)
+        catalog = services["catalog"]
+        assert isinstance(catalog, CatalogService)
+        graphs = local_graphs(gateway, catalog, composed)
+        whole.heard = graphs.forget
+        await _follow_schemas(platform, graphs)
+        graph = LocalGraph(gateway, graphs)
         yield await _edge(
             platform,
             Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants)),
@@ -108,7 +130,10 @@ async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
 async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The gateway alone; services are asked over HTTP."""
     async with _platform(settings, (), name="gateway") as platform:
-        graph = LocalGraph(remote_gateway(platform))
+        gateway = remote_gateway(platform)
+        graphs = remote_graphs(gateway, platform)
+        await _follow_schemas(platform, graphs)
+        graph = LocalGraph(gateway, graphs)
         routes = [Route("/graphql", InnerGraphql(graph, platform.tokens), methods=["GET", "POST"])]
         yield _inner(platform, {"graph": (GraphSeam, graph)}, routes, _checks(platform))
 
@@ -129,13 +154,18 @@ def _service_opener(name: str) -> Opener:
     @asynccontextmanager
     async def open_one(settings: Settings) -> AsyncIterator[ASGIApp]:
         async with _platform(settings, (name,), name=name) as platform:
-            service = open_service(name, platform)
+            operations = _peer(platform, "tenants").proxy("operations", Operations)
+            service = open_service(name, platform, ComposedGraph(compositions(), operations, platform.bus))
             seams: dict[str, tuple[type, object]] = {}
             if isinstance(service, TenantsService):
                 seams["directory"] = (Directory, TenantsDirectory(service))
                 seams["administration"] = (Administration, TenantsAdministration(service))
                 seams["operations"] = (Operations, TenantsOperations(service))
             routes = [Route("/graphql", InnerGraphql(service.subgraph, platform.tokens), methods=["GET", "POST"])]
+            if isinstance(service, CatalogService):
+                seams["schemas"] = (Schemas, service.schemas)
+                own = SchemasGraphql(service.schemas, platform.tokens)
+                routes.append(Route("/graphql/{digest}", own, methods=["GET", "POST"]))
             yield _inner(platform, seams, routes, _checks(platform))
 
     return open_one
@@ -197,6 +227,13 @@ class _Routes:
 
     async def load(self, environment_id: str) -> RouteTableInput:
         return await load_routes(self._functions, self._directory, environment_id)
+
+
+async def _follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None:
+    async def changed(name: str, _: bytes) -> None:
+        graphs.forget(name.rsplit(".", 1)[1])
+
+    await platform.bus.listen(f"{NOTICE}.*", changed)
 
 
 async def _follow_changes(platform: Platform, tables: RouteTables, registered: RememberedOperations) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kokoa.graphql import BEHIND_GATEWAY, DATE_TIME, Subgraph, build_subgraph
+from kokoa.graphql import BEHIND_GATEWAY, DATE, DATE_TIME, JSON, Subgraph, build_subgraph
 from kokoa.kernel.clock import Clock, now_ms
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
@@ -19,6 +19,12 @@ from kokoa.services.catalog.categories.store import CategoryStore
 from kokoa.services.catalog.channels.actions import ChannelActions
 from kokoa.services.catalog.channels.resolvers import ChannelResolvers
 from kokoa.services.catalog.channels.store import ChannelStore
+from kokoa.services.catalog.custom_fields.actions import DefinitionActions, ValueActions
+from kokoa.services.catalog.custom_fields.batches import BatchActions
+from kokoa.services.catalog.custom_fields.model import Definitions
+from kokoa.services.catalog.custom_fields.resolvers import DefinitionResolvers, ValueResolvers
+from kokoa.services.catalog.custom_fields.schemas import EnvironmentSchemas, StoreGraph
+from kokoa.services.catalog.custom_fields.store import CustomFieldStore
 from kokoa.services.catalog.lists.resolvers import ListResolvers
 from kokoa.services.catalog.lists.store import ListStore
 from kokoa.services.catalog.media.actions import MediaActions, MediaSweeper
@@ -54,14 +60,25 @@ class CatalogService:
     """The service on its database.
 
     feed: of its own events, for subscriptions.  objects: where pictures are.  clock: says what is due.
+    graph: what the schema is a part of, if it is.
+    subgraph: of environments without custom fields; `schemas` has those of the others.
     """
 
-    def __init__(self, database: Database, feed: Feed, objects: MediaObjects, clock: Clock = now_ms) -> None:
+    def __init__(
+        self,
+        database: Database,
+        feed: Feed,
+        objects: MediaObjects,
+        *,
+        clock: Clock = now_ms,
+        graph: StoreGraph | None = None,
+    ) -> None:
+        self._database = database
         self.feed = feed
         self.store = CatalogStore(database)
         self.actions = CatalogActions(database)
-        category_store = CategoryStore(database)
-        categories = CategoryResolvers(category_store, CategoryActions(database))
+        self._category_store = CategoryStore(database)
+        categories = CategoryResolvers(self._category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
         bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
         type_store = TypeStore(database)
@@ -80,27 +97,47 @@ class CatalogService:
         history = HistoryResolvers(self.history)
         self.publishing = PublishingActions(database, clock)
         publishing = PublishingResolvers(
-            PublishingStore(database), self.store, category_store, self.publishing, StagingActions(database)
+            PublishingStore(database), self.store, self._category_store, self.publishing, StagingActions(database)
         )
-        own = CatalogResolvers(self.store, self.actions, category_store, categories, lists, channel_store, feed)
-        self.subgraph: Subgraph = build_subgraph(
+        own = CatalogResolvers(self.store, self.actions, self._category_store, categories, lists, channel_store, feed)
+        self._resolvers = {
+            **own.table(),
+            **bulk.table(),
+            **types.table(),
+            **details.table(),
+            **variants.table(),
+            **translations.table(),
+            **media.table(),
+            **publishing.table(),
+            **channels.table(),
+            **relations.table(),
+            **history.table(),
+        }
+        self._add_custom_fields(graph)
+
+    def _add_custom_fields(self, graph: StoreGraph | None) -> None:
+        """Declaring them is a part of every schema, so it comes before the subgraphs, which it makes more of."""
+        self._custom_fields = CustomFieldStore(self._database)
+        self.schemas = EnvironmentSchemas(
+            self._custom_fields, self._build, FOLDER.joinpath("schema.graphql").read_text()
+        )
+        declaring = DefinitionActions(self._database, self._custom_fields, self.schemas, graph)
+        self._resolvers |= DefinitionResolvers(self._custom_fields, declaring).table()
+        self.subgraph: Subgraph = self.schemas.common
+
+    def _build(self, definitions: Definitions, sdl: str) -> Subgraph:
+        values = ValueResolvers(
+            definitions,
+            self._custom_fields,
+            ValueActions(self._database, definitions),
+            BatchActions(self._database, definitions),
+            self.store,
+            self._category_store,
+        )
+        return build_subgraph(
             name=NAME,
-            sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=as_callers(
-                {
-                    **own.table(),
-                    **bulk.table(),
-                    **types.table(),
-                    **details.table(),
-                    **variants.table(),
-                    **translations.table(),
-                    **media.table(),
-                    **publishing.table(),
-                    **channels.table(),
-                    **relations.table(),
-                    **history.table(),
-                }
-            ),
-            scalars={"DateTime": DATE_TIME, "AttributeValue": ATTRIBUTE_VALUE},
+            sdl=sdl,
+            resolvers=as_callers({**self._resolvers, **values.table()}),
+            scalars={"DateTime": DATE_TIME, "Date": DATE, "JSON": JSON, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,
         )

@@ -155,6 +155,12 @@ RETURNING document_id;
 SELECT document_id, digest, octet_length(document) AS bytes, registered_at FROM registered_operations
  WHERE environment_id = $1 AND document_id > $2 ORDER BY document_id LIMIT $3;
 
+-- name: registered_operations_mentioning
+-- Registered documents in which a text stands, whatever the capitals; by id, after the given one.
+SELECT document_id, document FROM registered_operations
+ WHERE environment_id = $1 AND document_id > $3 AND position(lower($2) IN lower(document)) > 0
+ ORDER BY document_id LIMIT $4;
+
 -- name: delete_registered_operation
 -- Forget a registered document.
 DELETE FROM registered_operations WHERE environment_id = $1 AND document_id = $2

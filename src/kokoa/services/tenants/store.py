@@ -13,6 +13,7 @@ from kokoa.services.tenants.model import (
     Destination,
     Environment,
     Grant,
+    Operation,
     OperationEntry,
 )
 
@@ -109,6 +110,15 @@ class TenantsStore:
         """By id, after the given one."""
         rows = await self._database.fetch(environment_id, queries.registered_operations_page, after, limit)
         return [OperationEntry(row["document_id"], row["digest"], row["bytes"], row["registered_at"]) for row in rows]
+
+    async def operations_mentioning(
+        self, environment_id: str, text: str, *, after: str = "", limit: int = 100
+    ) -> list[Operation]:
+        """Those in whose text something stands, whatever the capitals; by id, after the given one."""
+        rows = await self._database.fetch(
+            environment_id, queries.registered_operations_mentioning, text, after, limit
+        )
+        return [Operation(row["document_id"], row["document"]) for row in rows]
 
     async def registered_only(self, environment_id: str) -> bool:
         """Whether storefronts may send registered documents only."""

@@ -8,6 +8,7 @@ from kokoa.kernel.call import Call
 from kokoa.services.catalog.bulk.actions import BulkActions
 from kokoa.services.catalog.bulk.model import (
     Change,
+    Outcome,
     export_cursor,
     feed_cursor,
     read_feed_cursor,
@@ -60,13 +61,16 @@ class BulkResolvers:
         outcomes = await self._actions.upsert(
             call.environment_id, args["input"], dry_run=args["dry_run"], correlation_id=call.correlation_id
         )
-        counted = Counter(outcome.status for outcome in outcomes)
-        return [
-            {
-                "created": counted["CREATED"],
-                "updated": counted["UPDATED"],
-                "unchanged": counted["UNCHANGED"],
-                "failed": counted["ERROR"],
-                "rows": outcomes,
-            }
-        ]
+        return [result_of(outcomes)]
+
+
+def result_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """A BulkResult."""
+    counted = Counter(outcome.status for outcome in outcomes)
+    return {
+        "created": counted["CREATED"],
+        "updated": counted["UPDATED"],
+        "unchanged": counted["UNCHANGED"],
+        "failed": counted["ERROR"],
+        "rows": outcomes,
+    }
