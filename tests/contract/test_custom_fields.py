@@ -100,9 +100,9 @@ async def test_environments_with_equal_fields_share_a_schema(shop: FieldShop) ->
 async def test_an_old_schema_serves_who_began_with_it_and_strangers_never(shop: FieldShop) -> None:
     await shop.define("height")
     digest = await shop.service.schemas.digest(shop.environment_id)
-    await shop.define("width")
+    await shop.define("breadth")
     old = await shop.service.schemas.subgraph(shop.environment_id, digest)
-    assert "width" not in old.sdl
+    assert "breadth" not in old.sdl
     with pytest.raises(SchemaOutdated):
         await shop.service.schemas.sdl(shop.environment_id, "0" * 64)
 
