@@ -247,11 +247,18 @@ async def test_a_page_of_a_channel_reads_the_list_in_order_and_the_limits_by_key
     assert "Sort" not in plan, plan
 
 
+PARTS = {
+    "schedule": """INSERT INTO product_schedules (environment_id, product_id, publish_at)
+                   SELECT $1::uuid, md5($1::text || $2::integer)::uuid, now()""",
+    "custom": """INSERT INTO product_custom_values (environment_id, product_id, document)
+                 SELECT $1::uuid, md5($1::text || $2::integer)::uuid, '{"1": 2}'""",
+}
+
+
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_history_of_a_part_looks_its_product_up_by_key(reader: Reader, mode: str) -> None:
+@pytest.mark.parametrize("insert", PARTS.values(), ids=PARTS)
+async def test_the_history_of_a_part_looks_its_product_up_by_key(reader: Reader, insert: str, mode: str) -> None:
     """A trigger that read all products would make every change as slow as the catalogue is large."""
-    insert = """INSERT INTO product_schedules (environment_id, product_id, publish_at)
-                SELECT $1::uuid, md5($1::text || $2::integer)::uuid, now()"""
     plan = await reader.plan(insert, MODES.index(mode) + 1, mode=mode)
     assert "INSERT INTO product_history" in plan, plan
     looked_up = re.search(r"Index Scan using products_pkey on products p .*\n\s*Index Cond: (.*)", plan)

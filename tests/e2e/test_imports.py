@@ -101,6 +101,101 @@ def test_an_export_is_imported_elsewhere_and_exported_again_the_same(
     assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, second.name]
 
 
+CREATE_TYPE = """mutation Create($input: CreateProductTypeInput!) {
+  createProductType(input: $input) { id version } }"""
+LAMP = {
+    "key": "lamp",
+    "name": "Lamp",
+    "attributes": [
+        {"key": "power", "name": "Power", "type": "NUMBER", "max": 100},
+        {"key": "dimmable", "name": "Dimmable", "type": "BOOLEAN"},
+        {"key": "since", "name": "Since", "type": "DATE"},
+        {"key": "material", "name": "Material", "type": "ENUM", "values": [{"key": "brass"}, {"key": "oak"}]},
+        {"key": "deposit", "name": "Deposit", "type": "MONEY"},
+        {"key": "rooms", "name": "Rooms", "type": "TEXT", "list": True},
+        {"key": "ean", "name": "EAN", "type": "TEXT", "level": "VARIANT", "unique": True},
+    ],
+}
+TYPED = {
+    **ODD,
+    "externalReference": "lamp",
+    "slug": "lamp",
+    "productType": "lamp",
+    "attributes": {
+        "power": "40.5",
+        "dimmable": False,
+        "since": "2026-01-31",
+        "material": "oak",
+        "deposit": {"amountMinor": -1990, "currency": "EUR"},
+        "rooms": ["hall", "a | b\\"],
+    },
+    "options": [{"key": "si=ze", "name": "Size: or so", "values": ["S", "M;|", "L"]}],
+    "variants": [
+        {"sku": "l-s", "name": "Small", "priceMinor": 120, "currency": "EUR", "attributes": {"ean": "400"},
+         "options": {"si=ze": "S"}},
+        {"sku": "l-m", "name": "", "priceMinor": 120, "currency": "EUR", "options": {"si=ze": "M;|"}},
+    ],
+}  # fmt: skip
+WEIGHED = {
+    **PLAIN,
+    "externalReference": "weighed",
+    "slug": "weighed",
+    "variants": [
+        {"sku": "w", "name": "", "priceMinor": 1, "currency": "EUR", "weightGrams": 0, "externalReference": "erp-w"}
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_types_attributes_and_options_are_exported_imported_elsewhere_and_exported_again_the_same(
+    shop: Environment, store: RunningStore, tmp_path: Path, kind: str
+) -> None:
+    other = new_environment(store)
+    for one in (shop, other):
+        assert "errors" not in one.graphql(CREATE_TYPE, input=LAMP).json
+    products = [TYPED, ODD, PLAIN, *([WEIGHED] if kind == "jsonl" else [])]
+    lines = b"\n".join(json.dumps(one).encode() for one in products)
+    kokoa(shop, "import", "products", "-", "--format", "jsonl", stdin=lines)
+    assert exported(shop) == sorted(products, key=lambda one: str(one["externalReference"]))
+    first, second = tmp_path / f"first.{kind}", tmp_path / f"second.{kind}"
+    kokoa(shop, "export", "products", str(first))
+    done = kokoa(other, "import", "products", str(first))
+    assert f"{len(products)} created, 0 updated, 0 unchanged, 0 rows with errors" in done.stdout.decode()
+    kokoa(other, "export", "products", str(second))
+    assert first.read_bytes() == second.read_bytes()
+    assert exported(other) == exported(shop)
+    again = kokoa(other, "import", "products", str(first))
+    assert f"0 created, 0 updated, {len(products)} unchanged" in again.stdout.decode()
+
+
+def test_a_wrong_value_fails_its_row_with_line_and_column_and_changes_nothing(
+    shop: Environment, store: RunningStore, tmp_path: Path
+) -> None:
+    assert "errors" not in shop.graphql(CREATE_TYPE, input=LAMP).json
+    rows = ["a,A,lamp,40,oak,a-1,1.00,EUR,401", "a,,,,,a-2,1.00,EUR,402", "b,B,lamp,400,oak,b-1,1.00,EUR,403"]
+    rows += ["c,C,lamp,40,gold,c-1,1.00,EUR,404", "d,D,lamp,x,oak,d-1,1.00,EUR,405", "e,E,lamp,1,oak,e-1,1.00,EUR,9"]
+    rows += ["e,,,,,e-2,1.00,EUR,9", "f,F,sofa,,,f-1,1.00,EUR,"]
+    header = "externalReference,name,productType,attribute.power,attribute.material,sku,price,currency,attribute.ean"
+    file, errors = tmp_path / "lamps.csv", tmp_path / "errors.jsonl"
+    file.write_text("\n".join((header, *rows)))
+    kokoa(shop, "import", "products", str(file), "--errors", str(errors), status=3)
+    found = [json.loads(line) for line in errors.read_text().splitlines()]
+    assert sorted((one["line"], one["column"], one["code"]) for one in found) == [
+        (4, "attribute.power", "ATTRIBUTE_OUT_OF_RANGE"),
+        (5, "attribute.material", "UNKNOWN_ENUM_VALUE"),
+        (6, "attribute.power", "BAD_NUMBER"),
+        (8, "attributes", "ATTRIBUTE_VALUE_TAKEN"),
+        (9, "productType", "UNKNOWN_PRODUCT_TYPE"),
+    ]
+    assert [one["externalReference"] for one in exported(shop)] == ["a"]
+    # An empty cell takes the value away; the types of another environment are unknown.
+    kokoa(shop, "import", "products", "-", "--format", "csv",
+          stdin=b"externalReference,productType,attribute.power\na,lamp,\n")  # fmt: skip
+    assert exported(shop)[0]["attributes"] == {"material": "oak"}
+    refused = kokoa(new_environment(store), "import", "products", str(file), status=1)
+    assert b"no product type of this store has an attribute 'power'" in refused.stderr
+
+
 def test_an_export_of_products_without_references_is_imported_where_it_came_from(
     store: RunningStore, tmp_path: Path
 ) -> None:

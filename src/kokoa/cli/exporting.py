@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+import orjson
 from cyclopts import App, Parameter
 from rich.console import Console
 
 from kokoa.cli.products.errors import FileUnusable
 from kokoa.cli.products.graph import PATIENCE_S, GraphClient, StoreAddress, store_address
 from kokoa.cli.products.reading import Format, format_of
-from kokoa.cli.products.writing import head, pages, rows
+from kokoa.cli.products.writing import ColumnsSeen, csv_head, csv_rows, json_rows, pages
 
 exports = App(name="export", help_format="plaintext", help="Write what a store has to files (with its secrets).")
 
@@ -30,7 +32,8 @@ def products(
     """Write all products of an environment to a file that `kokoa import products` reads.
 
     They come in the order of their externalReference; a product without one is written with its id in that place,
-    after all others. A file appears when it is complete.
+    after all others. A file appears when it is complete. CSV has a column for each attribute and option of which any
+    product has a value.
 
     Needs KOKOA_TENANT_ID, KOKOA_TENANT_SECRET and KOKOA_GRAPHQL_SECRET; KOKOA_URL names the store.
 
@@ -56,12 +59,25 @@ async def _export(
 ) -> tuple[int, int]:
     """(products, those without a reference)."""
     written = named = 0
-    out.write(head(kind))
-    async with GraphClient(address, tell, patience_s) as client:
-        async for page in pages(client):
-            out.write(rows(page, kind))
-            written += len(page)
-            named += sum(1 for product in page if not product["externalReference"])
+    seen = ColumnsSeen()
+    # Which columns CSV has is known at the end: until then products wait in a file without a name.
+    with tempfile.TemporaryFile() as waiting:
+        async with GraphClient(address, tell, patience_s) as client:
+            async for page in pages(client):
+                if kind == "csv":
+                    for product in page:
+                        seen.add(product)
+                        waiting.write(orjson.dumps(product) + b"\n")
+                else:
+                    out.write(json_rows(page))
+                written += len(page)
+                named += sum(1 for product in page if not product["externalReference"])
+        if kind == "csv":
+            columns = seen.columns()
+            out.write(csv_head(columns))
+            waiting.seek(0)
+            for line in waiting:
+                out.write(csv_rows(orjson.loads(line), columns))
     out.flush()
     return written, named
 

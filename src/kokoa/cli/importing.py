@@ -9,12 +9,22 @@ from typing import Annotated, BinaryIO
 
 from cyclopts import App, Parameter
 
+from kokoa.cli.products.cells import Types
 from kokoa.cli.products.errors import FileUnusable, JournalUnusable
 from kokoa.cli.products.graph import PATIENCE_S, GraphClient, StoreAddress, store_address
 from kokoa.cli.products.journal import Journal, target_of
-from kokoa.cli.products.reading import Format, Lines, format_of, read_items
+from kokoa.cli.products.reading import (
+    Format,
+    Lines,
+    attribute_keys,
+    format_of,
+    read_header,
+    read_items,
+    require_attributes,
+)
 from kokoa.cli.products.report import Report
 from kokoa.cli.products.sending import Batches, Importer
+from kokoa.cli.products.types import read_types
 
 STATUS_ROWS_FAILED = 3
 
@@ -40,7 +50,8 @@ def products(
 
     A product is known by its externalReference. Columns of CSV: externalReference, name, slug, description, category
     (Grocery > Snacks > Chips; missing ones are made), status (DRAFT, PUBLISHED, ARCHIVED), and for each variant sku,
-    variantName, price (12.90), currency.
+    variantName, price (12.90), currency. Also productType, attribute.KEY (text by the attribute's type; lists with |
+    between), options (size=Size:S|M) and option.KEY of a variant.
     Rows that follow each other with the same externalReference are the variants of one product. Columns that are left
     out stay as they are in the store. A line of JSON is an object like the API's BulkProductInput.
 
@@ -96,8 +107,13 @@ async def _import(
     patience_s: float,
 ) -> None:
     lines = Lines(source)
-    batches = Batches(read_items(lines, kind), report, dry_run=dry_run)
+    header = read_header(lines) if kind == "csv" else None
     async with GraphClient(address, report.say, patience_s) as client:
+        types: Types = {}
+        if header and attribute_keys(header):
+            types = await read_types(client)
+            require_attributes(header, types)
+        batches = Batches(read_items(lines, kind, header, types), report, dry_run=dry_run)
         await Importer(lines, batches, client, journal, report).run()
 
 

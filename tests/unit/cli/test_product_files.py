@@ -17,10 +17,9 @@ from kokoa.cli.products.model import (
     Item,
     Problem,
     join_category,
-    read_price,
     split_category,
-    write_price,
 )
+from kokoa.cli.products.prices import read_price, write_price
 from kokoa.cli.products.reading import Format, Lines, format_of, read_items
 
 HEADER = "externalReference,name,description,category,sku,variantName,price,currency\n"

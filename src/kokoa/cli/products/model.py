@@ -1,23 +1,24 @@
 """A file of products: its columns, its records, and what each says. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from kokoa.kernel.money import CURRENCIES, exponent_of
+from kokoa.cli.products.cells import ATTRIBUTE, OPTION
+from kokoa.cli.products.prices import PRICE_MINOR_MAX
+from kokoa.kernel.money import CURRENCIES
 
 PRODUCT_COLUMNS = ("externalReference", "name", "slug", "description", "category", "status")
 VARIANT_COLUMNS = ("sku", "variantName", "price", "currency")
 COLUMNS = PRODUCT_COLUMNS + VARIANT_COLUMNS
+# Beside these there is a column for each attribute and each option.
+TYPE_COLUMNS = ("productType", "options")
 STATUSES = ("DRAFT", "PUBLISHED", "ARCHIVED")
-PRICE_MINOR_MAX = 2**31 - 1  # GraphQL's Int
 VARIANTS_MAX = 100
 RECORD_BYTES_MAX = 1 << 20
-_PRICE_CHARACTERS_MAX = 40
 _ESCAPED = re.compile(r"\\(.)|\s*(>)\s*")
 
 
@@ -45,6 +46,7 @@ class Item(msgspec.Struct, frozen=True):
     reference: str
     input: dict[str, Any]
     lines: tuple[int, ...] = ()
+    from_csv: bool = False
 
     @property
     def values(self) -> int:
@@ -54,11 +56,23 @@ class Item(msgspec.Struct, frozen=True):
     def place_of(self, path: str) -> tuple[int, str]:
         """(line, column) of what the store calls `variants.1.priceMinor`."""
         parts = path.split(".")
-        if not self.lines or parts[0] != "variants":
+        if not self.from_csv:
             return self.line, path
-        column = {"name": "variantName", "priceMinor": "price"}.get(parts[-1], parts[-1])
-        number = int(parts[1]) if len(parts) > 2 else 0
-        return self.lines[min(number, len(self.lines) - 1)], column if len(parts) > 2 else "sku"
+        if parts[0] != "variants" or not self.lines:
+            return self.line, _column(self.input, parts) or path
+        number = min(int(parts[1]) if len(parts) > 2 else 0, len(self.lines) - 1)
+        column = _column(self.input["variants"][number], parts[2:])
+        column = column or {"name": "variantName", "priceMinor": "price"}.get(parts[-1], parts[-1])
+        return self.lines[number], column if len(parts) > 2 else "sku"
+
+
+def _column(given: Mapping[str, Any], parts: Sequence[str]) -> str:
+    """`attributes.1.value` → `attribute.<key of the second>`; empty for other paths."""
+    prefix = {"attributes": ATTRIBUTE, "options": OPTION}.get(parts[0] if parts else "", "")
+    if not prefix or len(parts) < 2 or not parts[1].isdigit():
+        return ""
+    listed = given.get(parts[0], ())
+    return prefix + listed[int(parts[1])]["key"] if int(parts[1]) < len(listed) else ""
 
 
 def _values_in(given: Any) -> int:
@@ -152,137 +166,6 @@ def _json_problem(line: int, message: str) -> Problem:
 
 def _join(at: str, name: str) -> str:
     return f"{at}.{name}" if at else name
-
-
-def csv_items(records: Iterator[Record | Problem]) -> Iterator[Item | Problem]:
-    """Records that follow each other with the same reference are the variants of one product.
-
-    A product of which one record is wrong is left out whole: it would lose the variant otherwise.
-    """
-    group: list[Record | Problem] = []
-    current = ""
-    for one in records:
-        reference = one.reference if isinstance(one, Problem) else one.cells["externalReference"]
-        if group and reference != current:
-            yield from _csv_product(group)
-            group.clear()
-        current = reference
-        if len(group) < VARIANTS_MAX:
-            group.append(one)
-        elif len(group) == VARIANTS_MAX:
-            group.append(_too_many(one))
-    if group:
-        yield from _csv_product(group)
-
-
-def _too_many(one: Record | Problem) -> Problem:
-    reference = one.reference if isinstance(one, Problem) else one.cells["externalReference"]
-    message = f"A product has at most {VARIANTS_MAX} variants; this is one more."
-    return Problem(one.line, "sku", "TOO_MANY_VARIANTS", message, reference)
-
-
-def _csv_product(group: Sequence[Record | Problem]) -> Iterator[Item | Problem]:
-    problems = [one for one in group if isinstance(one, Problem)]
-    records = [one for one in group if isinstance(one, Record)]
-    found: dict[str, Any] = {}
-    variants: list[dict[str, Any]] = []
-    lines: list[int] = []
-    for record in records:
-        problem = _agree(found, record) or _add_variant(variants, lines, record)
-        if problem:
-            problems.append(problem)
-    if problems:
-        yield from sorted(problems, key=lambda problem: problem.line)
-        return
-    first = records[0].cells
-    given: dict[str, Any] = {"externalReference": found["externalReference"]}
-    if "name" in first:
-        given["name"] = found["name"]
-    if found.get("slug"):
-        given["slug"] = found["slug"]
-    if "description" in first:
-        given["description"] = found["description"]
-    if "category" in first:
-        given["category"] = split_category(found["category"])
-    if found.get("status"):
-        given["status"] = found["status"]
-    if "sku" in first:
-        given["variants"] = variants
-    yield Item(records[0].line, given["externalReference"], given, tuple(lines))
-
-
-def _agree(found: dict[str, str], record: Record) -> Problem | None:
-    """A further record of a product repeats the product's own cells, or leaves them empty."""
-    cells = record.cells
-    reference = cells["externalReference"]
-    if not reference.strip():
-        return Problem(record.line, "externalReference", "MISSING_VALUE", "Each row needs an externalReference.")
-    for column in PRODUCT_COLUMNS:
-        value = cells.get(column, "")
-        known = found.setdefault(column, value)
-        if value and value != known:
-            message = f"{column} differs from the product's first row; repeat it, or leave the cell empty."
-            return Problem(record.line, column, "DIFFERENT_VALUE", message, reference)
-    if (status := cells.get("status")) and status not in STATUSES:
-        message = f"{status[:20]!r} is no status: {', '.join(STATUSES)}, or empty."
-        return Problem(record.line, "status", "BAD_VALUE", message, reference)
-    return None
-
-
-def _add_variant(variants: list[dict[str, Any]], lines: list[int], record: Record) -> Problem | None:
-    cells = record.cells
-    reference = cells["externalReference"]
-    given = [column for column in VARIANT_COLUMNS if cells.get(column)]
-    if not given:
-        if lines:
-            return Problem(record.line, "sku", "MISSING_VALUE", "A further row of a product needs a SKU.", reference)
-        return None
-    for column in ("sku", "price", "currency"):
-        if not cells.get(column):
-            message = f"A variant needs {column}: {', '.join(given)} is given."
-            return Problem(record.line, column, "MISSING_VALUE", message, reference)
-    currency = cells["currency"]
-    if currency not in CURRENCIES:
-        message = f"{currency[:20]!r} is no currency of ISO 4217, such as EUR."
-        return Problem(record.line, "currency", "UNKNOWN_CURRENCY", message, reference)
-    price = read_price(cells["price"], currency)
-    if isinstance(price, str):
-        code = "MONEY_OVERFLOW" if price.startswith("More") else "BAD_NUMBER"
-        return Problem(record.line, "price", code, price, reference)
-    variant = {"sku": cells["sku"], "priceMinor": price, "currency": currency}
-    if cells.get("variantName"):
-        variant["name"] = cells["variantName"]
-    variants.append(variant)
-    lines.append(record.line)
-    return None
-
-
-_PRICE = re.compile(r"[0-9]+(\.[0-9]+)?")
-
-
-def read_price(text: str, currency: str) -> int | str:
-    """`12.90` EUR → 1290; or, as text, what is wrong with it."""
-    if not _PRICE.fullmatch(text) or len(text) > _PRICE_CHARACTERS_MAX:
-        return f"{text[:40]!r} is no price such as 12.90: digits, with a point before the decimals."
-    exponent = exponent_of(currency)
-    try:
-        minor = Decimal(text).scaleb(exponent)
-    except InvalidOperation:
-        return f"{text[:40]!r} is no price."
-    if minor != minor.to_integral_value():
-        return f"{text!r} has more decimals than {currency} has, which is {exponent}."
-    if minor > PRICE_MINOR_MAX:
-        return f"More than {write_price(PRICE_MINOR_MAX, currency)} {currency} is not possible: {text!r}."
-    return int(minor)
-
-
-def write_price(amount_minor: int, currency: str) -> str:
-    """1290 EUR → `12.90`, exactly."""
-    exponent = exponent_of(currency)
-    if exponent == 0:
-        return str(amount_minor)
-    digits = str(amount_minor).rjust(exponent + 1, "0")
-    return f"{digits[:-exponent]}.{digits[-exponent:]}"
 
 
 def split_category(text: str) -> list[str]:

@@ -3,24 +3,34 @@
 import csv
 import difflib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
 
+from kokoa.cli.products.cells import ATTRIBUTE, OPTION, Types
+from kokoa.cli.products.csv_rows import csv_items
 from kokoa.cli.products.errors import FileUnusable
 from kokoa.cli.products.model import (
     COLUMNS,
     RECORD_BYTES_MAX,
+    TYPE_COLUMNS,
     VARIANT_COLUMNS,
     Item,
     Problem,
     Record,
-    csv_items,
     json_item,
 )
 
 Format = Literal["csv", "jsonl"]
 
+COLUMNS_MAX = 1_000
+_ELSEWHERE = {
+    "name.": "translations are set by the mutation translateProduct",
+    "description.": "translations are set by the mutation translateProduct",
+    "slug.": "translations are set by the mutation translateProduct",
+    "seo.": "it is set by the mutation setProductSeo",
+    "custom.": "custom fields are set by the mutation bulkSetProductCustom, a thousand products at a time",
+}
 _BOM = b"\xef\xbb\xbf"
 _MIB = 1 << 20
 
@@ -65,9 +75,33 @@ def format_of(path: Path | None, given: Format | None) -> Format:
     )
 
 
-def read_items(lines: Lines, kind: Format) -> Iterator[Item | Problem]:
-    """Products, each once, and what is wrong with others. Raises FileUnusable where nothing more can be read."""
-    found = csv_items(_csv_records(lines)) if kind == "csv" else _json_items(lines)
+def attribute_keys(header: Sequence[str]) -> list[str]:
+    """Attributes that have a column; their cells cannot be read without the store's types."""
+    return [name.removeprefix(ATTRIBUTE) for name in header if name.startswith(ATTRIBUTE)]
+
+
+def require_attributes(header: Sequence[str], types: Types) -> None:
+    """Raises FileUnusable for a column of an attribute that no type has."""
+    known = {key: None for definitions in types.values() for key in definitions}
+    for key in attribute_keys(header):
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f" Did you mean {ATTRIBUTE + near[0]!r}?" if near else ""
+            message = f"Line 1: no product type of this store has an attribute {key[:60]!r} (UNKNOWN_COLUMN).{hint}"
+            raise FileUnusable(message)
+
+
+def read_items(
+    lines: Lines, kind: Format, header: Sequence[str] | None = None, types: Types | None = None
+) -> Iterator[Item | Problem]:
+    """Products, each once, and what is wrong with others. Raises FileUnusable where nothing more can be read.
+
+    header: what `read_header` found, if it was asked.  types: of the store.
+    """
+    if kind == "csv":
+        found = csv_items(_csv_records(lines, read_header(lines) if header is None else header), types or {})
+    else:
+        found = _json_items(lines)
     with SeenReferences() as seen:
         for one in found:
             if isinstance(one, Item) and (first := seen.line_of(one.reference, one.line)) is not None:
@@ -123,16 +157,15 @@ def _huge(line: int) -> Problem:
     return Problem(line, "", "HUGE_LINE", f"The line has more than {RECORD_BYTES_MAX} bytes.")
 
 
-def _csv_records(lines: Lines) -> Iterator[Record | Problem]:
+def _csv_records(lines: Lines, header: Sequence[str]) -> Iterator[Record | Problem]:
     csv.field_size_limit(RECORD_BYTES_MAX)
-    header = _header(lines)
     while (read := _record(lines)) is not None:
         number, raw = read
         if raw.strip(b"\r\n"):
             yield _csv_record(number, raw, header)
 
 
-def _csv_record(line: int, raw: bytes, header: list[str]) -> Record | Problem:
+def _csv_record(line: int, raw: bytes, header: Sequence[str]) -> Record | Problem:
     text = raw.decode(errors="replace")
     try:
         (cells,) = csv.reader([text], strict=True)
@@ -182,7 +215,9 @@ def _record(lines: Lines) -> tuple[int, bytes] | None:
     return begun, b"".join(parts)
 
 
-def _header(lines: Lines) -> list[str]:
+def read_header(lines: Lines) -> list[str]:
+    """The columns that a file of CSV begins with. Raises FileUnusable."""
+    csv.field_size_limit(RECORD_BYTES_MAX)
     read = _record(lines)
     if read is None:
         raise FileUnusable("The file is empty; its first line must name the columns (MISSING_COLUMN).")
@@ -190,18 +225,34 @@ def _header(lines: Lines) -> list[str]:
         (header,) = csv.reader([read[1].decode()], strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise FileUnusable(f"Line 1: the columns cannot be read: {error}.") from None
+    if len(header) > COLUMNS_MAX:
+        raise FileUnusable(
+            f"Line 1: there are {len(header)} columns; at most {COLUMNS_MAX} can be (TOO_MANY_COLUMNS)."
+        )
     header = [name.strip() for name in header]
     for name in header:
-        if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(COLUMNS)}."
-            raise FileUnusable(f"Line 1: there is no column {name[:60]!r} (UNKNOWN_COLUMN).{hint}")
+        _require_column(name)
         if header.count(name) > 1:
-            raise FileUnusable(f"Line 1: the column {name!r} is there twice (DUPLICATE_COLUMN).")
+            raise FileUnusable(f"Line 1: the column {name[:60]!r} is there twice (DUPLICATE_COLUMN).")
     needed = ["externalReference"]
-    if set(header) & set(VARIANT_COLUMNS):
+    if set(header) & set(VARIANT_COLUMNS) or any(name.startswith(OPTION) for name in header):
         needed += ["sku", "price", "currency"]
     missing = [name for name in needed if name not in header]
     if missing:
         raise FileUnusable(f"Line 1: the column {missing[0]!r} is missing (MISSING_COLUMN).")
     return header
+
+
+def _require_column(name: str) -> None:
+    """Raises FileUnusable, which says what to use instead."""
+    if name in COLUMNS or name in TYPE_COLUMNS:
+        return
+    if any(name.startswith(prefix) and len(name) > len(prefix) for prefix in (ATTRIBUTE, OPTION)):
+        return
+    for prefix, instead in _ELSEWHERE.items():
+        if name.startswith(prefix):
+            raise FileUnusable(f"Line 1: a file has no column {name[:60]!r} (UNKNOWN_COLUMN): {instead}.")
+    near = difflib.get_close_matches(name, COLUMNS + TYPE_COLUMNS, 1)
+    all_of_them = ", ".join((*COLUMNS, *TYPE_COLUMNS, f"{ATTRIBUTE}<key>", f"{OPTION}<key>"))
+    hint = f" Did you mean {near[0]!r}?" if near else f" There are {all_of_them}."
+    raise FileUnusable(f"Line 1: there is no column {name[:60]!r} (UNKNOWN_COLUMN).{hint}")

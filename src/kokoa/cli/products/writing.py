@@ -2,14 +2,18 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
+from kokoa.cli.products.cells import ATTRIBUTE, OPTION, write_cell, write_options
+from kokoa.cli.products.errors import FileUnusable
 from kokoa.cli.products.graph import GraphClient
-from kokoa.cli.products.model import COLUMNS, join_category, write_price
-from kokoa.cli.products.reading import Format
+from kokoa.cli.products.model import COLUMNS, TYPE_COLUMNS, join_category
+from kokoa.cli.products.prices import write_price
+from kokoa.cli.products.reading import COLUMNS_MAX
 
 PAGE = 100
 
@@ -18,7 +22,11 @@ EXPORT = """query Export($after: String, $limit: Int!) {
     cursor
     products {
       id externalReference name slug description category { breadcrumbs { name } } status
-      variants { sku name priceMinor currency }
+      productType { key } attributes { key type value } options { key name values }
+      variants {
+        sku name priceMinor currency weightGrams externalReference
+        attributes { key type value } options { key value }
+      }
     }
   }
 }"""
@@ -40,19 +48,63 @@ def reference_of(product: Mapping[str, Any]) -> str:
     return str(product["externalReference"] or product["id"])
 
 
-def head(kind: Format) -> bytes:
-    """What a file begins with."""
-    return (",".join(COLUMNS) + "\n").encode() if kind == "csv" else b""
+class Columns(msgspec.Struct, frozen=True):
+    """Those of types that a file of CSV has beside the usual ones."""
+
+    fixed: Sequence[str] = ()
+    attributes: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        attributes = [ATTRIBUTE + key for key in self.attributes]
+        return [*COLUMNS, *self.fixed, *attributes, *(OPTION + key for key in self.options)]
 
 
-def rows(products: Sequence[Mapping[str, Any]], kind: Format) -> bytes:
-    """The lines of some products."""
-    if kind == "jsonl":
-        return b"".join(orjson.dumps(_json(product)) + b"\n" for product in products)
+class ColumnsSeen:
+    """Which columns products need; they are known when all products were seen."""
+
+    def __init__(self) -> None:
+        self._typed = False
+        self._attributes: set[str] = set()
+        self._options: set[str] = set()
+
+    def add(self, product: Mapping[str, Any]) -> None:
+        """Raises FileUnusable when there are more than a file may have."""
+        self._typed = self._typed or product["productType"] is not None
+        for one in (product, *product["variants"]):
+            self._attributes.update(each["key"] for each in one["attributes"])
+        self._options.update(one["key"] for one in product["options"])
+        if len(COLUMNS) + len(TYPE_COLUMNS) + len(self._attributes) + len(self._options) > COLUMNS_MAX:
+            raise FileUnusable(
+                f"The products have so many attributes and options that CSV needs more than {COLUMNS_MAX} columns. "
+                "Use JSON lines: --format jsonl."
+            )
+
+    def columns(self) -> Columns:
+        """In the order of their names."""
+        fixed = [*(["productType"] if self._typed else []), *(["options"] if self._options else [])]
+        return Columns(fixed, sorted(self._attributes), sorted(self._options))
+
+
+def json_rows(products: Iterable[Mapping[str, Any]]) -> bytes:
+    """A line of JSON for each product."""
+    return b"".join(orjson.dumps(_json(product)) + b"\n" for product in products)
+
+
+def csv_head(columns: Columns) -> bytes:
+    """What a file of CSV begins with."""
+    return _lines([columns.names])
+
+
+def csv_rows(product: Mapping[str, Any], columns: Columns) -> bytes:
+    """The lines of a product."""
+    return _lines(_csv(product, columns))
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    for product in products:
-        writer.writerows(_csv(product))
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()
 
 
@@ -62,6 +114,12 @@ def _names(product: Mapping[str, Any]) -> list[str]:
 
 
 def _json(product: Mapping[str, Any]) -> dict[str, Any]:
+    kind = product["productType"]
+    typed = {
+        "productType": kind and kind["key"],
+        "attributes": _by_key(product["attributes"]),
+        "options": product["options"],
+    }
     return {
         "externalReference": reference_of(product),
         "name": product["name"],
@@ -69,17 +127,54 @@ def _json(product: Mapping[str, Any]) -> dict[str, Any]:
         "description": product["description"],
         "category": _names(product),
         "status": product["status"],
-        "variants": product["variants"],
+        **{name: value for name, value in typed.items() if value},
+        "variants": [_json_variant(one) for one in product["variants"]],
     }
 
 
-def _csv(product: Mapping[str, Any]) -> list[list[str]]:
-    reference = reference_of(product)
-    category = join_category(_names(product))
-    own = [reference, product["name"], product["slug"], product["description"], category, product["status"]]
-    variants = [
-        [one["sku"], one["name"], write_price(one["priceMinor"], one["currency"]), one["currency"]]
-        for one in product["variants"]
-    ]
-    first, *others = variants or [[""] * 4]
-    return [[*own, *first], *([reference, "", "", "", "", "", *one] for one in others)]
+def _json_variant(variant: Mapping[str, Any]) -> dict[str, Any]:
+    more = {
+        "weightGrams": variant["weightGrams"],
+        "externalReference": variant["externalReference"],
+        "attributes": _by_key(variant["attributes"]) or None,
+        "options": _by_key(variant["options"]) or None,
+    }
+    own = {name: variant[name] for name in ("sku", "name", "priceMinor", "currency")}
+    return own | {name: value for name, value in more.items() if value is not None}
+
+
+def _by_key(many: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {one["key"]: one["value"] for one in many}
+
+
+def _csv(product: Mapping[str, Any], columns: Columns) -> list[list[str]]:
+    """A row for each variant, or one; the product's own cells are in the first."""
+    reference, kind = reference_of(product), product["productType"]
+    own = {
+        "name": product["name"],
+        "slug": product["slug"],
+        "description": product["description"],
+        "category": join_category(_names(product)),
+        "status": product["status"],
+        "productType": kind["key"] if kind else "",
+        "options": write_options(product["options"]),
+        **_attribute_cells(product),
+    }
+    first, *others = [_variant_cells(one) for one in product["variants"]] or [{}]
+    rows = [own | first, *others]
+    return [[reference, *(row.get(name, "") for name in columns.names[1:])] for row in rows]
+
+
+def _variant_cells(variant: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "sku": variant["sku"],
+        "variantName": variant["name"],
+        "price": write_price(variant["priceMinor"], variant["currency"]),
+        "currency": variant["currency"],
+        **{OPTION + one["key"]: one["value"] for one in variant["options"]},
+        **_attribute_cells(variant),
+    }
+
+
+def _attribute_cells(owner: Mapping[str, Any]) -> dict[str, str]:
+    return {ATTRIBUTE + one["key"]: write_cell(one["type"], one["value"]) for one in owner["attributes"]}

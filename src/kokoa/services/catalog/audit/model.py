@@ -52,7 +52,9 @@ def changes_of(kept: dict[str, tuple[Any, Any]]) -> list[FieldChange]:
 
 
 def _field(name: str) -> str:
-    """As the graph spells it: only the last word is a column, those before it may be SKUs."""
+    """As the graph spells it: only the last word is a column, those before it may be SKUs; behind U+001F is none."""
+    if "\x1f" in name:
+        return name.replace("\x1f", ".")
     part, dot, column = name.rpartition(".")
     return part + dot + _WORD.sub(lambda found: found[1].upper(), column)
 
