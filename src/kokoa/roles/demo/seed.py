@@ -7,40 +7,16 @@ from pathlib import Path
 import msgspec
 
 from kokoa.kernel.ids import new_correlation_id
-from kokoa.kernel.money import Money
 from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.vault import Vault
-from kokoa.roles.demo.channels import seed_channels
+from kokoa.roles.demo.goods import seed_goods
+from kokoa.roles.parts import media_objects
 from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
-from kokoa.services.catalog.actions import CatalogActions
-from kokoa.services.catalog.model import Category, Country, NewProduct, NewVariant, slug_of
-from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.tenants.model import EnvironmentSecrets, NewAccessKey
 from kokoa.services.tenants.service import TenantsService
 
 TENANT, ENVIRONMENT, PARTNER, GRANT = "demo", "prod", "demo", "/api/*"
-_SHOP = Path(__file__).with_name("shop.json")
-
-
-class _Variant(msgspec.Struct):
-    sku: str
-    name: str
-    price_minor: int
-
-
-class _Product(msgspec.Struct):
-    category: str
-    name: str
-    description: str
-    variants: list[_Variant]
-
-
-class _Shop(msgspec.Struct):
-    currency: str
-    categories: list[Category]
-    countries: list[Country]
-    products: list[_Product]
 
 
 class _Secrets(msgspec.Struct):
@@ -62,8 +38,7 @@ async def seed_demo(settings: Settings) -> None:
         secrets = await _seed_tenant(TenantsService(tenants_db, vault), settings.state_dir)
         environment = await TenantsService(tenants_db, vault).store.by_alias(TENANT, ENVIRONMENT)
         assert environment is not None, "it was made just now"
-        await _seed_goods(CatalogStore(catalog_db), CatalogActions(catalog_db), environment.id)
-        await seed_channels(catalog_db, environment.id)
+        await seed_goods(catalog_db, media_objects(settings), environment.id)
     finally:
         await tenants_db.close()
         await catalog_db.close()
@@ -101,26 +76,6 @@ async def _seed_partner(tenants: TenantsService, environment_id: str, correlatio
                 await tenants.actions.revoke_key(environment_id, entry.access_key_id, correlation_id=correlation_id)
     await tenants.actions.add_grant(environment_id, account_id, GRANT, correlation_id=correlation_id)
     return await tenants.actions.create_key(environment_id, account_id, correlation_id=correlation_id)
-
-
-async def _seed_goods(store: CatalogStore, actions: CatalogActions, environment_id: str) -> None:
-    if await store.products(environment_id, limit=1, offset=0):
-        return
-    shop = msgspec.json.decode(_SHOP.read_bytes(), type=_Shop)
-    await actions.put_categories(environment_id, shop.categories)
-    await actions.put_countries(environment_id, shop.countries)
-    products = [
-        NewProduct(
-            name=product.name,
-            slug=slug_of(product.name),
-            description=product.description,
-            category_slug=product.category,
-            external_reference=None,
-            variants=tuple(NewVariant(v.sku, v.name, Money(v.price_minor, shop.currency)) for v in product.variants),
-        )
-        for product in shop.products
-    ]
-    await actions.create_products(environment_id, products, correlation_id=new_correlation_id())
 
 
 async def _connect(dsn: str, vault: Vault, service: str) -> Database:
