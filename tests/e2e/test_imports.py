@@ -245,7 +245,10 @@ def test_ctrl_c_ends_an_import_of_a_store_that_is_away_soon_and_says_how_to_go_o
     file.write_text('{"externalReference": "1", "name": "Dip"}\n')
     away = {**settings_of(shop), "KOKOA_URL": f"http://127.0.0.1:{free_port()}"}
     importing = subprocess.Popen(
-        [str(VENV_BIN / "kokoa"), "import", "products", str(file)], env=away, stderr=subprocess.PIPE
+        # Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so would this have.
+        ["env", "--default-signal=INT", str(VENV_BIN / "kokoa"), "import", "products", str(file)],
+        env=away,
+        stderr=subprocess.PIPE,
     )
     assert importing.stderr is not None
     assert b"Trying again" in importing.stderr.readline()

@@ -26,7 +26,7 @@ class Arena:
 
     def weapon(self, name: str, **changes: Any) -> FunctionSpec:
         """A function of this attack.  files: what else is in its package."""
-        return self.host.packaged(attack_package(name, changes.pop("files", {})), **{"timeout_s": 20, **changes})
+        return self.host.packaged(attack_package(name, changes.pop("files", {})), **{"timeout_s": 60, **changes})
 
     async def attack(self, name: str, event: Any = None, **changes: Any) -> Any:
         """What the attack got."""
