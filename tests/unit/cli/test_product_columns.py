@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokoa.cli.products.cells import Definition, read_cell, read_options, write_cell, write_options
@@ -154,17 +154,20 @@ def test_the_header_is_bounded_and_names_attributes_that_there_are() -> None:
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1)
 
 
+@settings(deadline=None)  # a busy machine is no finding
 @given(st.lists(TEXTS, min_size=1))
 def test_every_list_of_texts_survives_a_cell(texts: list[str]) -> None:
     assert read_cell(TYPES["lamp"]["rooms"], write_cell("TEXT", texts)) == texts
 
 
+@settings(deadline=None)  # a busy machine is no finding
 @given(st.integers(-(2**31) + 1, 2**31 - 1), st.sampled_from(["EUR", "JPY", "BHD"]))
 def test_every_amount_survives_a_cell(minor: int, currency: str) -> None:
     money = {"amountMinor": minor, "currency": currency}
     assert read_cell(TYPES["lamp"]["deposit"], write_cell("MONEY", money)) == money
 
 
+@settings(deadline=None)  # a busy machine is no finding
 @given(st.lists(st.tuples(TEXTS.map(str.strip).filter(bool), TEXTS.map(str.strip).filter(bool),
                           st.lists(TEXTS, min_size=1)), min_size=1))  # fmt: skip
 def test_all_options_survive_a_cell(options: list[tuple[str, str, list[str]]]) -> None:
