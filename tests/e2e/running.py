@@ -227,5 +227,6 @@ def found_lamps(store: RunningStore) -> bool:
         answer = store.storefront("/api/search?q=lamp")
     except OSError:
         return False
-    # The last of them: products are indexed in batches.
-    return answer.status == 200 and any(item["name"] == "Harbour desk lamp" for item in answer.json["items"])
+    # Of the first batch that is indexed, and of the last one.
+    wanted = {"Harbour desk lamp", "Lagoon table light", "Long evening set"}
+    return answer.status == 200 and wanted <= {item["name"] for item in answer.json["items"]}

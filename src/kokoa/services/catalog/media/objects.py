@@ -68,11 +68,13 @@ class MediaObjects:
         """Keep all of a picture durably; again is no error. Raises MediaStoreUnavailable."""
         folder, at_once = folder_of(environment_id, content_hash), asyncio.Semaphore(_WRITES_AT_ONCE)
 
-        async def put(rendition: Rendition) -> None:
-            async with at_once:
-                await self._put(f"{folder}/{rendition.name}", rendition.content)
+        async def put(rendition: Rendition) -> str:
+            key = f"{folder}/{rendition.name}"
+            async with at_once, _translated("The picture could not be stored; try again."):
+                await obstore.put_async(self._store, key, rendition.content)
+            return key
 
-        await asyncio.gather(*map(put, renditions))
+        await self._keep(*await asyncio.gather(*map(put, renditions)))
 
     async def file(self, environment_id: str, content_hash: str, name: str) -> File | None:
         """A rendition, or None when there is none of that name. Raises MediaStoreUnavailable."""
@@ -104,8 +106,13 @@ class MediaObjects:
     async def _put(self, key: str, content: bytes) -> None:
         async with _translated("The picture could not be stored; try again."):
             await obstore.put_async(self._store, key, content)
-            if self._folder is not None:
-                await asyncio.to_thread(_sync, self._folder, key)
+        await self._keep(key)
+
+    async def _keep(self, *keys: str) -> None:
+        """What was put survives a loss of power from now on; any store but a folder has seen to that."""
+        if self._folder is not None:
+            async with _translated("The picture could not be stored; try again."):
+                await asyncio.to_thread(_sync, self._folder, keys)
 
     async def _get(self, key: str) -> bytes | None:
         async with _translated("The picture could not be read; try again."):
@@ -139,11 +146,12 @@ async def _translated(message: str) -> AsyncIterator[None]:
         ) from error
 
 
-def _sync(folder: Path, key: str) -> None:
+def _sync(folder: Path, keys: Sequence[str]) -> None:
     """obstore renames a finished file into place, but leaves it to the system when it reaches the disk."""
-    path = folder / key
-    folders = [parent for parent in path.parents if parent == folder or folder in parent.parents]
-    for target in (path, *folders):
+    paths = [folder / key for key in keys]
+    parents = {parent: None for path in paths for parent in path.parents}
+    folders = [parent for parent in parents if parent == folder or folder in parent.parents]
+    for target in (*paths, *folders):
         descriptor = os.open(target, os.O_RDONLY)
         try:
             os.fsync(descriptor)
