@@ -4,7 +4,7 @@ import structlog
 from starlette.types import Receive, Scope
 
 from kokoa.edge.environments import Asker, Environments
-from kokoa.edge.errors import RouteNotFound
+from kokoa.edge.errors import ExtensionNotReady, RouteNotFound
 from kokoa.edge.extensions import Extensions
 from kokoa.edge.graph import GraphqlEndpoint
 from kokoa.edge.limits import RateLimits
@@ -62,6 +62,22 @@ class Store:
         match = table.match(request.method, request.segments)
         if match is None:
             return _unmatched(request, table)
+        try:
+            return await self._serve(request, scope, receive, asker, match)
+        except ExtensionNotReady:
+            # Its function may have gone together with the route, and this table be from before that.
+            again = None if _has_body(request) else await self._match_anew(request, environment.id)
+            if again is None or again.route == match.route:
+                raise
+        return await self._serve(request, scope, receive, asker, again)
+
+    async def _match_anew(self, request: Request, environment_id: str) -> Match | None:
+        self._tables.invalidate(environment_id)
+        return (await self._tables.of(environment_id)).match(request.method, request.segments)
+
+    async def _serve(
+        self, request: Request, scope: Scope, receive: Receive, asker: Asker, match: Match
+    ) -> Response | StreamedResponse:
         scope[ROUTE_KEY] = _template(match)
         if isinstance(match.route, ExtensionRoute):
             structlog.contextvars.bind_contextvars(function=match.route.function_name)
@@ -69,6 +85,11 @@ class Store:
         if match.route in MEDIA_ROUTES:
             return await self._media.serve(request, receive, asker.call, match.route, match.parameters)
         return await self._native.serve(request, asker.call, match.route.operation, match.parameters)
+
+
+def _has_body(request: Request) -> bool:
+    """Whether one was sent, which the function's event has and nobody can read again."""
+    return request.header("transfer-encoding") is not None or request.header("content-length") not in (None, "0")
 
 
 def _limit_key(asker: Asker) -> str:

@@ -138,6 +138,30 @@ async def test_every_failure_of_a_function_has_its_answer(
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
+async def test_a_route_that_went_with_its_function_is_looked_up_again() -> None:
+    """The table of this process is from before; nobody has told it yet."""
+    edge = FakeEdge()
+    edge.deploy("GET /api/products", "POST /api/products")
+    assert (await get(edge, "/api/products")).body == b"fn"
+    edge.invoker.answer = NotFound("no function")
+    answer = await get(edge, "/api/products")
+    assert answer.json()["code"] == "EXTENSION_NOT_READY", "the route is still there"
+    edge.source.inputs.clear()
+    loads = edge.source.loads
+    assert (await get(edge, "/api/products")).json() == []
+    assert edge.source.loads == loads + 1
+
+
+async def test_a_request_with_a_body_is_not_routed_twice() -> None:
+    edge = FakeEdge()
+    edge.deploy("POST /api/x")
+    assert (await ask(edge.app, "POST", "/api/x", headers=STORE, body=b"1")).body == b"fn"
+    edge.invoker.answer = NotFound("no function")
+    edge.source.inputs.clear()
+    sent = {**STORE, "Content-Length": "1"}
+    assert (await ask(edge.app, "POST", "/api/x", headers=sent, body=b"1")).status == 502
+
+
 async def test_a_function_that_never_answers_is_504_within_the_routes_timeout() -> None:
     edge = FakeEdge()
     edge.deploy("GET /api/x", timeout_ms=50)

@@ -10,6 +10,7 @@ from kokoa.edge.errors import InvalidUpload
 from kokoa.edge.native.media import UPLOAD_BYTES_MAX, UPLOADS_OF_ENVIRONMENT_MAX
 from kokoa.edge.native.multipart import PARTS_MAX, read_upload
 from kokoa.graphql import ExecutionResult
+from kokoa.services.catalog.media.errors import ImageFormatUnsupported
 from unit.edge.edge_fakes import BOEING, FakeEdge, FakeFile
 from unit.web.asgi_client import Answer, ask
 
@@ -143,7 +144,7 @@ async def test_few_uploads_of_a_store_are_read_at_once() -> None:
 
 async def test_what_the_graph_refuses_is_a_problem() -> None:
     edge = FakeEdge()
-    error: dict[str, Any] = {"message": "It is SVG.", "extensions": {"code": "IMAGE_FORMAT_UNSUPPORTED"}}
+    error: dict[str, Any] = {"message": "It is SVG.", "extensions": {"code": ImageFormatUnsupported.code}}
     edge.graph.result = ExecutionResult(None, [error])
     answer = await send(edge, b"<svg/>")
     assert (answer.status, answer.json()["code"]) == (400, "IMAGE_FORMAT_UNSUPPORTED")
