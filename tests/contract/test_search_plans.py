@@ -89,6 +89,21 @@ async def test_searches_go_through_the_index_of_words(seeded: Seeded, search: Se
     assert "Seq Scan on vocabulary" not in plan
 
 
+async def test_a_table_without_statistics_is_searched_by_its_index_of_words(seeded: Seeded, postgres: str) -> None:
+    """As in a new store, until PostgreSQL has looked at it for the first time."""
+    name = await seeded.service.store.database.fetchval(seeded.environment, CURRENT_DATABASE)
+    fresh = await asyncpg.connect(postgres.replace("/postgres?", f"/{name}?"))
+    plans: list[str] = []
+    fresh.add_log_listener(lambda _, message: plans.append(str(message)))
+    await fresh.execute("BEGIN; DELETE FROM pg_statistic WHERE starelid = 'search.documents'::regclass")
+    await fresh.execute(ANALYSED)
+    await Seeded(seeded.service, seeded.environment, fresh, plans).plan_of(Search("teapot"))
+    await fresh.execute("ROLLBACK")
+    await fresh.close()
+    assert "Index Cond: (words_in(generation_id, words) @@" in "\n".join(plans)
+    assert "documents_pkey" not in "\n".join(plans)
+
+
 @pytest.mark.parametrize(
     ("sort", "index"),
     [

@@ -29,7 +29,9 @@ CREATE INDEX documents_name_words_in ON documents USING gin (words_in(generation
     WITH (gin_pending_list_limit = 256);
 DROP INDEX documents_words, documents_name_words;
 
--- The documents of a generation that fit; part of the statements below, into which PostgreSQL inlines it.
+-- The documents of a generation that fit; part of the statements below, into which PostgreSQL inlines it. No index knows
+-- IS NOT DISTINCT FROM, so that of the words is taken: before a table's first statistics PostgreSQL believes that a
+-- generation has one document, and would read all of it by its key.
 CREATE OR REPLACE FUNCTION fitting(
     environment uuid, generation bigint, wanted tsquery,
     in_category text, in_currency text, price_from bigint, price_to bigint
@@ -39,7 +41,7 @@ LANGUAGE sql STABLE
 AS $$
     SELECT d.*
       FROM documents d
-     WHERE d.environment_id = environment AND d.generation_id = generation
+     WHERE d.environment_id IS NOT DISTINCT FROM environment AND d.generation_id IS NOT DISTINCT FROM generation
        AND words_in(d.generation_id, d.words) @@ (SELECT query_in(generation, wanted))
        AND ((SELECT phrases_in(wanted)) IS NULL OR d.words @@ wanted)
        AND (in_category IS NULL OR d.category_paths @> ARRAY[in_category])
@@ -75,7 +77,7 @@ LANGUAGE sql STABLE
 AS $$
     SELECT d.*
       FROM documents d
-     WHERE d.environment_id = environment AND d.generation_id = generation
+     WHERE d.environment_id IS NOT DISTINCT FROM environment AND d.generation_id IS NOT DISTINCT FROM generation
        AND words_in(d.generation_id, d.name_words) @@ (SELECT query_in(generation, wanted))
        AND ((SELECT phrases_in(wanted)) IS NULL OR d.name_words @@ wanted)
        AND (in_category IS NULL OR d.category_paths @> ARRAY[in_category])
@@ -237,7 +239,7 @@ BEGIN
     FOR one IN
         SELECT DISTINCT ON (f.name_key) f.name, f.name_key FROM (
             SELECT d.name, d.name_key FROM documents d
-             WHERE d.generation_id = generation
+             WHERE d.generation_id IS NOT DISTINCT FROM generation
                AND words_in(d.generation_id, d.name_words)
                    @@ (SELECT query_in(generation, to_tsquery('simple', array_to_string(typed, ' & ') || ':*')))
              LIMIT CASE WHEN cardinality(seen) < most THEN 200 ELSE 0 END) f
