@@ -66,7 +66,8 @@ class Store:
             return await self._serve(request, scope, receive, asker, match)
         except ExtensionNotReady:
             # Its function may have gone together with the route, and this table be from before that.
-            again = None if _has_body(request) else await self._match_anew(request, environment.id)
+            # Other methods have a body, which the function's event has and nobody can read again.
+            again = await self._match_anew(request, environment.id) if request.method in {"GET", "HEAD"} else None
             if again is None or again.route == match.route:
                 raise
         return await self._serve(request, scope, receive, asker, again)
@@ -85,11 +86,6 @@ class Store:
         if match.route in MEDIA_ROUTES:
             return await self._media.serve(request, receive, asker.call, match.route, match.parameters)
         return await self._native.serve(request, asker.call, match.route.operation, match.parameters)
-
-
-def _has_body(request: Request) -> bool:
-    """Whether one was sent, which the function's event has and nobody can read again."""
-    return request.header("transfer-encoding") is not None or request.header("content-length") not in (None, "0")
 
 
 def _limit_key(asker: Asker) -> str:

@@ -152,14 +152,13 @@ async def test_a_route_that_went_with_its_function_is_looked_up_again() -> None:
     assert edge.source.loads == loads + 1
 
 
-async def test_a_request_with_a_body_is_not_routed_twice() -> None:
+async def test_what_may_have_a_body_is_not_routed_twice() -> None:
     edge = FakeEdge()
     edge.deploy("POST /api/x")
     assert (await ask(edge.app, "POST", "/api/x", headers=STORE, body=b"1")).body == b"fn"
     edge.invoker.answer = NotFound("no function")
     edge.source.inputs.clear()
-    sent = {**STORE, "Content-Length": "1"}
-    assert (await ask(edge.app, "POST", "/api/x", headers=sent, body=b"1")).status == 502
+    assert (await ask(edge.app, "POST", "/api/x", headers=STORE, body=b"1")).status == 502
 
 
 async def test_a_function_that_never_answers_is_504_within_the_routes_timeout() -> None:
