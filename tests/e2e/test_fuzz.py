@@ -66,7 +66,8 @@ def test_graphql(shop: Environment, store: RunningStore, scope: str) -> None:
     schema = schemathesis.graphql.from_url(f"{store.url}/graphql", headers=dict(headers))
     answers = fuzz(schema, shop, headers, CASES if scope == "management" else CASES // 4)
     assert answers["data"] > 0, "some of it makes sense"
-    assert answers["named"] > 0, "some of it is about what is there"
+    if scope == "management":  # whose mutations must name something; a storefront's queries may leave ids out
+        assert answers["named"] > 0, "some of it is about what is there"
     assert answers["errors"] > 0
 
 
