@@ -208,6 +208,23 @@ async def test_whoever_is_in_the_middle_when_the_server_dies_is_told_to_try_agai
         await server.stop()
 
 
+async def test_a_lock_that_could_not_be_given_back_goes_with_its_connection(
+    sample: Database, connect_service: ConnectService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a server that hung comes back, and is told to forget our request before it has read it."""
+    another_process = await connect_service("sample", SAMPLE)
+    with monkeypatch.context() as hanging:
+        hanging.setattr("kokoa.postgres.database._UNLOCK", "SELECT pg_sleep(2), $1::text")
+        hanging.setattr("kokoa.postgres.database._CLOSE_TIMEOUT_S", 0.2)
+        async with sample.exclusive("work") as got:
+            assert got
+    async with asyncio.timeout(30):
+        free = False
+        while not free:
+            async with another_process.exclusive("work") as free:
+                await asyncio.sleep(0.02)
+
+
 async def _write_and_lock(sample: Database, stop: asyncio.Event, outcomes: Counter[str]) -> None:
     while not stop.is_set():
         try:

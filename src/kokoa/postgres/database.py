@@ -219,9 +219,7 @@ class Database:
                 yield bool(got)
             finally:
                 if got and not _lost(connection):
-                    # When the server is gone the lock is too; raising here would hide a cancellation.
-                    with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
-                        await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
+                    await _unlock(connection, key)
 
     @asynccontextmanager
     async def locked(self, lock_name: str) -> AsyncIterator[None]:
@@ -238,8 +236,7 @@ class Database:
             try:
                 yield
             finally:
-                with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
-                    await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
+                await _unlock(connection, key)
 
     @asynccontextmanager
     async def _connection(self, environment_id: str) -> AsyncIterator[PinnedConnection]:
@@ -280,6 +277,20 @@ class Database:
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()  # nobody else shall get it from the pool
         return DatabaseUnavailable(f"The database of {self.service} went away.", detail=detail)
+
+
+async def _unlock(connection: "PinnedConnection | PoolConnectionProxy[Row]", key: str) -> None:
+    """Give an advisory lock back, if need be with the connection: in the pool one would hold it against everybody."""
+    unlocked = False
+    try:
+        await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
+        unlocked = True
+    except (TimeoutError, asyncpg.InterfaceError, *_GONE):
+        pass  # raising would hide what ended the block
+    finally:
+        if not unlocked:
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
 
 
 def _lost(connection: "PinnedConnection | PoolConnectionProxy[Row]") -> bool:
