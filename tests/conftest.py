@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +10,17 @@ import pytest
 
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
+from kokoa.postgres.place import remove_place
 from servers import SERVICE_PASSWORD, ConnectService
+
+
+@pytest.fixture(scope="session", autouse=True)
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What servers of state folders in our temporary folder have put outside of it goes at the end."""
+    yield
+    for home in tmp_path_factory.getbasetemp().rglob("postgres"):
+        if home.is_symlink() or (home / "data").exists():
+            remove_place(home.parent)
 
 
 @pytest.fixture(scope="session")

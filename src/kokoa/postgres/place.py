@@ -2,7 +2,7 @@
 
 PostgreSQL refuses to run as root. Root therefore runs it as an unprivileged user, who must be able to reach the
 program and the data: when the checkout lies in a folder closed to others (a 0700 temporary folder, /root), both
-move to /var/lib/kokoa/<digest of the state folder>, and the state folder keeps a link to it.
+move below /var/lib/kokoa, the data to a folder of its own, and the state folder keeps a link to it.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -54,11 +55,12 @@ def find_place(state_dir: Path) -> Place:
     if _reachable(state_dir.resolve(), user):
         home.mkdir(parents=True, exist_ok=True)
     else:
-        elsewhere = _ELSEWHERE / digest
-        elsewhere.mkdir(parents=True, exist_ok=True)
-        if not home.is_symlink():
-            home.symlink_to(elsewhere)
-        home = elsewhere
+        if not home.is_symlink() or not home.exists():
+            home.unlink(missing_ok=True)
+            # Never one that is there: it is that of a state folder which had this path before, and other passwords.
+            _ELSEWHERE.mkdir(parents=True, exist_ok=True)
+            home.symlink_to(tempfile.mkdtemp(prefix=f"{digest}-", dir=_ELSEWHERE))
+        home = home.resolve()
     install = packaged if _reachable(packaged, user) else _copied(packaged, _ELSEWHERE)
     return _place(home, install, digest, user)
 
