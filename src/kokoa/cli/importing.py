@@ -125,7 +125,7 @@ def _require_apart(*paths: Path | None) -> None:
 
 
 def _open_journal(path: Path, address: StoreAddress, *, resume: bool) -> Journal:
-    target = target_of((address.url, address.tenant, address.tenant_secret))
+    target = target_of((address.tenant, address.tenant_secret))  # its address may change meanwhile
     return Journal.resume(path, target) if resume else Journal.start(path, target)
 
 

@@ -146,5 +146,5 @@ def digest_of(number: int, payload: bytes) -> str:
 
 
 def target_of(parts: Sequence[str]) -> str:
-    """Names a store and an environment by their address and secrets, which it does not tell."""
+    """Names an environment of a store by its id and secret, which it does not tell; stores move."""
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
