@@ -10,7 +10,7 @@ import pytest
 import kokoa.services.search as search
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
-from kokoa.services.search.model import CategoryCount, Document, Facets, Filter, PriceBand, Search
+from kokoa.services.search.model import Boost, CategoryCount, Document, Facets, Filter, PriceBand, Search
 from kokoa.services.search.store import SearchStore
 from servers import ConnectService
 
@@ -52,6 +52,31 @@ async def test_an_older_version_changes_nothing_and_a_page_beyond_the_end_has_th
     assert (beyond.total, beyond.product_ids) == (1, [])
     await store.put(environment, [], [product_id])
     assert (await store.search(environment, Search("lamp"))).total == 0
+
+
+@pytest.mark.parametrize("boosted", [False, True])
+@pytest.mark.parametrize("named", [20, 400])
+async def test_pages_of_more_than_are_ranked_show_everything_once(
+    database: Database, boosted: bool, named: int
+) -> None:
+    store, environment = SearchStore(database), new_id()
+    documents = [
+        Document(new_id(), 1, f"Lamp {number}" if number < named else f"Shade {number}", "", "", "for a lamp")
+        for number in range(650)
+    ]
+    await store.put(environment, documents, [])
+    if boosted:
+        await store.put_boost(environment, Boost(documents[-1].product_id, None, 9))
+    found: list[str] = []
+    for offset in range(0, 700, 70):
+        page = await store.search(environment, Search("lamp", 70, offset))
+        assert page.total == 650
+        found += page.product_ids
+    assert len(found) == 650
+    assert set(found) == {document.product_id for document in documents}
+    in_names = {document.product_id for document in documents[:named]}
+    assert in_names.issuperset(set(found[: min(named, 100)]) - {documents[-1].product_id})
+    assert (found[0] == documents[-1].product_id) is boosted
 
 
 async def names(store: SearchStore, environment: str, search: Search, documents: Sequence[Document]) -> list[str]:

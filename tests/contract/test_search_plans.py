@@ -84,9 +84,17 @@ async def seeded(search_index: SearchService, postgres: str) -> AsyncIterator[Se
 )
 async def test_searches_go_through_the_index_of_words(seeded: Seeded, search: Search) -> None:
     plan = await seeded.plan_of(search)
-    assert "Index Cond: (words_in(generation_id, words) @@" in plan
+    assert "Index Cond: (terms_in(generation_id, words, category_paths) @@" in plan
     assert "Seq Scan on documents" not in plan
     assert "Seq Scan on vocabulary" not in plan
+
+
+async def test_a_search_within_a_category_reads_nothing_outside_it(seeded: Seeded) -> None:
+    await seeded.connection.execute("RESET ROLE; SET auto_explain.log_analyze = on; SET ROLE kokoa_search")
+    plan = await seeded.plan_of(Search("word1", filter=Filter("section-1/shelf-3")))
+    await seeded.connection.execute("RESET ROLE; SET auto_explain.log_analyze = off; SET ROLE kokoa_search")
+    assert "rows=0" not in plan.split("documents_terms_in", 1)[1][:120]
+    assert "Rows Removed by Filter" not in plan
 
 
 async def test_a_table_without_statistics_is_searched_by_its_index_of_words(seeded: Seeded, postgres: str) -> None:
@@ -100,7 +108,7 @@ async def test_a_table_without_statistics_is_searched_by_its_index_of_words(seed
     await Seeded(seeded.service, seeded.environment, fresh, plans).plan_of(Search("teapot"))
     await fresh.execute("ROLLBACK")
     await fresh.close()
-    assert "Index Cond: (words_in(generation_id, words) @@" in "\n".join(plans)
+    assert "Index Cond: (terms_in(generation_id, words, category_paths) @@" in "\n".join(plans)
     assert "documents_pkey" not in "\n".join(plans)
 
 
