@@ -63,17 +63,17 @@ async def measure_imports(stage: Stage, rounds: int, tell: Tell) -> Measurement:
         _write(file, goods)
         for number in range(rounds):
             tell(f"importing {len(goods):,} products: round {number + 1} of {rounds}")
-            environment_id, variables = await _tenant(stage, f"bench{number}")
+            environment_id, variables = await make_tenant(stage, f"bench{number}")
             begun = time.perf_counter()
-            await asyncio.to_thread(_import, stage, file, variables)
+            await asyncio.to_thread(import_file, file, variables)
             ended = time.perf_counter()
             ours.append(len(goods) / (ended - begun))
-            await _until_indexed(stage, environment_id, len(goods))
+            await until_indexed(stage, environment_id, len(goods))
             behind.append(time.perf_counter() - ended)
             tell(f"the same by bare SQL: round {number + 1} of {rounds}")
             nobody = new_id()
             floor.append(len(goods) / await _bare(stage, nobody, goods))
-            await _until_indexed(stage, nobody, len(goods))
+            await until_indexed(stage, nobody, len(goods))
     return Measurement(
         name=f"import: {len(goods):,} products",
         unit="products/s",
@@ -111,7 +111,7 @@ def _write(file: Path, goods: Goods) -> None:
         writer.writerows([*one[:5], f"{one[5] // 100}.{one[5] % 100:02}", "USD"] for one in goods)
 
 
-async def _tenant(stage: Stage, name: str) -> tuple[str, dict[str, str]]:
+async def make_tenant(stage: Stage, name: str) -> tuple[str, dict[str, str]]:
     """(environment id, variables for the import) of a new tenant."""
     settings = {"KOKOA_STATE_DIR": str(stage.store.state_dir), "KOKOA_URL": stage.store.url}
     made = (await asyncio.to_thread(_kokoa, settings, "tenant", "create", name)).stdout
@@ -131,7 +131,8 @@ def _kokoa(variables: dict[str, str], *words: str) -> "subprocess.CompletedProce
     return subprocess.run(command, env=variables, cwd=ROOT, check=True, capture_output=True, text=True)
 
 
-def _import(stage: Stage, file: Path, variables: dict[str, str]) -> None:
+def import_file(file: Path, variables: dict[str, str]) -> None:
+    """`kokoa import products FILE`.  variables: of make_tenant."""
     _kokoa(variables, "import", "products", str(file))
 
 
@@ -172,7 +173,8 @@ def _payload(environment_id: str, event_id: str, product_id: str) -> bytes:
     return json.dumps({name: getattr(event, name) for name in event.__struct_fields__}).encode()
 
 
-async def _until_indexed(stage: Stage, environment_id: str, count: int) -> None:
+async def until_indexed(stage: Stage, environment_id: str, count: int) -> None:
+    """Wait until search has so many products of an environment."""
     deadline = time.monotonic() + _INDEX_TIMEOUT_S
     while (await stage.inside.search.store.status(environment_id)).documents < count:
         assert time.monotonic() < deadline, "the products were not indexed in time"

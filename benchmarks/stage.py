@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -105,9 +105,9 @@ class Stage:
         assert found is not None, f"there is no tenant {tenant}"
         return found.id
 
-    def graphql(self, query: str, variables: dict[str, Any]) -> bytes:
-        """A query as a server of the demo tenant sends it."""
-        own = self.store.variables
+    def graphql(self, query: str, variables: Mapping[str, Any], tenant: Mapping[str, str] | None = None) -> bytes:
+        """A query as a server of a tenant sends it.  tenant: its secrets; the demo tenant's when left out."""
+        own = tenant or self.store.variables
         headers = {
             "Host": f"127.0.0.1:{self.store.address[1]}",
             "Content-Type": "application/json",
