@@ -11,11 +11,13 @@ import pytest
 from contract.catalog_shop import Shop
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
+from kokoa.services.catalog.channels.store import queries as channel_queries
 from kokoa.services.catalog.lists.filters import read_filter
 from kokoa.services.catalog.lists.model import AllOf, Filter, Sort, SortField, ahead_of, beyond
 from kokoa.services.catalog.lists.statements import count_statement, exists_statement, list_statement
 from kokoa.services.catalog.lists.statements import queries as list_queries
 from kokoa.services.catalog.lists.store import ListStore, shown
+from kokoa.services.catalog.relations.store import queries as relation_queries
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.catalog.store import queries
 
@@ -73,6 +75,16 @@ LIMIT_ROWS = """
     SELECT $1::uuid, md5($1::text || n)::uuid, CASE WHEN n % 3 = 0 THEN ARRAY['rare'] ELSE ARRAY['other', 'more'] END
       FROM generate_series(1, $2::integer, 2) n
 """
+RELATION_ROWS = """
+    INSERT INTO product_relations (environment_id, product_id, kind, position, related_id)
+    SELECT $1::uuid, md5($1::text || n)::uuid, 'RELATED', m, md5($1::text || (n + m * 77) % $2::integer + 1)::uuid
+      FROM generate_series(1, $2::integer) n, generate_series(1, 3) m
+"""
+BUNDLE_ROWS = """
+    INSERT INTO bundle_items (environment_id, product_id, position, variant_id, quantity)
+    SELECT $1::uuid, md5($1::text || n)::uuid, m, md5('v' || $1::text || n + 5000 + m)::uuid, 1
+      FROM generate_series(1, 5000) n, generate_series(1, 3) m
+"""
 
 
 class Reader:
@@ -90,6 +102,11 @@ class Reader:
         self._plans.clear()
         await self._connection.fetch(text, self.environment_id, *values)
         return "\n".join(self._plans)
+
+    async def ids(self, most: int) -> list[str]:
+        """Of products, in the order of their names."""
+        rows = await self._connection.fetch("SELECT id FROM products ORDER BY name LIMIT $1", most)
+        return [str(row["id"]) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +126,11 @@ async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> Asy
         await admin.execute(VALUE_ROWS, environment, PRODUCTS)
         await admin.execute(CHANNEL_ROWS, environment)
         await admin.execute(LIMIT_ROWS, environment, PRODUCTS)
+        await admin.execute(RELATION_ROWS, environment, PRODUCTS)
+        await admin.execute(BUNDLE_ROWS, environment)
     await admin.execute("VACUUM (ANALYZE) products, variants, categories, product_types, product_details")
     await admin.execute("VACUUM (ANALYZE) attribute_values, channels, product_channels")
+    await admin.execute("VACUUM (ANALYZE) product_relations, bundle_items")
     await admin.execute(
         """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
            SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
@@ -245,6 +265,41 @@ async def test_a_page_of_a_channel_reads_the_list_in_order_and_the_limits_by_key
     assert_read_by(plan, r"products_(published_)?by_name")
     assert_read_by(plan, "product_channels_pkey")
     assert "Sort" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("published_only", [True, False], ids=["storefront", "management"])
+async def test_pages_of_categories_in_a_channel_read_their_indexes(
+    reader: Reader, published_only: bool, mode: str
+) -> None:
+    paths, ends = ["shelf-1/box-1", "shelf-2/box-2"], [["shelf-1/", "shelf-2/"], ["shelf-10", "shelf-20"]]
+    of_categories = await reader.plan(
+        queries.products_of_categories_sold, paths, 50, 0, "rare", published_only, mode=mode
+    )
+    assert "Sort" not in of_categories, of_categories
+    of_subtrees = await reader.plan(
+        queries.products_of_subtrees_sold, ["shelf-1", "shelf-2"], 50, 0, *ends, "rare", published_only, mode=mode
+    )
+    for plan in (of_categories, of_subtrees):
+        assert_read_by(plan, r"products_(published_)?by_category")
+        assert_read_by(plan, "product_channels_pkey")
+        assert "Seq Scan on product_channels" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_products_that_others_lead_to_are_looked_up_by_key_with_their_channels(
+    reader: Reader, mode: str
+) -> None:
+    ids = await reader.ids(50)
+    for text, values in (
+        (relation_queries.related_sold, [ids, "RELATED", 10, True, "rare"]),
+        (relation_queries.bundles_sold, [ids, "rare"]),
+        (channel_queries.available, [ids, "rare"]),
+    ):
+        plan = await reader.plan(text, *values, mode=mode)
+        assert_read_by(plan, "product_channels_pkey")
+        assert "Seq Scan on product_channels" not in plan, plan
+        assert "Seq Scan on products" not in plan, plan
 
 
 PARTS = {
