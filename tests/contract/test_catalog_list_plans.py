@@ -11,6 +11,7 @@ import pytest
 from contract.catalog_shop import Shop
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
+from kokoa.services.catalog.audit.acting import queries as history_queries
 from kokoa.services.catalog.channels.store import queries as channel_queries
 from kokoa.services.catalog.lists.filters import read_filter
 from kokoa.services.catalog.lists.model import AllOf, Filter, Sort, SortField, ahead_of, beyond
@@ -85,6 +86,11 @@ BUNDLE_ROWS = """
     SELECT $1::uuid, md5($1::text || n)::uuid, m, md5('v' || $1::text || n + 5000 + m)::uuid, 1
       FROM generate_series(1, 5000) n, generate_series(1, 3) m
 """
+CATEGORY_HISTORY_ROWS = """
+    INSERT INTO category_history (environment_id, category_id, at, changed_in, version, kind)
+    SELECT $1::uuid, md5($1::text || n)::uuid, timestamptz '2026-01-01Z' + m * interval '1 minute', m, m, 'UPDATED'
+      FROM generate_series(0, 19) n, generate_series(1, 1000) m
+"""
 
 
 class Reader:
@@ -128,9 +134,10 @@ async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> Asy
         await admin.execute(LIMIT_ROWS, environment, PRODUCTS)
         await admin.execute(RELATION_ROWS, environment, PRODUCTS)
         await admin.execute(BUNDLE_ROWS, environment)
+        await admin.execute(CATEGORY_HISTORY_ROWS, environment)
     await admin.execute("VACUUM (ANALYZE) products, variants, categories, product_types, product_details")
     await admin.execute("VACUUM (ANALYZE) attribute_values, channels, product_channels")
-    await admin.execute("VACUUM (ANALYZE) product_relations, bundle_items")
+    await admin.execute("VACUUM (ANALYZE) product_relations, bundle_items, category_history")
     await admin.execute(
         """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
            SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
@@ -302,7 +309,18 @@ async def test_products_that_others_lead_to_are_looked_up_by_key_with_their_chan
         assert "Seq Scan on products" not in plan, plan
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_history_of_categories_is_read_in_order_from_its_place(reader: Reader, mode: str) -> None:
+    moment = START + timedelta(minutes=500)
+    plan = await reader.plan(history_queries.category_history_pages, await reader.ids(50), moment, 500, 21, mode=mode)
+    assert re.search(r"Index Scan Backward using category_history_pkey", plan), plan
+    assert re.search(r"Index Cond: .*ROW\(", plan), plan
+    assert "Sort" not in plan, plan
+
+
 PARTS = {
+    "category texts": """INSERT INTO category_seo (environment_id, category_id, title, no_index)
+                         SELECT $1::uuid, md5($1::text || $2::integer)::uuid, 'Title', false""",
     "schedule": """INSERT INTO product_schedules (environment_id, product_id, publish_at)
                    SELECT $1::uuid, md5($1::text || $2::integer)::uuid, now()""",
     "custom": """INSERT INTO product_custom_values (environment_id, product_id, document)
@@ -312,11 +330,13 @@ PARTS = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("insert", PARTS.values(), ids=PARTS)
-async def test_the_history_of_a_part_looks_its_product_up_by_key(reader: Reader, insert: str, mode: str) -> None:
+async def test_the_history_of_a_part_looks_its_owner_up_by_key(reader: Reader, insert: str, mode: str) -> None:
     """A trigger that read all products would make every change as slow as the catalogue is large."""
     plan = await reader.plan(insert, MODES.index(mode) + 1, mode=mode)
-    assert "INSERT INTO product_history" in plan, plan
-    looked_up = re.search(r"Index Scan using products_pkey on products p .*\n\s*Index Cond: (.*)", plan)
+    assert re.search("INSERT INTO (product|category)_history", plan), plan
+    looked_up = re.search(
+        r"Index Scan using (?:products|categories)_pkey on (?:products p|categories g) .*\n\s*Index Cond: (.*)", plan
+    )
     assert looked_up is not None, plan
     assert "(environment_id = " in looked_up[1]
     assert "(id = " in looked_up[1]

@@ -83,7 +83,7 @@ async def sweep_media(sweeper: MediaSweeper) -> None:
 
 
 async def forget_old_history(history: HistoryStore, days: int) -> None:
-    """Keep the history of products within its retention."""
+    """Keep the history of products and categories within its retention."""
     while True:
         try:
             while await history.forget_old(to_datetime(now_ms()) - timedelta(days=days)):
