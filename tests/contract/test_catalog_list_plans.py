@@ -12,6 +12,7 @@ from contract.catalog_shop import Shop
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.services.catalog.audit.acting import queries as history_queries
+from kokoa.services.catalog.bulk.store import queries as bulk_queries
 from kokoa.services.catalog.channels.store import queries as channel_queries
 from kokoa.services.catalog.lists.filters import read_filter
 from kokoa.services.catalog.lists.model import AllOf, Filter, Sort, SortField, ahead_of, beyond
@@ -91,6 +92,10 @@ CATEGORY_HISTORY_ROWS = """
     SELECT $1::uuid, md5($1::text || n)::uuid, timestamptz '2026-01-01Z' + m * interval '1 minute', m, m, 'UPDATED'
       FROM generate_series(0, 19) n, generate_series(1, 1000) m
 """
+TOMBSTONE_ROWS = """
+    INSERT INTO product_tombstones (environment_id, changed_in, id, version)
+    SELECT $1::uuid, n, md5($1::text || n)::uuid, 2 FROM generate_series(1, 20000) n
+"""
 
 
 class Reader:
@@ -135,9 +140,10 @@ async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> Asy
         await admin.execute(RELATION_ROWS, environment, PRODUCTS)
         await admin.execute(BUNDLE_ROWS, environment)
         await admin.execute(CATEGORY_HISTORY_ROWS, environment)
+        await admin.execute(TOMBSTONE_ROWS, environment)
     await admin.execute("VACUUM (ANALYZE) products, variants, categories, product_types, product_details")
     await admin.execute("VACUUM (ANALYZE) attribute_values, channels, product_channels")
-    await admin.execute("VACUUM (ANALYZE) product_relations, bundle_items, category_history")
+    await admin.execute("VACUUM (ANALYZE) product_relations, bundle_items, category_history, product_tombstones")
     await admin.execute(
         """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
            SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
@@ -316,6 +322,17 @@ async def test_the_history_of_categories_is_read_in_order_from_its_place(reader:
     assert re.search(r"Index Scan Backward using category_history_pkey", plan), plan
     assert re.search(r"Index Cond: .*ROW\(", plan), plan
     assert "Sort" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_page_of_the_feed_begins_at_its_place(reader: Reader, mode: str) -> None:
+    """Products all come of one transaction here, tombstones of many."""
+    for place in ((0, new_id()), (900, new_id())):
+        plan = await reader.plan(bulk_queries.changes_page, *place, 251, mode=mode)
+        for index in ("products_by_change", "product_tombstones_pkey"):
+            assert_read_by(plan, index)
+        assert re.search(r"Index Cond: .*ROW\(", plan), plan
+        assert "Seq Scan on product_tombstones" not in plan, plan
 
 
 PARTS = {
