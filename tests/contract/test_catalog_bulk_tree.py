@@ -8,7 +8,7 @@ from test_catalog_bulk import FEED, UPSERT, exported, followed, names_of, row, s
 from test_catalog_status import Store
 
 from contract.catalog_shop import STOREFRONT, Shop
-from kokoa.postgres import Database
+from kokoa.postgres import Database, Transaction
 from kokoa.services.catalog.categories import model
 from kokoa.services.catalog.categories.store import queries
 from kokoa.services.catalog.service import CatalogService
@@ -92,6 +92,23 @@ async def test_a_row_that_fails_makes_no_category(shop: Shop, database: Database
     assert (done["created"], done["failed"]) == (1, 1)
     assert await paths(shop) == ["home", "home/right"]
     assert await told(shop, database) == ["CategoryCreated", "CategoryCreated", "ProductCreated"]
+
+
+async def test_a_batch_that_is_cut_off_before_its_commit_leaves_neither_products_nor_categories(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row(f"{n}", category=["Home", f"Shelf {n}"]) for n in range(3)]
+    cut = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE $1::uuid IS NOT NULL"
+
+    async def cut_off(tx: Transaction, *_: Any, **__: Any) -> None:
+        await tx.execute(cut)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transaction, "emit", cut_off)
+        assert (await shop.ask(UPSERT, variables={"input": rows})).errors
+    assert (await paths(shop), await exported(shop), await told(shop, database)) == ([], [], [])
+    assert (await upsert(shop, *rows))["created"] == 3
+    assert await paths(shop) == ["home", "home/shelf-0", "home/shelf-1", "home/shelf-2"]
 
 
 async def test_a_row_that_there_is_no_room_for_fails_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

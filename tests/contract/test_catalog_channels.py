@@ -90,6 +90,9 @@ LISTS = [
     '{ products(channel: "%s", filter: {currency: "EUR"}, sort: {field: CREATED}) { name } }',
     '{ products(filter: {channel: "%s"}) { name } }',
     '{ productConnection(filter: {channel: "%s"}) { nodes { name } totalCount } }',
+    '{ productConnection(channel: "%s") { nodes { name } totalCount } }',
+    '{ category(path: "lamps") { products(channel: "%s") { name } } }',
+    '{ category(path: "lamps") { products(channel: "%s", includeSubcategories: true) { name } } }',
 ]
 
 
@@ -107,7 +110,8 @@ async def test_a_list_has_what_is_sold_in_the_channel(shop: Shop, document: str)
 
 async def listed(shop: Shop, document: str) -> list[str]:
     found = await shop.data(document, STOREFRONT)
-    products = found["products"] if "products" in found else found["productConnection"]["nodes"]
+    at = found.get("category", found)
+    products = at["products"] if "products" in at else found["productConnection"]["nodes"]
     if "productConnection" in found:
         assert found["productConnection"]["totalCount"] == len(products)
     return sorted(one["name"] for one in products)
@@ -281,6 +285,76 @@ async def test_strangers_neither_change_nor_see_channels(shop: Shop) -> None:
         assert await shop.code(document, STOREFRONT, **variables) == "FORBIDDEN"
 
 
+async def test_what_leads_to_products_shows_those_of_the_channel(shop: Shop) -> None:
+    """Related ones, the limit counting these; parts of bundles; by a slug of a locale; and of any product whether."""
+    kit, here, away, draft = [
+        (await shop.create(name, status=status))["id"]
+        for name, status in (("Kit", "PUBLISHED"), ("Here", "PUBLISHED"), ("Away", "PUBLISHED"), ("Draft", "DRAFT"))
+    ]
+    await limited(shop, here, 1, "sweden")
+    await limited(shop, away, 1, "eu")
+    relate = """mutation($id: ID!, $ids: [ID!]!) {
+      relateProducts(id: $id, version: 1, kind: RELATED, productIds: $ids) { version } }"""
+    await shop.data(relate, id=kit, ids=[away, draft, here])
+    bundle = """mutation($id: ID!, $items: [BundleItemInput!]!) {
+      setBundle(id: $id, version: 2, items: $items) { version } }"""
+    parts = [{"sku": sku, "quantity": 1} for sku in ("Away-1", "Draft-1", "Here-1")]
+    await shop.data(bundle, id=kit, items=parts)
+    query = """query($id: ID!, $channel: String, $of: String!) { product(id: $id) {
+      soldIn(channel: $of) related(limit: 1, channel: $channel) { name soldIn(channel: $of) }
+      bundle(channel: $channel) { items { variant { sku product { soldIn(channel: $of) } } } } } }"""
+    for key, names, skus in (
+        ("sweden", ["Here"], [None, None, "Here-1"]),
+        ("eu", ["Away"], ["Away-1", None, None]),
+        ("nowhere", [], [None, None, None]),
+        (None, ["Away"], ["Away-1", None, "Here-1"]),
+    ):
+        found = (await shop.data(query, STOREFRONT, id=kit, channel=key, of=key or "eu"))["product"]
+        assert found["soldIn"] == (key != "nowhere")
+        assert [(one["name"], one["soldIn"]) for one in found["related"]] == [(name, True) for name in names], key
+        assert [one["variant"] and one["variant"]["sku"] for one in found["bundle"]["items"]] == skus, key
+        sold = {
+            one["variant"]["sku"]: one["variant"]["product"]["soldIn"]
+            for one in found["bundle"]["items"]
+            if one["variant"]
+        }
+        assert sold == {sku: sku != "Here-1" or key is not None for sku in skus if sku}
+    full = (await shop.data(query, id=kit, channel="sweden", of="sweden"))["product"]
+    assert [one["name"] for one in full["related"]] == ["Draft"], "management sees drafts, which are everywhere"
+    localized = """query($slug: String!, $channel: String) {
+      localizedProduct(slug: $slug, locale: "en", channel: $channel) { id } }"""
+    await shop.data('mutation { setLocales(input: {default: "en"}) { code } }')
+    for key, found in (("sweden", {"id": here}), ("eu", None), ("nowhere", None), (None, {"id": here})):
+        answer = await shop.data(localized, STOREFRONT, slug="here", channel=key)
+        assert answer["localizedProduct"] == found, key
+
+
+async def test_what_leads_to_products_knows_the_channels_of_its_environment_only(shop: Shop) -> None:
+    stranger = Shop(shop.service)
+    lamp, bulb = [(await stranger.create(name))["id"] for name in ("Lamp", "Bulb")]
+    await stranger.data(
+        "mutation($id: ID!, $ids: [ID!]!) {"
+        " relateProducts(id: $id, version: 1, kind: RELATED, productIds: $ids) { version } }",
+        id=lamp,
+        ids=[bulb],
+    )
+    query = (
+        "query($id: ID!, $key: String!) { product(id: $id) { soldIn(channel: $key) related(channel: $key) { id } } }"
+    )
+    assert await stranger.data(query, id=lamp, key="eu") == {"product": {"soldIn": False, "related": []}}
+    fields = (
+        "soldIn(channel: $key)",
+        "related(channel: $key) { id }",
+        "bundle(channel: $key) { items { quantity } }",
+        "category { products(channel: $key) { id } }",
+    )
+    await stranger.service.actions.put_categories(stranger.environment_id, [Category("lamps", "Lamps")])
+    filed = (await stranger.create("Filed", category="lamps"))["id"]
+    for field in fields:
+        document = f"query($id: ID!, $key: String!) {{ product(id: $id) {{ {field} }} }}"
+        assert await stranger.code(document, STOREFRONT, id=filed, key="a\x00b") == "INVALID_TEXT"
+
+
 LEVELS = {
     "channels": ("query($n: Int!) { products(limit: $n) { channels } }", 2),
     "prices": ("query($n: Int!) { products(limit: $n) { variants { prices { price } } } }", 3),
@@ -288,6 +362,7 @@ LEVELS = {
         'query($n: Int!) { products(limit: $n) { variants { priceIn(channel: "sweden") { price } } } }',
         3,
     ),
+    "soldIn": ('query($n: Int!) { products(limit: $n) { soldIn(channel: "sweden") } }', 2),
     "a list": ('query($n: Int!) { products(limit: $n, channel: "sweden") { name } }', 1),
     "a list of ids": ('query($n: Int!, $ids: [ID!]) { products(ids: $ids, limit: $n, channel: "eu") { id } }', 2),
 }

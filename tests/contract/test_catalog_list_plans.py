@@ -11,11 +11,15 @@ import pytest
 from contract.catalog_shop import Shop
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
+from kokoa.services.catalog.audit.acting import queries as history_queries
+from kokoa.services.catalog.bulk.store import queries as bulk_queries
+from kokoa.services.catalog.channels.store import queries as channel_queries
 from kokoa.services.catalog.lists.filters import read_filter
 from kokoa.services.catalog.lists.model import AllOf, Filter, Sort, SortField, ahead_of, beyond
 from kokoa.services.catalog.lists.statements import count_statement, exists_statement, list_statement
 from kokoa.services.catalog.lists.statements import queries as list_queries
 from kokoa.services.catalog.lists.store import ListStore, shown
+from kokoa.services.catalog.relations.store import queries as relation_queries
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.catalog.store import queries
 
@@ -73,6 +77,25 @@ LIMIT_ROWS = """
     SELECT $1::uuid, md5($1::text || n)::uuid, CASE WHEN n % 3 = 0 THEN ARRAY['rare'] ELSE ARRAY['other', 'more'] END
       FROM generate_series(1, $2::integer, 2) n
 """
+RELATION_ROWS = """
+    INSERT INTO product_relations (environment_id, product_id, kind, position, related_id)
+    SELECT $1::uuid, md5($1::text || n)::uuid, 'RELATED', m, md5($1::text || (n + m * 77) % $2::integer + 1)::uuid
+      FROM generate_series(1, $2::integer) n, generate_series(1, 3) m
+"""
+BUNDLE_ROWS = """
+    INSERT INTO bundle_items (environment_id, product_id, position, variant_id, quantity)
+    SELECT $1::uuid, md5($1::text || n)::uuid, m, md5('v' || $1::text || n + 5000 + m)::uuid, 1
+      FROM generate_series(1, 5000) n, generate_series(1, 3) m
+"""
+CATEGORY_HISTORY_ROWS = """
+    INSERT INTO category_history (environment_id, category_id, at, changed_in, version, kind)
+    SELECT $1::uuid, md5($1::text || n)::uuid, timestamptz '2026-01-01Z' + m * interval '1 minute', m, m, 'UPDATED'
+      FROM generate_series(0, 19) n, generate_series(1, 1000) m
+"""
+TOMBSTONE_ROWS = """
+    INSERT INTO product_tombstones (environment_id, changed_in, id, version)
+    SELECT $1::uuid, n, md5($1::text || n)::uuid, 2 FROM generate_series(1, 20000) n
+"""
 
 
 class Reader:
@@ -90,6 +113,11 @@ class Reader:
         self._plans.clear()
         await self._connection.fetch(text, self.environment_id, *values)
         return "\n".join(self._plans)
+
+    async def ids(self, most: int) -> list[str]:
+        """Of products, in the order of their names."""
+        rows = await self._connection.fetch("SELECT id FROM products ORDER BY name LIMIT $1", most)
+        return [str(row["id"]) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +137,13 @@ async def reader(catalog: tuple[CatalogService, Database], postgres: str) -> Asy
         await admin.execute(VALUE_ROWS, environment, PRODUCTS)
         await admin.execute(CHANNEL_ROWS, environment)
         await admin.execute(LIMIT_ROWS, environment, PRODUCTS)
+        await admin.execute(RELATION_ROWS, environment, PRODUCTS)
+        await admin.execute(BUNDLE_ROWS, environment)
+        await admin.execute(CATEGORY_HISTORY_ROWS, environment)
+        await admin.execute(TOMBSTONE_ROWS, environment)
     await admin.execute("VACUUM (ANALYZE) products, variants, categories, product_types, product_details")
     await admin.execute("VACUUM (ANALYZE) attribute_values, channels, product_channels")
+    await admin.execute("VACUUM (ANALYZE) product_relations, bundle_items, category_history, product_tombstones")
     await admin.execute(
         """LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice;
            SET auto_explain.log_nested_statements = on; SET ROLE kokoa_catalog"""
@@ -247,7 +280,64 @@ async def test_a_page_of_a_channel_reads_the_list_in_order_and_the_limits_by_key
     assert "Sort" not in plan, plan
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("published_only", [True, False], ids=["storefront", "management"])
+async def test_pages_of_categories_in_a_channel_read_their_indexes(
+    reader: Reader, published_only: bool, mode: str
+) -> None:
+    paths, ends = ["shelf-1/box-1", "shelf-2/box-2"], [["shelf-1/", "shelf-2/"], ["shelf-10", "shelf-20"]]
+    of_categories = await reader.plan(
+        queries.products_of_categories_sold, paths, 50, 0, "rare", published_only, mode=mode
+    )
+    assert "Sort" not in of_categories, of_categories
+    of_subtrees = await reader.plan(
+        queries.products_of_subtrees_sold, ["shelf-1", "shelf-2"], 50, 0, *ends, "rare", published_only, mode=mode
+    )
+    for plan in (of_categories, of_subtrees):
+        assert_read_by(plan, r"products_(published_)?by_category")
+        assert_read_by(plan, "product_channels_pkey")
+        assert "Seq Scan on product_channels" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_products_that_others_lead_to_are_looked_up_by_key_with_their_channels(
+    reader: Reader, mode: str
+) -> None:
+    ids = await reader.ids(50)
+    for text, values in (
+        (relation_queries.related_sold, [ids, "RELATED", 10, True, "rare"]),
+        (relation_queries.bundles_sold, [ids, "rare"]),
+        (channel_queries.available, [ids, "rare"]),
+    ):
+        plan = await reader.plan(text, *values, mode=mode)
+        assert_read_by(plan, "product_channels_pkey")
+        assert "Seq Scan on product_channels" not in plan, plan
+        assert "Seq Scan on products" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_history_of_categories_is_read_in_order_from_its_place(reader: Reader, mode: str) -> None:
+    moment = START + timedelta(minutes=500)
+    plan = await reader.plan(history_queries.category_history_pages, await reader.ids(50), moment, 500, 21, mode=mode)
+    assert re.search(r"Index Scan Backward using category_history_pkey", plan), plan
+    assert re.search(r"Index Cond: .*ROW\(", plan), plan
+    assert "Sort" not in plan, plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_page_of_the_feed_begins_at_its_place(reader: Reader, mode: str) -> None:
+    """Products all come of one transaction here, tombstones of many."""
+    for place in ((0, new_id()), (900, new_id())):
+        plan = await reader.plan(bulk_queries.changes_page, *place, 251, mode=mode)
+        for index in ("products_by_change", "product_tombstones_pkey"):
+            assert_read_by(plan, index)
+        assert re.search(r"Index Cond: .*ROW\(", plan), plan
+        assert "Seq Scan on product_tombstones" not in plan, plan
+
+
 PARTS = {
+    "category texts": """INSERT INTO category_seo (environment_id, category_id, title, no_index)
+                         SELECT $1::uuid, md5($1::text || $2::integer)::uuid, 'Title', false""",
     "schedule": """INSERT INTO product_schedules (environment_id, product_id, publish_at)
                    SELECT $1::uuid, md5($1::text || $2::integer)::uuid, now()""",
     "custom": """INSERT INTO product_custom_values (environment_id, product_id, document)
@@ -257,11 +347,13 @@ PARTS = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("insert", PARTS.values(), ids=PARTS)
-async def test_the_history_of_a_part_looks_its_product_up_by_key(reader: Reader, insert: str, mode: str) -> None:
+async def test_the_history_of_a_part_looks_its_owner_up_by_key(reader: Reader, insert: str, mode: str) -> None:
     """A trigger that read all products would make every change as slow as the catalogue is large."""
     plan = await reader.plan(insert, MODES.index(mode) + 1, mode=mode)
-    assert "INSERT INTO product_history" in plan, plan
-    looked_up = re.search(r"Index Scan using products_pkey on products p .*\n\s*Index Cond: (.*)", plan)
+    assert re.search("INSERT INTO (product|category)_history", plan), plan
+    looked_up = re.search(
+        r"Index Scan using (?:products|categories)_pkey on (?:products p|categories g) .*\n\s*Index Cond: (.*)", plan
+    )
     assert looked_up is not None, plan
     assert "(environment_id = " in looked_up[1]
     assert "(id = " in looked_up[1]

@@ -1,6 +1,7 @@
 """Products that belong together: related ones, in order and of published products only; bundles of variants."""
 
 import asyncio
+from itertools import product
 from typing import Any
 
 import pytest
@@ -190,8 +191,10 @@ async def test_a_level_takes_one_statement_for_one_and_for_many(shop: Shop, monk
         made = (await shop.create(f"Kit {number}"))["id"]
         await relate(shop, made, 1, target)
         await shop.data(BUNDLE, id=made, v=2, items=items(("Target-1", 2)))
-    document = "query($n: Int!) { products(limit: $n) { related { name } bundle { items { variant { sku } } } } }"
-    for scopes in (STOREFRONT, MANAGEMENT):
+    await shop.data('mutation { createChannel(input: {key: "eu", name: "EU"}) { id } }')
+    plain = "query($n: Int!) { products(limit: $n) { related { name } bundle { items { variant { sku } } } } }"
+    sold = plain.replace("related", 'related(channel: "eu")').replace("bundle", 'bundle(channel: "eu")')
+    for scopes, document in product((STOREFRONT, MANAGEMENT), (plain, sold)):
         counts = []
         for size in (1, 4):
             with counting(monkeypatch) as sent:

@@ -64,6 +64,16 @@ LISTS = {
              children { path } products(limit: 3, includeSubcategories: true) { PARTS } } }""",
         5,
     ),
+    "categories with products of a channel": (
+        """query($n: Int!) { categories(limit: $n) {
+             parent { path } breadcrumbs { path } products(limit: 3, channel: "eu") { PARTS } } }""",
+        5,
+    ),
+    "categories with what is below of a channel": (
+        """query($n: Int!) { categories(limit: $n) {
+             children { path } products(limit: 3, includeSubcategories: true, channel: "eu") { PARTS } } }""",
+        5,
+    ),
     "entities": (
         """query($n: Int!, $representations: [_Any!]!) {
              products(limit: $n) { id }
@@ -81,6 +91,7 @@ async def shop(catalog: tuple[CatalogService, Database]) -> Shop:
     shop = Shop(catalog[0])
     shelves = [Category(f"shelf-{n}", f"Shelf {n}") for n in range(60)]
     await shop.service.actions.put_categories(shop.environment_id, shelves)
+    await shop.data('mutation { createChannel(input: {key: "eu", name: "EU"}) { id } }')
     products = [
         NewProduct(
             f"Thing {n}",

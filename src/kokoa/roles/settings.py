@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     account_concurrency: _Count = 32
     prewarm: Annotated[int, Meta(ge=0)] = 2
     history_days: _Count = 365
+    tombstone_days: _Count = 30
     demo: bool = True
 
     @property

@@ -1,8 +1,8 @@
 """`kokoa serve worker`: the jobs of kokoa.roles.worker on what this process opens."""
 
 import asyncio
-from collections.abc import Coroutine
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -15,7 +15,6 @@ from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_generations, keep_index, keep_logs, keep_schedules, relay_outbox
-from kokoa.services.catalog.audit.store import HistoryStore
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
@@ -52,7 +51,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
-            forget_old_history(catalog.history, settings.history_days),
+            forget_older(catalog.history.forget_old, settings.history_days, what="history"),
+            forget_older(catalog.bulk.forget_deletions, settings.tombstone_days, what="deletions"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)
@@ -82,14 +82,14 @@ async def sweep_media(sweeper: MediaSweeper) -> None:
         await asyncio.sleep(_SWEEP_EVERY_S)
 
 
-async def forget_old_history(history: HistoryStore, days: int) -> None:
-    """Keep the history of products within its retention."""
+async def forget_older(forget: Callable[[datetime], Awaitable[int]], days: int, *, what: str) -> None:
+    """Keep something within its retention.  forget: a batch of what is older than a moment; how many went."""
     while True:
         try:
-            while await history.forget_old(to_datetime(now_ms()) - timedelta(days=days)):
+            while await forget(to_datetime(now_ms()) - timedelta(days=days)):
                 pass
         except Unavailable as error:
-            _log.warning("history_not_forgotten", error=error.message)
+            _log.warning("not_forgotten", what=what, error=error.message)
         await asyncio.sleep(_FORGET_EVERY_S)
 
 

@@ -199,6 +199,9 @@ class CatalogResolvers:
     async def category_products(self, parents: Sequence[CategoryNode], args: Arguments, call: Call) -> Sequence[Any]:
         limit, offset = args["limit"], args["offset"]
         require_page(limit, offset)
+        channel = args.get("channel")
+        if channel is not None:
+            require_plain(channel, "channel")
         paths = [parent.path for parent in parents]
         pages = await self._store.products_of_categories(
             call.environment_id,
@@ -207,6 +210,7 @@ class CatalogResolvers:
             offset=offset,
             published_only=_published_only(call),
             include_subcategories=args["include_subcategories"],
+            channel=channel,
         )
         return [pages.get(path, []) for path in paths]
 

@@ -1,6 +1,7 @@
 """Wiring; the only place that constructs things."""
 
 from pathlib import Path
+from typing import Any, Protocol
 
 from kokoa.graphql import BEHIND_GATEWAY, DATE, DATE_TIME, JSON, Subgraph, build_subgraph
 from kokoa.kernel.clock import Clock, now_ms
@@ -80,16 +81,19 @@ class CatalogService:
         self._category_store = CategoryStore(database)
         categories = CategoryResolvers(self._category_store, CategoryActions(database))
         lists = ListResolvers(ListStore(database))
-        bulk = BulkResolvers(BulkStore(database), self.store, BulkActions(database))
+        self.bulk = BulkStore(database)
+        bulk = BulkResolvers(self.bulk, self.store, BulkActions(database))
         type_store = TypeStore(database)
         types = TypeResolvers(type_store, TypeActions(database))
         details = DetailFields(type_store, self.store)
         variants = VariantResolvers(VariantStore(database), self.store, VariantActions(database))
-        translations = TranslationResolvers(TranslationStore(database), self.store, TranslationActions(database))
+        channel_store = ChannelStore(database)
+        translations = TranslationResolvers(
+            TranslationStore(database), self.store, channel_store, TranslationActions(database)
+        )
         media_store = MediaStore(database)
         self.media_sweeper = MediaSweeper(media_store, objects)
         media = MediaResolvers(media_store, self.store, MediaActions(database, objects, Imaging()))
-        channel_store = ChannelStore(database)
         channels = ChannelResolvers(channel_store, ChannelActions(database))
         relations = RelationResolvers(RelationStore(database), RelationActions(database))
         database.prelude = note_caller
@@ -100,19 +104,9 @@ class CatalogService:
             PublishingStore(database), self.store, self._category_store, self.publishing, StagingActions(database)
         )
         own = CatalogResolvers(self.store, self.actions, self._category_store, categories, lists, channel_store, feed)
-        self._resolvers = {
-            **own.table(),
-            **bulk.table(),
-            **types.table(),
-            **details.table(),
-            **variants.table(),
-            **translations.table(),
-            **media.table(),
-            **publishing.table(),
-            **channels.table(),
-            **relations.table(),
-            **history.table(),
-        }
+        self._resolvers = _tables_of(
+            own, bulk, types, details, variants, translations, media, publishing, channels, relations, history
+        )
         self._add_custom_fields(graph)
 
     def _add_custom_fields(self, graph: StoreGraph | None) -> None:
@@ -141,3 +135,13 @@ class CatalogService:
             scalars={"DateTime": DATE_TIME, "Date": DATE, "JSON": JSON, "AttributeValue": ATTRIBUTE_VALUE},
             limits=BEHIND_GATEWAY,
         )
+
+
+class _Resolvers(Protocol):
+    def table(self) -> dict[str, Any]:
+        """Resolvers by `Type.field`."""
+        ...
+
+
+def _tables_of(*parts: _Resolvers) -> dict[str, Any]:
+    return {field: resolve for part in parts for field, resolve in part.table().items()}

@@ -1,4 +1,4 @@
-"""The history of a product: its entries, and places in it. Pure."""
+"""The history of a product or a category: its entries, and places in it. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
-    """What one transaction did to a product.  actor: None where nobody asked for it, such as in a seed."""
+    """What a transaction did to a product or a category.  actor: None where nobody asked, such as in a seed."""
 
     at: datetime
     changed_in: int

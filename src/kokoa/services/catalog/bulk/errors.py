@@ -1,6 +1,6 @@
 """What can go wrong with many products at once."""
 
-from kokoa.kernel.errors import Invalid, Unavailable
+from kokoa.kernel.errors import Conflict, Invalid, Unavailable
 
 
 class InvalidBatch(Invalid):
@@ -21,3 +21,7 @@ class InvalidCategoryPath(Invalid):
 
 class BatchContended(Unavailable):
     """Others changed the same products again and again meanwhile."""
+
+
+class ChangesForgotten(Conflict):
+    """Deletions after the cursor of a feed are kept no longer, so the reader has to read everything again."""

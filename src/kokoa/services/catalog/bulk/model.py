@@ -165,16 +165,6 @@ class Changes(msgspec.Struct, frozen=True):
     details: list[ChangedDetails]
 
 
-class Change(msgspec.Struct, frozen=True):
-    """An entry of the feed of changes.  changed_in: the transaction."""
-
-    changed_in: int
-    id: str
-    version: int
-    external_reference: str | None
-    kind: Literal["UPSERT", "DELETE"]
-
-
 def read_rows(given: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Outcome]]:
     """The rows that make sense by themselves, and why the others do not. Raises InvalidBatch for too many."""
     if len(given) > ROWS_MAX:
@@ -425,24 +415,6 @@ def require_page(limit: int) -> None:
     """Raises InvalidPage, which names the bound."""
     if not 1 <= limit <= PAGE_MAX:
         raise InvalidPage(f"limit must be 1 to {PAGE_MAX}, not {limit}.", field="limit")
-
-
-def feed_cursor(changed_in: int, product_id: str) -> str:
-    """A place in the feed of changes."""
-    return f"{changed_in}.{product_id}"
-
-
-def read_feed_cursor(cursor: str | None) -> tuple[int, str]:
-    """(transaction, product id); the beginning for None. Raises InvalidCursor."""
-    if cursor is None:
-        return 0, str(UUID(int=0))
-    number, _, product_id = cursor.partition(".")
-    try:
-        if not (number.isascii() and number.isdigit() and int(number) < 2**63):
-            raise ValueError
-        return int(number), str(UUID(product_id))
-    except ValueError:
-        raise InvalidCursor(f"{cursor[:80]!r} is no cursor of this feed.", field="since") from None
 
 
 def export_cursor(last: Product) -> str:

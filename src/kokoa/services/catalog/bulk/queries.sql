@@ -79,8 +79,13 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
 
 -- name: changes_page
 -- Changes after a place of the feed, up to the oldest transaction that is still open: none can come before them later.
+-- With each, or alone, that transaction and up to where deletions are forgotten: of the same moment, so that none can go
+-- between a look here and a look there.
 WITH settled AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS before)
-SELECT * FROM (
+SELECT s.before, f.changed_in AS forgotten_in, f.id AS forgotten_id, c.*
+  FROM settled s
+  LEFT JOIN forgotten_changes f ON f.environment_id = $1
+  LEFT JOIN LATERAL (
     (SELECT changed_in, id, version, external_reference, false AS deleted FROM products
       WHERE environment_id = $1 AND (changed_in, id) > ($2, $3) AND changed_in < (SELECT before FROM settled)
       ORDER BY changed_in, id LIMIT $4)
@@ -88,4 +93,9 @@ SELECT * FROM (
     (SELECT changed_in, id, version, external_reference, true FROM product_tombstones
       WHERE environment_id = $1 AND (changed_in, id) > ($2, $3) AND changed_in < (SELECT before FROM settled)
       ORDER BY changed_in, id LIMIT $4)
-) changes ORDER BY changed_in, id LIMIT $4;
+  ) c ON true
+ ORDER BY c.changed_in, c.id LIMIT $4;
+
+-- name: forget_deletions
+-- What was deleted before a moment ($1), a batch ($2) of any environment_id; of a function that sees all of them.
+SELECT forget_product_deletions($1, $2) /* of any environment_id */;

@@ -6,14 +6,16 @@ from typing import Any
 
 from kokoa.kernel.call import Call
 from kokoa.services.catalog.bulk.actions import BulkActions
-from kokoa.services.catalog.bulk.model import (
+from kokoa.services.catalog.bulk.feed import (
     Change,
-    Outcome,
-    export_cursor,
+    FeedPlace,
+    beginning,
     feed_cursor,
+    place_after,
     read_feed_cursor,
-    require_page,
+    require_told,
 )
+from kokoa.services.catalog.bulk.model import Outcome, export_cursor, require_page
 from kokoa.services.catalog.bulk.store import BulkStore
 from kokoa.services.catalog.store import CatalogStore
 
@@ -46,11 +48,15 @@ class BulkResolvers:
     async def product_changes(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         limit = args["limit"]
         require_page(limit)
-        since = read_feed_cursor(args.get("since"))
+        cursor = args.get("since")
+        since = FeedPlace() if cursor is None else read_feed_cursor(cursor)
         found = await self._store.changes(call.environment_id, since, limit + 1)
-        page = found[:limit]
-        last = (page[-1].changed_in, page[-1].id) if page else since
-        return [{"changes": page, "cursor": feed_cursor(*last), "has_more": len(found) > limit}]
+        if cursor is None:
+            since = beginning(found)
+        require_told(since, found.forgotten)
+        page = found.changes[:limit]
+        place = place_after(since, page)
+        return [{"changes": page, "cursor": feed_cursor(place), "has_more": len(found.changes) > limit}]
 
     async def changed_products(self, parents: Sequence[Change], _: Arguments, call: Call) -> Sequence[Any]:
         ids = [parent.id for parent in parents if parent.kind == "UPSERT"]

@@ -2,24 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
-from kokoa.services.catalog.bulk.model import Change, Changes, looks_like_id, read_export_cursor
+from kokoa.services.catalog.bulk.feed import Change, FeedPage, FeedPlace
+from kokoa.services.catalog.bulk.model import Changes, looks_like_id, read_export_cursor
 from kokoa.services.catalog.model import Product, Variant
 from kokoa.services.catalog.store import product_of, variant_of
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+FORGET_BATCH = 1_000
 
 _FIELDS = len(Product.__struct_fields__)
 _CHANGEABLE = _FIELDS - 2  # not the moments
 
 
 class BulkStore:
-    """Reads of one environment each."""
+    """Reads of one environment each; `forget_deletions` spans them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,13 +40,21 @@ class BulkStore:
             )
         return [product_of(row) for row in rows]
 
-    async def changes(self, environment_id: str, after: tuple[int, str], limit: int) -> list[Change]:
+    async def changes(self, environment_id: str, after: FeedPlace, limit: int) -> FeedPage:
         """Changes after a place of the feed, the oldest first."""
-        rows = await self._database.fetch(environment_id, queries.changes_page, *after, limit)
-        return [
+        rows = await self._database.fetch(environment_id, queries.changes_page, *after.key, limit)
+        settled, forgotten_in, forgotten_id, *_ = rows[0]
+        changes = [
             Change(changed_in, str(product_id), version, reference, "DELETE" if deleted else "UPSERT")
-            for changed_in, product_id, version, reference, deleted in rows
+            for _, _, _, changed_in, product_id, version, reference, deleted in rows
+            if product_id is not None
         ]
+        return FeedPage(changes, settled, None if forgotten_id is None else (forgotten_in, str(forgotten_id)))
+
+    async def forget_deletions(self, before: datetime) -> int:
+        """Forget what was deleted before a moment, in all environments, one batch; how many went. Call it until 0."""
+        rows = await self._database.fetch_anywhere(queries.forget_deletions, before, FORGET_BATCH)
+        return int(rows[0][0])
 
 
 async def begin(tx: Transaction) -> None:

@@ -27,6 +27,7 @@ class ChannelResolvers:
         return {
             "Query.channels": self.channels,
             "Product.channels": self.product_channels,
+            "Product.soldIn": self.sold_in,
             "Variant.prices": self.prices,
             "Variant.priceIn": self.prices_in,
             "Mutation.createChannel": self.create,
@@ -42,6 +43,12 @@ class ChannelResolvers:
     async def product_channels(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
         found = await self._store.channels_of(call.environment_id, [parent.id for parent in parents])
         return [found.get(parent.id) for parent in parents]
+
+    async def sold_in(self, parents: Sequence[Product], args: Arguments, call: Call) -> Sequence[Any]:
+        require_plain(args["channel"], "channel")
+        ids = [parent.id for parent in parents]
+        found = await self._store.available(call.environment_id, ids, args["channel"])
+        return [one in found for one in ids]
 
     async def prices(self, parents: Sequence[Variant], _: Arguments, call: Call) -> Sequence[Any]:
         found = await self._store.prices(call.environment_id, [parent.id for parent in parents])

@@ -11,6 +11,7 @@ from kokoa.services.catalog.lists.cursors import read_cursor, write_cursor
 from kokoa.services.catalog.lists.filters import read_filter, read_sort
 from kokoa.services.catalog.lists.model import (
     AllOf,
+    Condition,
     Filter,
     Not,
     Sort,
@@ -20,7 +21,7 @@ from kokoa.services.catalog.lists.model import (
     require_window,
 )
 from kokoa.services.catalog.lists.store import ListStore, shown
-from kokoa.services.catalog.model import Product, sees_unpublished
+from kokoa.services.catalog.model import Product, require_plain, sees_unpublished
 
 Arguments = Mapping[str, Any]
 Key = tuple[Any, ...]
@@ -111,7 +112,7 @@ class ListResolvers:
     async def connection(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         window = require_window(args.get("first"), args.get("last"))
         sort = read_sort(args.get("sort"))
-        given = read_filter(args.get("filter"))
+        given = _sold(read_filter(args.get("filter")), args.get("channel"))
         after, before = (self._key(args, name, sort, call) for name in ("after", "before"))
         wanted = await self._visible(given, call)
         ends = [wanted]
@@ -159,6 +160,14 @@ class ListResolvers:
             else parent.more_behind
             for parent in parents
         ]
+
+
+def _sold(wanted: Filter, channel: str | None) -> Filter:
+    """What of a list is sold in a channel; None: all. Raises InvalidText."""
+    if channel is None:
+        return wanted
+    require_plain(channel, "channel")
+    return AllOf((Condition("channel", (channel,)), wanted))
 
 
 def _known(more: bool, *, reached: bool, bounded: bool) -> bool | None:

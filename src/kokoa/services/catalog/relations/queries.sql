@@ -24,6 +24,23 @@ SELECT r.*, wanted.id AS of FROM unnest($2::uuid[]) AS wanted (id)
      ORDER BY l.position LIMIT $4
  ) r;
 
+-- name: related_sold
+-- Products that each of several products points to by a kind, in order, in one statement: those sold in a channel
+-- ($6); $5: published ones only.
+SELECT r.*, wanted.id AS of FROM unnest($2::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+    SELECT p.id, p.slug, p.name, p.description, p.category, p.external_reference, p.price_minor, p.currency, p.version,
+           p.status, p.created_at, p.updated_at
+      FROM product_relations l
+      JOIN products p ON p.environment_id = $1 AND p.id = l.related_id
+     WHERE l.environment_id = $1 AND l.product_id = wanted.id AND l.kind = $3
+       AND (p.status = 'PUBLISHED' OR NOT $5::boolean)
+       AND EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = $6::text)
+       AND NOT EXISTS (SELECT FROM product_channels c
+                        WHERE c.environment_id = $1 AND c.product_id = p.id AND $6::text <> ALL (c.channels))
+     ORDER BY l.position LIMIT $4
+ ) r;
+
 -- name: lock_bundles
 -- One change of an environment's bundles at a time: two at once could put each into the other.
 SELECT pg_advisory_xact_lock(hashtextextended('bundles of environment_id ' || $1::text, 0));
@@ -63,7 +80,18 @@ SELECT $1, $2, n.position, n.id, n.quantity
 
 -- name: bundles_of_products
 -- The items of these bundles with their variants, each bundle's in order.
-SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, b.product_id AS of, b.quantity, p.status
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, b.product_id AS of, b.quantity, p.status, true AS sold
+  FROM bundle_items b
+  JOIN variants v ON v.environment_id = $1 AND v.id = b.variant_id
+  JOIN products p ON p.environment_id = $1 AND p.id = v.product_id
+ WHERE b.environment_id = $1 AND b.product_id = ANY ($2::uuid[]) ORDER BY b.product_id, b.position;
+
+-- name: bundles_sold
+-- The items of these bundles with their variants, each bundle's in order, and whether each is sold in a channel ($3).
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, b.product_id AS of, b.quantity, p.status,
+       EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = $3::text)
+       AND NOT EXISTS (SELECT FROM product_channels c
+                        WHERE c.environment_id = $1 AND c.product_id = p.id AND $3::text <> ALL (c.channels)) AS sold
   FROM bundle_items b
   JOIN variants v ON v.environment_id = $1 AND v.id = b.variant_id
   JOIN products p ON p.environment_id = $1 AND p.id = v.product_id

@@ -5,7 +5,7 @@ from typing import Any
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
-from kokoa.services.catalog.model import Product, sees_unpublished
+from kokoa.services.catalog.model import Product, require_plain, sees_unpublished
 from kokoa.services.catalog.relations.actions import RelationActions
 from kokoa.services.catalog.relations.model import require_limit
 from kokoa.services.catalog.relations.store import RelationStore
@@ -37,14 +37,16 @@ class RelationResolvers:
             args["kind"],
             args["limit"],
             published_only=not sees_unpublished(call.caller.scopes),
+            channel=_channel(args),
         )
         return [found.get(parent.id, []) for parent in parents]
 
-    async def bundles(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
+    async def bundles(self, parents: Sequence[Product], args: Arguments, call: Call) -> Sequence[Any]:
         found = await self._store.bundles(
             call.environment_id,
             [parent.id for parent in parents],
             published_only=not sees_unpublished(call.caller.scopes),
+            channel=_channel(args),
         )
         return [{"items": found[parent.id]} if parent.id in found else None for parent in parents]
 
@@ -68,3 +70,10 @@ class RelationResolvers:
             correlation_id=call.correlation_id,
         )
         return [await bundled]
+
+
+def _channel(args: Arguments) -> str | None:
+    channel: str | None = args.get("channel")
+    if channel is not None:
+        require_plain(channel, "channel")
+    return channel

@@ -6,6 +6,7 @@ from typing import Any
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
 from kokoa.services.catalog.categories.model import CategoryNode
+from kokoa.services.catalog.channels.store import ChannelStore
 from kokoa.services.catalog.model import Product, require_plain, sees_unpublished
 from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.catalog.translations.actions import TranslationActions
@@ -18,11 +19,14 @@ Owner = Product | CategoryNode
 
 
 class TranslationResolvers:
-    """Field resolvers of schema.graphql.  products: reads them by id."""
+    """Field resolvers of schema.graphql.  products: reads them by id.  channels: say which are sold there."""
 
-    def __init__(self, store: TranslationStore, products: CatalogStore, actions: TranslationActions) -> None:
+    def __init__(
+        self, store: TranslationStore, products: CatalogStore, channels: ChannelStore, actions: TranslationActions
+    ) -> None:
         self._store = store
         self._products = products
+        self._channels = channels
         self._actions = actions
 
     def table(self) -> dict[str, Any]:
@@ -77,13 +81,20 @@ class TranslationResolvers:
     async def localized_product(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         slug, locale = args["slug"], canonical_locale(args["locale"])
         require_plain(slug, "slug")
+        channel = args.get("channel")
+        if channel is not None:
+            require_plain(channel, "channel")
         ids = await self._store.product_ids_by_slug(call.environment_id, slug, locale)
         if not ids:
             return [None]
         found = await self._products.products_by_ids(
             call.environment_id, ids, published_only=not sees_unpublished(call.caller.scopes)
         )
-        return [next((found[one] for one in ids if one in found), None)]
+        shown = [found[one] for one in ids if one in found]
+        if shown and channel is not None:
+            sold = await self._channels.available(call.environment_id, [one.id for one in shown], channel)
+            shown = [one for one in shown if one.id in sold]
+        return [next(iter(shown), None)]
 
     async def set_locales(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]
