@@ -1,5 +1,6 @@
 """Batches of products with translations, SEO and custom fields: row by row as the single mutations would."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -310,3 +311,32 @@ async def test_own_seo_is_one_statement_for_fifty_products(shop: FieldShop, monk
         found = await shop.data("{ products(limit: 50) { ownSeo { title noIndex } } }")
     assert [one["ownSeo"] for one in found["products"]] == [{"title": None, "noIndex": True}] * 50
     assert len([one for one in sent if "product_seo" in one]) == 1
+
+
+WAITING = """SELECT count(*) FROM pg_stat_activity
+ WHERE $1::uuid IS NOT NULL AND wait_event_type = 'Lock' AND query LIKE '%locales_for_share%'"""
+
+
+async def test_batches_that_meet_over_slugs_all_end_and_each_slug_is_given_once(shop: FieldShop) -> None:
+    def rows(owner: str) -> list[dict[str, Any]]:
+        return [row(f"{owner}-{n}", translations=[{"locale": "de", "slug": f"s-{n}"}]) for n in range(60)]
+
+    done = await asyncio.gather(upsert(shop, *rows("a")), upsert(shop, *rows("b")[::-1]), upsert(shop, *rows("c")))
+    assert sum(one["created"] for one in done) == 60
+    errors = [one["error"] for each in done for one in each["rows"] if one["error"]]
+    assert {(one["code"], one["path"]) for one in errors} == {("ALREADY_TAKEN", "translations.0.slug")}
+    slugs = [one["slug"] for each in (await read(shop)).values() for one in each["translations"]]
+    assert len(slugs) == len(set(slugs)) == 50  # the reader's page
+
+
+async def test_a_locale_that_goes_while_a_batch_waits_for_it_is_unknown(shop: FieldShop, database: Database) -> None:
+    """A batch waits for whoever sets locales, and does not write into one that is gone."""
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.execute("DELETE FROM locales WHERE environment_id = $1 AND locale = 'rm'")
+        texts = [{"locale": "rm", "name": "Sutga"}]
+        batch = asyncio.create_task(failures(shop, row("a", translations=texts)))
+        deadline = asyncio.get_running_loop().time() + 30
+        while not await database.fetchval(shop.environment_id, WAITING):
+            assert asyncio.get_running_loop().time() < deadline
+            assert not batch.done()
+    assert await batch == [("UNKNOWN_LOCALE", "translations.0.locale")]
