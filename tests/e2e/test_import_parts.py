@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from partners import Environment, new_environment
 from running import RunningStore
-from test_imports import ODD, PLAIN, exported, kokoa
+from test_imports import ODD, PLAIN, exported, killed_after, kokoa, start_import
 
 LOCALES = """mutation {
   setLocales(input: {default: "en", locales: [{code: "fi"}, {code: "de"}, {code: "de-CH"}]}) { code } }"""
@@ -178,3 +178,24 @@ def test_hostile_lines_fail_alone_and_another_tenants_field_is_unknown(
     assert found == {line: (column, code) for line, (_, column, code) in enumerate(cases, 1)}
     assert exported(shop) == [SOME]
     assert exported(other) == []
+
+
+def test_an_import_with_these_columns_that_is_killed_goes_on_and_ends_with_exactly_the_file(
+    shop: Environment, tmp_path: Path
+) -> None:
+    count, file = 4_000, tmp_path / "assortment.csv"
+    journal = tmp_path / "assortment.csv.import-journal"
+    with file.open("w") as out:
+        out.write("externalReference,name,name.fi,slug.fi,seo.title,custom.months\n")
+        out.writelines(f"{n:04},Chips {n},Sipsi {n},sipsi-{n},Buy {n},{n % 40}\n" for n in range(count))
+    killed_after(start_import(shop, file), journal, 1)
+    done = kokoa(shop, "import", "products", str(file), "--resume")
+    assert not journal.exists()
+    assert b" 0 rows with errors" in done.stdout
+    found = exported(shop)
+    assert [one["externalReference"] for one in found] == [f"{n:04}" for n in range(count)]
+    for n, one in enumerate(found):
+        assert one["translations"] == {"fi": {"name": f"Sipsi {n}", "slug": f"sipsi-{n}"}}
+        assert (one["seo"], one["custom"]) == ({"title": f"Buy {n}"}, {"months": n % 40})
+    again = kokoa(shop, "import", "products", str(file))
+    assert b"0 created, 0 updated, 4,000 unchanged, 0 rows with errors" in again.stdout
