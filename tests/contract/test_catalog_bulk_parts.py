@@ -1,6 +1,7 @@
 """Batches of products with translations, SEO and custom fields: row by row as the single mutations would."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from contract.test_catalog_statements import counting
 from contract.test_catalog_translations import set_locales
 from contract.test_custom_fields import FieldShop
 from kokoa.postgres import Database
+from kokoa.services.catalog.bulk import store as bulk_store
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.catalog.translations.store import queries
 
 READ = """query($n: Int! = 50) { products(limit: $n) { id externalReference version name
   translations { locale name description slug seoTitle seoDescription }
@@ -340,3 +343,24 @@ async def test_a_locale_that_goes_while_a_batch_waits_for_it_is_unknown(shop: Fi
             assert asyncio.get_running_loop().time() < deadline
             assert not batch.done()
     assert await batch == [("UNKNOWN_LOCALE", "translations.0.locale")]
+
+
+async def test_texts_and_slugs_are_looked_up_by_key_also_before_there_are_statistics(
+    shop: FieldShop, database: Database
+) -> None:
+    made = []
+    for start in (0, 500, 1_000):
+        texts = [[{"locale": "de", "name": "x", "slug": f"x-{n}"}] for n in range(start, start + 500)]
+        made += (await upsert(shop, *(row(f"{n}", translations=one) for n, one in enumerate(texts, start))))["rows"]
+    keys = [one["id"] for one in made[:100]], ["de"] * 100
+    slugs = ["de"] * 100, [f"x-{n}" for n in range(100)]
+    async with database.transaction(shop.environment_id) as tx:
+        await bulk_store.begin(tx)
+        for statement, arguments, index in (
+            (queries.translations_to_change, keys, "product_translations_pkey"),
+            (queries.translated_slug_owners, slugs, "product_translations_slug"),
+        ):
+            plan = "\n".join(one[0] for one in await tx.fetch(f"EXPLAIN (ANALYZE) {statement}", *arguments))
+            assert index in plan, plan
+            removed = [int(count) for count in re.findall(r"Rows Removed by [A-Z].*?: (\d+)", plan)]
+            assert sum(removed) < 100, plan

@@ -157,8 +157,9 @@ async def _look_at_parts(tx: Transaction, rows: Sequence[Row], products: Mapping
     codes = {one.locale for parts, _ in given for one in parts.translations}
     if codes:
         locales = await translation_store.locales_among(tx, codes)
-        theirs = [product.id for parts, product in given if product and parts.translations]
-        texts = await translation_store.texts_to_change(tx, theirs, codes)
+        texts = await translation_store.texts_to_change(
+            tx, [(product.id, one.locale) for parts, product in given if product for one in parts.translations]
+        )
         wanted = set().union(*(parts.slugs() for parts, _ in given))
         slugs = await translation_store.translated_slug_owners(tx, wanted) if wanted else {}
     seo: dict[str, OwnSeo] = {}

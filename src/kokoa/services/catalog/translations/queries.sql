@@ -165,14 +165,22 @@ RETURNING id, parent_id, slug, name, path, depth, position, version;
 SELECT locale, is_default FROM locales WHERE environment_id = $1 AND locale = ANY ($2::text[]) FOR KEY SHARE;
 
 -- name: translations_to_change
--- The translations of these products in these locales.
-SELECT product_id, locale, name, description, slug, seo_title, seo_description FROM product_translations
- WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) AND locale = ANY ($3::text[]);
+-- Translations of products, one element of each array for each; each is looked up by its product. Without statistics, as
+-- in a first import, an index that begins with the locale would look as good, and reads all texts of it. No index is
+-- asked for what is not DISTINCT.
+SELECT t.* FROM unnest($2::uuid[], $3::text[]) AS wanted (product_id, locale)
+ CROSS JOIN LATERAL (
+    SELECT t.product_id, t.locale, t.name, t.description, t.slug, t.seo_title, t.seo_description
+      FROM product_translations t
+     WHERE t.environment_id = $1 AND t.product_id = wanted.product_id AND t.locale IS NOT DISTINCT FROM wanted.locale
+    OFFSET 0) t;
 
 -- name: translated_slug_owners
--- Which products have these slugs in these locales, one element of each array for each.
-SELECT t.locale, t.slug, t.product_id FROM unnest($2::text[], $3::text[]) AS wanted (locale, slug)
-  JOIN product_translations t ON t.environment_id = $1 AND t.locale = wanted.locale AND t.slug = wanted.slug;
+-- Which products have these slugs in these locales, one element of each array for each, looked up one by one.
+SELECT t.* FROM unnest($2::text[], $3::text[]) AS wanted (locale, slug)
+ CROSS JOIN LATERAL (
+    SELECT t.locale, t.slug, t.product_id FROM product_translations t
+     WHERE t.environment_id = $1 AND t.locale = wanted.locale AND t.slug = wanted.slug OFFSET 0) t;
 
 -- name: seo_to_change
 -- What was set for search engines of these products.
@@ -182,7 +190,7 @@ SELECT product_id, title, description, canonical_path, no_index FROM product_seo
 -- name: remove_translations
 -- Translations of products, one element of each array for each. The caller has locked the products.
 DELETE FROM product_translations t USING unnest($2::uuid[], $3::text[]) AS gone (product_id, locale)
- WHERE t.environment_id = $1 AND t.product_id = gone.product_id AND t.locale = gone.locale;
+ WHERE t.environment_id = $1 AND t.product_id = gone.product_id AND t.locale IS NOT DISTINCT FROM gone.locale;
 
 -- name: put_translations
 -- Translations of products, new or replaced, one element of each array for each. The caller has locked the products.

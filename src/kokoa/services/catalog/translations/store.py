@@ -120,11 +120,11 @@ async def locales_among(tx: Transaction, codes: Iterable[str]) -> dict[str, bool
     return {row["locale"]: row["is_default"] for row in await tx.fetch(queries.locales_for_share, sorted(codes))}
 
 
-async def texts_to_change(
-    tx: Transaction, product_ids: Sequence[str], codes: Iterable[str]
-) -> dict[tuple[str, str], Texts]:
-    """By product id and locale; missing ones are missing."""
-    rows = await tx.fetch(queries.translations_to_change, product_ids, sorted(codes))
+async def texts_to_change(tx: Transaction, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Texts]:
+    """By product id and locale, as they are wanted; missing ones are missing."""
+    if not wanted:
+        return {}
+    rows = await tx.fetch(queries.translations_to_change, *map(list, zip(*wanted, strict=True)))
     return {(str(product_id), code): Texts(*texts) for product_id, code, *texts in rows}
 
 
