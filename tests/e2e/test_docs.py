@@ -31,7 +31,9 @@ def the_file_is_in_the_shop(store: RunningStore, printed: str) -> None:
         "0 created, 0 updated, 3 unchanged, 0 rows with errors",
         "0 created, 1 updated, 0 unchanged, 0 rows with errors",
         "1 created, 0 updated, 0 unchanged, 0 rows with errors",
+        "0 created, 1 updated, 0 unchanged, 0 rows with errors",
     ]
+    assert '"translations":{"fi":{"name":"Lamppu","description":"Lämmin valo"}}' in printed
     # Columns of types follow when the shop's products have any.
     (crisps,) = (line for line in printed.splitlines() if line.startswith("howto-101,"))
     assert crisps.rstrip(",") == (

@@ -15,6 +15,7 @@ from rich.console import Console
 from kokoa.cli.products.errors import FileUnusable
 from kokoa.cli.products.graph import PATIENCE_S, GraphClient, StoreAddress, store_address
 from kokoa.cli.products.reading import Format, format_of
+from kokoa.cli.products.types import read_store_parts
 from kokoa.cli.products.writing import ColumnsSeen, csv_head, csv_rows, json_rows, pages
 
 exports = App(name="export", help_format="plaintext", help="Write what a store has to files (with its secrets).")
@@ -32,8 +33,8 @@ def products(
     """Write all products of an environment to a file that `kokoa import products` reads.
 
     They come in the order of their externalReference; a product without one is written with its id in that place,
-    after all others. A file appears when it is complete. CSV has a column for each attribute and option of which any
-    product has a value.
+    after all others. A file appears when it is complete. CSV has a column for each attribute, option, text of another
+    locale, SEO and custom field of which any product has a value.
 
     Needs KOKOA_TENANT_ID, KOKOA_TENANT_SECRET and KOKOA_GRAPHQL_SECRET; KOKOA_URL names the store.
 
@@ -59,11 +60,12 @@ async def _export(
 ) -> tuple[int, int]:
     """(products, those without a reference)."""
     written = named = 0
-    seen = ColumnsSeen()
     # Which columns CSV has is known at the end: until then products wait in a file without a name.
     with tempfile.TemporaryFile() as waiting:
         async with GraphClient(address, tell, patience_s) as client:
-            async for page in pages(client):
+            custom = (await read_store_parts(client)).custom
+            seen = ColumnsSeen(custom)
+            async for page in pages(client, custom):
                 if kind == "csv":
                     for product in page:
                         seen.add(product)

@@ -13,6 +13,7 @@ from kokoa.cli.products.cells import Types
 from kokoa.cli.products.errors import FileUnusable, JournalUnusable
 from kokoa.cli.products.graph import PATIENCE_S, GraphClient, StoreAddress, store_address
 from kokoa.cli.products.journal import Journal, target_of
+from kokoa.cli.products.parts import NO_COLUMNS, is_part, part_columns
 from kokoa.cli.products.reading import (
     Format,
     Lines,
@@ -24,7 +25,7 @@ from kokoa.cli.products.reading import (
 )
 from kokoa.cli.products.report import Report
 from kokoa.cli.products.sending import Batches, Importer
-from kokoa.cli.products.types import read_types
+from kokoa.cli.products.types import read_store_parts, read_types
 
 STATUS_ROWS_FAILED = 3
 
@@ -51,7 +52,8 @@ def products(
     A product is known by its externalReference. Columns of CSV: externalReference, name, slug, description, category
     (Grocery > Snacks > Chips; missing ones are made), status (DRAFT, PUBLISHED, ARCHIVED), and for each variant sku,
     variantName, price (12.90), currency. Also productType, attribute.KEY (text by the attribute's type; lists with |
-    between), options (size=Size:S|M) and option.KEY of a variant.
+    between), options (size=Size:S|M) and option.KEY of a variant; name.LOCALE, description.LOCALE, slug.LOCALE,
+    seoTitle.LOCALE, seoDescription.LOCALE; seo.title, seo.description, seo.canonicalPath, seo.noIndex; custom.KEY.
     Rows that follow each other with the same externalReference are the variants of one product. Columns that are left
     out stay as they are in the store. A line of JSON is an object like the API's BulkProductInput.
 
@@ -113,7 +115,10 @@ async def _import(
         if header and attribute_keys(header):
             types = await read_types(client)
             require_attributes(header, types)
-        batches = Batches(read_items(lines, kind, header, types), report, dry_run=dry_run)
+        parts = NO_COLUMNS
+        if header and any(map(is_part, header)):
+            parts = part_columns(header, await read_store_parts(client))
+        batches = Batches(read_items(lines, kind, header, types, parts), report, dry_run=dry_run)
         await Importer(lines, batches, client, journal, report).run()
 
 

@@ -127,10 +127,9 @@ def test_what_the_store_says_of_a_value_has_its_line_and_column() -> None:
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("name.de", "translateProduct"),
-        ("description.de", "translateProduct"),
-        ("seo.title", "setProductSeo"),
-        ("custom.months", "bulkSetProductCustom"),
+        ("name.", "UNKNOWN_COLUMN"),
+        ("custom.", "UNKNOWN_COLUMN"),
+        ("seo.titel", r"Did you mean 'seo\.title'"),
         ("attribute.", "UNKNOWN_COLUMN"),
         ("productTyp", "Did you mean 'productType'"),
     ],

@@ -1,33 +1,39 @@
-r"""Cells of CSV whose columns a store's product types give: `attribute.<key>`, `option.<key>`, `options`. Pure.
+r"""Cells of CSV whose columns a store defines: `attribute.<key>`, `option.<key>`, `options`, `custom.<key>`. Pure.
 
 A cell of an attribute is text of its type: `40.5`, `true`, `2026-01-31`, an enum's key, `19.90 EUR`, a product's id.
+One of a custom field may also be a number as `1e-3`, a moment as `2026-01-31T12:00:00Z`, or any JSON.
 Values of a list stand between `|`; within one, `\|` is a `|` and `\\` a backslash. `options` says what variants
 differ by: `size=Size:S|M|L;color=Colour:red|blue`; a `=`, `:`, `;` or `|` of a text has a backslash before it.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
+import orjson
 
 from kokoa.cli.products.prices import read_price, write_price
 from kokoa.kernel.money import CURRENCIES
 
 ATTRIBUTE = "attribute."
 OPTION = "option."
+CUSTOM = "custom."
 
 _ESCAPED = re.compile(r"\\(.)|([|;=:])", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
+_FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MONEY = re.compile(r"(-?)(\S+) +([A-Z]{3})")
 _SHOWN_CHARACTERS = 40
+_WHOLE_CHARACTERS = 18  # so many fit 64 bits, which JSON's writer takes as they are
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """How a type reads an attribute.  level: PRODUCT or VARIANT."""
+    """How an attribute or a custom field is read.  level: PRODUCT or VARIANT."""
 
     key: str
     type: str
@@ -49,7 +55,7 @@ class BadCell(Exception):
 
 
 def read_cell(definition: Definition, text: str) -> Any:
-    """The attribute's value, None for an empty cell. Raises BadCell; bounds and keys of enums are for the store."""
+    """The value, None for an empty cell. Raises BadCell; bounds and keys of enums are for the store."""
     if not text:
         return None
     read = _READERS.get(definition.type, str)
@@ -61,6 +67,13 @@ def write_cell(kind: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return "|".join(escape(_written(kind, one), "|") for one in value)
     return _written(kind, value)
+
+
+def write_custom(definition: Definition, value: Any) -> str:
+    """What `read_cell` reads. Any JSON may be a list, too."""
+    if definition.list:
+        return "|".join(escape(_written(definition.type, one), "|") for one in value)
+    return _written(definition.type, value)
 
 
 def _number(text: str) -> str:
@@ -77,7 +90,7 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _boolean(text: str) -> bool:
+def read_boolean(text: str) -> bool:
     said = text.strip().lower()
     if said not in ("true", "false"):
         raise BadCell("BAD_VALUE", f"{text[:_SHOWN_CHARACTERS]!r} is neither true nor false.")
@@ -92,6 +105,32 @@ def _date(text: str) -> str:
     except ValueError:
         pass
     raise BadCell("BAD_VALUE", f"{text[:_SHOWN_CHARACTERS]!r} is no date such as 2026-01-31.")
+
+
+def _float(text: str) -> int | float:
+    text = text.strip()
+    found = _FLOAT.fullmatch(text)
+    number = float(text) if found else math.inf
+    if found is None or not math.isfinite(number):
+        raise BadCell("BAD_NUMBER", f"{text[:_SHOWN_CHARACTERS]!r} is no number such as 12.5 or 1e-3.")
+    return number if found[1] or found[2] or len(text) > _WHOLE_CHARACTERS else int(text)
+
+
+def _date_time(text: str) -> str:
+    text = text.strip()
+    try:
+        if datetime.fromisoformat(text).tzinfo is not None:
+            return text
+    except ValueError:
+        pass
+    raise BadCell("BAD_VALUE", f"{text[:_SHOWN_CHARACTERS]!r} is no moment such as 2026-01-31T12:00:00Z.")
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError as error:
+        raise BadCell("BAD_VALUE", f"{text[:_SHOWN_CHARACTERS]!r} is not JSON: {error}.") from None
 
 
 def _money(text: str) -> dict[str, Any]:
@@ -110,9 +149,13 @@ def _money(text: str) -> dict[str, Any]:
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "NUMBER": _number,
     "INTEGER": _integer,
-    "BOOLEAN": _boolean,
+    "BOOLEAN": read_boolean,
     "DATE": _date,
     "MONEY": _money,
+    "INT": _integer,
+    "FLOAT": _float,
+    "DATE_TIME": _date_time,
+    "JSON": _json,
 }
 
 
@@ -122,6 +165,8 @@ def _written(kind: str, value: Any) -> str:
     if kind == "MONEY":
         minor, currency = value["amountMinor"], value["currency"]
         return f"{'-' if minor < 0 else ''}{write_price(abs(minor), currency)} {currency}"
+    if kind == "JSON":
+        return orjson.dumps(value).decode()
     return str(value)
 
 

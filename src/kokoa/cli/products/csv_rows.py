@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from kokoa.cli.products.cells import Types
 from kokoa.cli.products.details import NO_DETAILS, read_details
 from kokoa.cli.products.model import (
@@ -16,21 +18,33 @@ from kokoa.cli.products.model import (
     Record,
     split_category,
 )
+from kokoa.cli.products.parts import NO_COLUMNS, PartColumns, read_parts
 from kokoa.cli.products.prices import read_price
 from kokoa.kernel.money import CURRENCIES
 
 
-def csv_items(records: Iterator[Record | Problem], types: Types) -> Iterator[Item | Problem]:
+class Columns(msgspec.Struct, frozen=True):
+    """How cells of a file are read.  own: the columns that are of a product and not of its variants."""
+
+    types: Types
+    parts: PartColumns
+    own: Sequence[str]
+
+
+def csv_items(
+    records: Iterator[Record | Problem], types: Types, parts: PartColumns = NO_COLUMNS
+) -> Iterator[Item | Problem]:
     """Records that follow each other with the same reference are the variants of one product.
 
     A product of which one record is wrong is left out whole: it would lose the variant otherwise.
     """
+    columns = Columns(types, parts, (*PRODUCT_COLUMNS, *TYPE_COLUMNS, *parts.names))
     group: list[Record | Problem] = []
     current = ""
     for one in records:
         reference = one.reference if isinstance(one, Problem) else one.cells["externalReference"]
         if group and reference != current:
-            yield from _csv_product(group, types)
+            yield from _csv_product(group, columns)
             group.clear()
         current = reference
         if len(group) < VARIANTS_MAX:
@@ -38,7 +52,7 @@ def csv_items(records: Iterator[Record | Problem], types: Types) -> Iterator[Ite
         elif len(group) == VARIANTS_MAX:
             group.append(_too_many(one))
     if group:
-        yield from _csv_product(group, types)
+        yield from _csv_product(group, columns)
 
 
 def _too_many(one: Record | Problem) -> Problem:
@@ -47,27 +61,31 @@ def _too_many(one: Record | Problem) -> Problem:
     return Problem(one.line, "sku", "TOO_MANY_VARIANTS", message, reference)
 
 
-def _csv_product(group: Sequence[Record | Problem], types: Types) -> Iterator[Item | Problem]:
+def _csv_product(group: Sequence[Record | Problem], columns: Columns) -> Iterator[Item | Problem]:
     problems = [one for one in group if isinstance(one, Problem)]
     records = [one for one in group if isinstance(one, Record)]
     found: dict[str, Any] = {}
     variants: list[dict[str, Any]] = []
     lines: list[int] = []
     for record in records:
-        problem = _agree(found, record) or _add_variant(variants, lines, record)
+        problem = _agree(found, record, columns.own) or _add_variant(variants, lines, record)
         if problem:
             problems.append(problem)
-    details = NO_DETAILS if problems else read_details(records, lines, found, types)
+    details = NO_DETAILS if problems else read_details(records, lines, found, columns.types)
     problems += details.problems
+    more: Mapping[str, Any] = {}
+    if not problems and columns.parts is not NO_COLUMNS:
+        more, wrong = read_parts(columns.parts, found, records[0].line)
+        problems += wrong
     if problems:
         yield from sorted(problems, key=lambda problem: problem.line)
         return
-    for variant, more in zip(variants, details.variants, strict=False):
-        variant.update(more)
+    for variant, its in zip(variants, details.variants, strict=False):
+        variant.update(its)
     yield Item(
         records[0].line,
         found["externalReference"],
-        _input(records[0].cells, found, variants, details.own),
+        _input(records[0].cells, found, variants, {**details.own, **more}),
         tuple(lines),
         from_csv=True,
     )
@@ -92,13 +110,13 @@ def _input(
     return {**given, **own}
 
 
-def _agree(found: dict[str, str], record: Record) -> Problem | None:
+def _agree(found: dict[str, str], record: Record, columns: Sequence[str]) -> Problem | None:
     """A further record of a product repeats the product's own cells, or leaves them empty."""
     cells = record.cells
     reference = cells["externalReference"]
     if not reference.strip():
         return Problem(record.line, "externalReference", "MISSING_VALUE", "Each row needs an externalReference.")
-    for column in PRODUCT_COLUMNS + TYPE_COLUMNS:
+    for column in columns:
         value = cells.get(column, "")
         known = found.setdefault(column, value)
         if value and value != known:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from kokoa.cli.products.cells import ATTRIBUTE, OPTION
+from kokoa.cli.products.cells import ATTRIBUTE, CUSTOM, OPTION
 from kokoa.cli.products.prices import PRICE_MINOR_MAX
 from kokoa.kernel.money import CURRENCIES
 
@@ -18,6 +18,7 @@ COLUMNS = PRODUCT_COLUMNS + VARIANT_COLUMNS
 TYPE_COLUMNS = ("productType", "options")
 STATUSES = ("DRAFT", "PUBLISHED", "ARCHIVED")
 VARIANTS_MAX = 100
+TOO_DEEP = "A value is nested too deeply."
 RECORD_BYTES_MAX = 1 << 20
 _ESCAPED = re.compile(r"\\(.)|\s*(>)\s*")
 
@@ -57,7 +58,7 @@ class Item(msgspec.Struct, frozen=True):
         """(line, column) of what the store calls `variants.1.priceMinor`."""
         parts = path.split(".")
         if not self.from_csv:
-            return self.line, path
+            return self.line, _json_path(self.input, parts) or path
         if parts[0] != "variants" or not self.lines:
             return self.line, _column(self.input, parts) or path
         number = min(int(parts[1]) if len(parts) > 2 else 0, len(self.lines) - 1)
@@ -66,13 +67,38 @@ class Item(msgspec.Struct, frozen=True):
         return self.lines[number], column if len(parts) > 2 else "sku"
 
 
+_PREFIXES = {"attributes": ATTRIBUTE, "options": OPTION, "custom": CUSTOM}
+
+
 def _column(given: Mapping[str, Any], parts: Sequence[str]) -> str:
     """`attributes.1.value` → `attribute.<key of the second>`; empty for other paths."""
-    prefix = {"attributes": ATTRIBUTE, "options": OPTION}.get(parts[0] if parts else "", "")
-    if not prefix or len(parts) < 2 or not parts[1].isdigit():
+    one = _listed(given, parts)
+    if one is None:
+        return CUSTOM + parts[1] if len(parts) > 1 and parts[0] == "custom" else ""
+    if parts[0] == "translations":
+        texts = [name for name in one if name != "locale"]
+        return f"{parts[2] if parts[-1] in texts else texts[0]}.{one['locale']}"
+    return f"{_PREFIXES[parts[0]]}{one['key']}"
+
+
+def _json_path(given: Mapping[str, Any], parts: Sequence[str]) -> str:
+    """`translations.0.name` → `translations.de.name`: what a line has by key the API has in a list."""
+    one = _listed(given, parts)
+    if one is None or parts[0] not in ("translations", "custom"):
         return ""
+    rest = [name for name in parts[2:] if name not in ("locale", "key")]
+    return ".".join((parts[0], one["locale"] if parts[0] == "translations" else one["key"], *rest))
+
+
+def _listed(given: Mapping[str, Any], parts: Sequence[str]) -> Mapping[str, Any] | None:
+    """What `attributes.1.value` is in; None for other paths."""
+    if len(parts) < 2 or parts[0] not in ("attributes", "options", "translations", "custom"):
+        return None
     listed = given.get(parts[0], ())
-    return prefix + listed[int(parts[1])]["key"] if int(parts[1]) < len(listed) else ""
+    if not parts[1].isdecimal() or int(parts[1]) >= len(listed):
+        return None
+    found: Mapping[str, Any] = listed[int(parts[1])]
+    return found
 
 
 def _values_in(given: Any) -> int:
@@ -103,6 +129,21 @@ class _JsonOption(msgspec.Struct, forbid_unknown_fields=True, rename="camel", om
     default: str | None = None
 
 
+class _JsonTexts(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    name: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    slug: str | UnsetType | None = UNSET
+    seo_title: str | UnsetType | None = UNSET
+    seo_description: str | UnsetType | None = UNSET
+
+
+class _JsonSeo(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    title: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    canonical_path: str | UnsetType | None = UNSET
+    no_index: bool | UnsetType | None = UNSET
+
+
 class _JsonProduct(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
     external_reference: str
     name: str | None = None
@@ -114,14 +155,18 @@ class _JsonProduct(msgspec.Struct, forbid_unknown_fields=True, rename="camel", o
     product_type: str | None = None
     attributes: dict[str, Any] | None = None
     options: list[_JsonOption] | None = None
+    translations: dict[str, _JsonTexts | None] | None = None
+    seo: _JsonSeo | None = None
+    custom: dict[str, Any] | None = None
 
 
+_NO_TEXTS = dict.fromkeys(("name", "description", "slug", "seoTitle", "seoDescription"))
 _json = msgspec.json.Decoder(_JsonProduct)
 _AT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
 
 
 def json_item(line: int, text: bytes) -> Item | Problem:
-    """A line of JSONL: an object like BulkProductInput, with attributes and a variant's options as objects by key."""
+    """A line of JSONL: an object like BulkProductInput, with what the API lists by key, or by locale, as objects."""
     try:
         text.decode()
         product = _json.decode(text)
@@ -131,6 +176,8 @@ def json_item(line: int, text: bytes) -> Item | Problem:
         return _json_problem(line, str(error))
     except msgspec.DecodeError as error:
         return Problem(line, "", "INVALID_JSON", f"This is not JSON: {error}.")
+    except RecursionError:
+        return Problem(line, "", "INVALID_JSON", TOO_DEEP)
     for position, variant in enumerate(product.variants or ()):
         if variant.currency not in CURRENCIES:
             return Problem(
@@ -145,6 +192,13 @@ def json_item(line: int, text: bytes) -> Item | Problem:
         for name in ("attributes", "options"):
             if isinstance(one.get(name), dict):
                 one[name] = [{"key": key, "value": value} for key, value in one[name].items()]
+    if product.translations is not None:
+        given["translations"] = [
+            {"locale": locale, **(_NO_TEXTS if texts is None else texts)}
+            for locale, texts in given["translations"].items()
+        ]
+    if product.custom is not None:
+        given["custom"] = [{"key": key, "value": value} for key, value in given["custom"].items()]
     return Item(line, product.external_reference, given)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
 
-from kokoa.cli.products.cells import ATTRIBUTE, OPTION, Types
+from kokoa.cli.products.cells import ATTRIBUTE, CUSTOM, OPTION, Types
 from kokoa.cli.products.csv_rows import csv_items
 from kokoa.cli.products.errors import FileUnusable
 from kokoa.cli.products.model import (
@@ -20,17 +20,11 @@ from kokoa.cli.products.model import (
     Record,
     json_item,
 )
+from kokoa.cli.products.parts import NO_COLUMNS, SEO_COLUMNS, TEXTS, PartColumns, is_part
 
 Format = Literal["csv", "jsonl"]
 
 COLUMNS_MAX = 1_000
-_ELSEWHERE = {
-    "name.": "translations are set by the mutation translateProduct",
-    "description.": "translations are set by the mutation translateProduct",
-    "slug.": "translations are set by the mutation translateProduct",
-    "seo.": "it is set by the mutation setProductSeo",
-    "custom.": "custom fields are set by the mutation bulkSetProductCustom, a thousand products at a time",
-}
 _BOM = b"\xef\xbb\xbf"
 _MIB = 1 << 20
 
@@ -92,14 +86,20 @@ def require_attributes(header: Sequence[str], types: Types) -> None:
 
 
 def read_items(
-    lines: Lines, kind: Format, header: Sequence[str] | None = None, types: Types | None = None
+    lines: Lines,
+    kind: Format,
+    header: Sequence[str] | None = None,
+    types: Types | None = None,
+    parts: PartColumns = NO_COLUMNS,
 ) -> Iterator[Item | Problem]:
     """Products, each once, and what is wrong with others. Raises FileUnusable where nothing more can be read.
 
-    header: what `read_header` found, if it was asked.  types: of the store.
+    header: what `read_header` found, if it was asked.  types: of the store.  parts: columns of the header, as
+    `part_columns` reads them.
     """
     if kind == "csv":
-        found = csv_items(_csv_records(lines, read_header(lines) if header is None else header), types or {})
+        records = _csv_records(lines, read_header(lines) if header is None else header)
+        found = csv_items(records, types or {}, parts)
     else:
         found = _json_items(lines)
     with SeenReferences() as seen:
@@ -245,14 +245,12 @@ def read_header(lines: Lines) -> list[str]:
 
 def _require_column(name: str) -> None:
     """Raises FileUnusable, which says what to use instead."""
-    if name in COLUMNS or name in TYPE_COLUMNS:
+    if name in COLUMNS or name in TYPE_COLUMNS or is_part(name):
         return
     if any(name.startswith(prefix) and len(name) > len(prefix) for prefix in (ATTRIBUTE, OPTION)):
         return
-    for prefix, instead in _ELSEWHERE.items():
-        if name.startswith(prefix):
-            raise FileUnusable(f"Line 1: a file has no column {name[:60]!r} (UNKNOWN_COLUMN): {instead}.")
-    near = difflib.get_close_matches(name, COLUMNS + TYPE_COLUMNS, 1)
-    all_of_them = ", ".join((*COLUMNS, *TYPE_COLUMNS, f"{ATTRIBUTE}<key>", f"{OPTION}<key>"))
+    near = difflib.get_close_matches(name[:60], COLUMNS + TYPE_COLUMNS + SEO_COLUMNS, 1)
+    families = (f"{ATTRIBUTE}<key>", f"{OPTION}<key>", *(f"{text}.<locale>" for text in TEXTS), f"{CUSTOM}<key>")
+    all_of_them = ", ".join((*COLUMNS, *TYPE_COLUMNS, *SEO_COLUMNS, *families))
     hint = f" Did you mean {near[0]!r}?" if near else f" There are {all_of_them}."
     raise FileUnusable(f"Line 1: there is no column {name[:60]!r} (UNKNOWN_COLUMN).{hint}")

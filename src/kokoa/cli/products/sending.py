@@ -13,7 +13,7 @@ import orjson
 
 from kokoa.cli.products.graph import GraphClient
 from kokoa.cli.products.journal import Committed, Journal, digest_of
-from kokoa.cli.products.model import Item, Problem
+from kokoa.cli.products.model import TOO_DEEP, Item, Problem
 from kokoa.cli.products.reading import Lines
 from kokoa.cli.products.report import Report
 
@@ -86,10 +86,11 @@ class Batches:
                 continue
             try:
                 row = orjson.dumps(one.input)
-            except orjson.JSONEncodeError:
-                self._report.problem(
-                    Problem(one.line, "", "INVALID_UTF8", "The row has half of a character.", one.reference)
-                )
+            except orjson.JSONEncodeError as error:
+                said = ("INVALID_UTF8", "The row has half of a character.")
+                if "ecursion" in str(error):
+                    said = ("INVALID_JSON", TOO_DEEP)
+                self._report.problem(Problem(one.line, "", *said, one.reference))
                 continue
             if len(row) > BATCH_BYTES_MAX:
                 message = f"The product has {len(row)} bytes; at most {BATCH_BYTES_MAX} are possible."

@@ -8,10 +8,19 @@ from typing import Any
 import msgspec
 import orjson
 
-from kokoa.cli.products.cells import ATTRIBUTE, OPTION, write_cell, write_options
+from kokoa.cli.products.cells import (
+    ATTRIBUTE,
+    CUSTOM,
+    OPTION,
+    Definition,
+    write_cell,
+    write_custom,
+    write_options,
+)
 from kokoa.cli.products.errors import FileUnusable
 from kokoa.cli.products.graph import GraphClient
 from kokoa.cli.products.model import COLUMNS, TYPE_COLUMNS, join_category
+from kokoa.cli.products.parts import SEO, SEO_FIELDS, TEXTS, custom_values, own_seo, texts_by_locale
 from kokoa.cli.products.prices import write_price
 from kokoa.cli.products.reading import COLUMNS_MAX
 
@@ -21,7 +30,9 @@ EXPORT = """query Export($after: String, $limit: Int!) {
   bulkProducts(after: $after, limit: $limit) {
     cursor
     products {
-      id externalReference name slug description category { breadcrumbs { name } } status
+      id externalReference name slug description category { breadcrumbs { name } } status CUSTOM
+      translations { locale name description slug seoTitle seoDescription }
+      ownSeo { title description canonicalPath noIndex }
       productType { key } attributes { key type value } options { key name values }
       variants {
         sku name priceMinor currency weightGrams externalReference
@@ -32,11 +43,16 @@ EXPORT = """query Export($after: String, $limit: Int!) {
 }"""
 
 
-async def pages(client: GraphClient) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-    """Every product of the environment, a page at a time. Raises Refused, ImportFailed."""
+Custom = Mapping[str, Definition]
+"""Custom fields of products by key."""
+
+
+async def pages(client: GraphClient, custom: Custom) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    """Every product of the environment, a page at a time.  custom: which there are. Raises Refused, ImportFailed."""
+    document = EXPORT.replace("CUSTOM", f"custom {{ {' '.join(custom)} }}" if custom else "")
     after = None
     while True:
-        page = (await client.query(EXPORT, {"after": after, "limit": PAGE}))["bulkProducts"]
+        page = (await client.query(document, {"after": after, "limit": PAGE}))["bulkProducts"]
         yield page["products"]
         after = page["cursor"]
         if after is None:
@@ -49,25 +65,29 @@ def reference_of(product: Mapping[str, Any]) -> str:
 
 
 class Columns(msgspec.Struct, frozen=True):
-    """Those of types that a file of CSV has beside the usual ones."""
+    """Those that a file of CSV has beside the usual ones.  custom: how fields are written, by key."""
 
     fixed: Sequence[str] = ()
     attributes: Sequence[str] = ()
     options: Sequence[str] = ()
+    parts: Sequence[str] = ()
+    custom: Custom = {}
 
     @property
     def names(self) -> list[str]:
         attributes = [ATTRIBUTE + key for key in self.attributes]
-        return [*COLUMNS, *self.fixed, *attributes, *(OPTION + key for key in self.options)]
+        return [*COLUMNS, *self.fixed, *attributes, *(OPTION + key for key in self.options), *self.parts]
 
 
 class ColumnsSeen:
     """Which columns products need; they are known when all products were seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, custom: Custom) -> None:
+        self._custom = custom
         self._typed = False
         self._attributes: set[str] = set()
         self._options: set[str] = set()
+        self._parts: set[str] = set()
 
     def add(self, product: Mapping[str, Any]) -> None:
         """Raises FileUnusable when there are more than a file may have."""
@@ -75,16 +95,37 @@ class ColumnsSeen:
         for one in (product, *product["variants"]):
             self._attributes.update(each["key"] for each in one["attributes"])
         self._options.update(one["key"] for one in product["options"])
-        if len(COLUMNS) + len(TYPE_COLUMNS) + len(self._attributes) + len(self._options) > COLUMNS_MAX:
+        self._parts.update(_part_values(product))
+        more = sum(map(len, (self._attributes, self._options, self._parts)))
+        if len(COLUMNS) + len(TYPE_COLUMNS) + more > COLUMNS_MAX:
             raise FileUnusable(
-                f"The products have so many attributes and options that CSV needs more than {COLUMNS_MAX} columns. "
-                "Use JSON lines: --format jsonl."
+                f"The products have so many attributes, options, texts and custom fields that CSV needs more than "
+                f"{COLUMNS_MAX} columns. Use JSON lines: --format jsonl."
             )
 
     def columns(self) -> Columns:
         """In the order of their names."""
         fixed = [*(["productType"] if self._typed else []), *(["options"] if self._options else [])]
-        return Columns(fixed, sorted(self._attributes), sorted(self._options))
+        parts = sorted(self._parts, key=_place)
+        return Columns(fixed, sorted(self._attributes), sorted(self._options), parts, self._custom)
+
+
+def _place(column: str) -> tuple[int, str, int]:
+    """Texts by locale, then SEO, then custom fields."""
+    before, _, rest = column.partition(".")
+    if f"{before}." == CUSTOM:
+        return 2, rest, 0
+    return (1, "", SEO_FIELDS.index(rest)) if f"{before}." == SEO else (0, rest, TEXTS.index(before))
+
+
+def _part_values(product: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts, SEO and custom values of a product, by column; what it has not is missing."""
+    texts = texts_by_locale(product).items()
+    return {
+        **{f"{name}.{locale}": text for locale, of in texts for name, text in of.items()},
+        **{SEO + name: value for name, value in own_seo(product).items()},
+        **{CUSTOM + key: value for key, value in custom_values(product).items()},
+    }
 
 
 def json_rows(products: Iterable[Mapping[str, Any]]) -> bytes:
@@ -119,6 +160,9 @@ def _json(product: Mapping[str, Any]) -> dict[str, Any]:
         "productType": kind and kind["key"],
         "attributes": _by_key(product["attributes"]),
         "options": product["options"],
+        "translations": texts_by_locale(product),
+        "seo": own_seo(product),
+        "custom": custom_values(product),
     }
     return {
         "externalReference": reference_of(product),
@@ -159,10 +203,17 @@ def _csv(product: Mapping[str, Any], columns: Columns) -> list[list[str]]:
         "productType": kind["key"] if kind else "",
         "options": write_options(product["options"]),
         **_attribute_cells(product),
+        **{name: _part_cell(name, value, columns.custom) for name, value in _part_values(product).items()},
     }
     first, *others = [_variant_cells(one) for one in product["variants"]] or [{}]
     rows = [own | first, *others]
     return [[reference, *(row.get(name, "") for name in columns.names[1:])] for row in rows]
+
+
+def _part_cell(column: str, value: Any, custom: Custom) -> str:
+    if column.startswith(CUSTOM):
+        return write_custom(custom[column.removeprefix(CUSTOM)], value)
+    return value if isinstance(value, str) else "true"  # noIndex, which is written where it holds
 
 
 def _variant_cells(variant: Mapping[str, Any]) -> dict[str, str]:

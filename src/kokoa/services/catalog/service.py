@@ -132,7 +132,13 @@ class CatalogService:
             name=NAME,
             sdl=sdl,
             resolvers=as_callers({**self._resolvers, **values.table()}),
-            scalars={"DateTime": DATE_TIME, "Date": DATE, "JSON": JSON, "AttributeValue": ATTRIBUTE_VALUE},
+            scalars={
+                "DateTime": DATE_TIME,
+                "Date": DATE,
+                "JSON": JSON,
+                "AttributeValue": ATTRIBUTE_VALUE,
+                "CustomValue": JSON,
+            },
             limits=BEHIND_GATEWAY,
         )
 

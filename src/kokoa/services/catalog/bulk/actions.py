@@ -26,11 +26,18 @@ from kokoa.services.catalog.bulk.model import (
     read_rows,
     slug_for,
 )
+from kokoa.services.catalog.bulk.parts import NO_PARTS, NOTHING_KNOWN, ChangedParts, KnownParts
 from kokoa.services.catalog.categories import store as category_store
 from kokoa.services.catalog.categories.model import CategoryNode, Names, missing_names, new_by_names
 from kokoa.services.catalog.categories.store import queries as category_queries
+from kokoa.services.catalog.custom_fields import store as custom_field_store
+from kokoa.services.catalog.custom_fields.model import CustomField
+from kokoa.services.catalog.custom_fields.values import Document
 from kokoa.services.catalog.model import Product, is_plain, status_change
 from kokoa.services.catalog.relations.store import bundled_among
+from kokoa.services.catalog.translations import store as translation_store
+from kokoa.services.catalog.translations.model import Texts
+from kokoa.services.catalog.translations.seo import OwnSeo
 from kokoa.services.catalog.types import store as type_store
 from kokoa.services.catalog.types.details import NO_DETAILS
 
@@ -95,6 +102,7 @@ class BulkActions:
                         for one in changes.details
                     ],
                 )
+                await _write_parts(tx, changes.parts)
                 if dry_run:
                     raise _DryRun(changes.outcomes)
                 if told := _events(made, changes):
@@ -122,7 +130,8 @@ async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) ->
     ]
     bundled = await bundled_among(tx, gone)
     details = await _look_at_details(tx, rows, products)
-    return Known(products, variants, of_slugs, of_skus, of_references, categories, bundled, details)
+    parts = await _look_at_parts(tx, rows, products)
+    return Known(products, variants, of_slugs, of_skus, of_references, categories, bundled, details, parts)
 
 
 async def _look_at_details(tx: Transaction, rows: Sequence[Row], products: Mapping[str, Product]) -> KnownDetails:
@@ -135,6 +144,44 @@ async def _look_at_details(tx: Transaction, rows: Sequence[Row], products: Mappi
     before = {row.index: known.before(products[row.reference].id) for row in rows if row.reference in products}
     values = [one for row in rows for one in wanted_unique(row.details, before.get(row.index, NO_DETAILS), types)]
     return msgspec.structs.replace(known, unique=await type_store.unique_owners(tx, values))
+
+
+async def _look_at_parts(tx: Transaction, rows: Sequence[Row], products: Mapping[str, Product]) -> KnownParts:
+    """Texts, SEO and custom values of what the rows name; no statement for a kind that none names."""
+    given = [(row.parts, products.get(row.reference)) for row in rows if row.parts is not NO_PARTS]
+    if not given:
+        return NOTHING_KNOWN
+    locales: dict[str, bool] = {}
+    texts: dict[tuple[str, str], Texts] = {}
+    slugs: dict[tuple[str, str], str] = {}
+    codes = {one.locale for parts, _ in given for one in parts.translations}
+    if codes:
+        locales = await translation_store.locales_among(tx, codes)
+        texts = await translation_store.texts_to_change(
+            tx, [(product.id, one.locale) for parts, product in given if product for one in parts.translations]
+        )
+        wanted = set().union(*(parts.slugs() for parts, _ in given))
+        slugs = await translation_store.translated_slug_owners(tx, wanted) if wanted else {}
+    seo: dict[str, OwnSeo] = {}
+    if any(parts.seo for parts, _ in given):
+        seo = await translation_store.seo_to_change(tx, [one.id for parts, one in given if one and parts.seo])
+    fields: Sequence[CustomField] = ()
+    documents: dict[str, Document] = {}
+    if any(parts.custom for parts, _ in given):
+        fields = (await custom_field_store.current_definitions(tx)).of("PRODUCT")
+        theirs = [product.id for parts, product in given if product and parts.custom]
+        documents = await custom_field_store.values_of_products(tx, theirs)
+    return KnownParts(locales, texts, slugs, seo, fields, documents)
+
+
+async def _write_parts(tx: Transaction, parts: ChangedParts) -> None:
+    """After the products: parts of new ones are no changes for the history."""
+    if parts.texts:
+        await translation_store.write_translations(tx, parts.texts)
+    if parts.seo:
+        await translation_store.write_seo(tx, parts.seo)
+    if parts.documents:
+        await custom_field_store.put_documents(tx, parts.documents)
 
 
 async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:

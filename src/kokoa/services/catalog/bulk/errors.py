@@ -19,6 +19,14 @@ class InvalidCategoryPath(Invalid):
     """The names of a category are too many, or one of them is empty or too long."""
 
 
+class UnknownLocale(Invalid):
+    """A row has texts in a locale that the environment has not; setLocales adds it."""
+
+
+class UnknownCustomField(Invalid):
+    """A row has a value of a custom field that the environment's products have not."""
+
+
 class BatchContended(Unavailable):
     """Others changed the same products again and again meanwhile."""
 

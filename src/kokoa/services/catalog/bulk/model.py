@@ -18,6 +18,15 @@ from kokoa.services.catalog.bulk.errors import (
     InvalidCategoryPath,
     UnknownCurrency,
 )
+from kokoa.services.catalog.bulk.parts import (
+    NO_CHANGES,
+    NO_PARTS,
+    ChangedParts,
+    KnownParts,
+    PartsChange,
+    PartsPlan,
+    read_parts,
+)
 from kokoa.services.catalog.categories.model import DEPTH_MAX, CategoryNode, Names, ancestors_of
 from kokoa.services.catalog.errors import AlreadyTaken, InvalidCursor, InvalidPage, InvalidProduct, ProductChanged
 from kokoa.services.catalog.model import (
@@ -65,6 +74,7 @@ class Row(msgspec.Struct, frozen=True):
     variants: tuple[NewVariant, ...] | None
     status: Status | None
     details: DetailsChange = NO_CHANGE
+    parts: PartsChange = NO_PARTS
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -134,6 +144,7 @@ class Known(msgspec.Struct, frozen=True):
     categories: Categories
     bundled: frozenset[str] = frozenset()
     details: KnownDetails = KnownDetails()
+    parts: KnownParts = KnownParts()
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -163,6 +174,7 @@ class Changes(msgspec.Struct, frozen=True):
     gone: list[str]
     outcomes: list[Outcome]
     details: list[ChangedDetails]
+    parts: ChangedParts = NO_CHANGES
 
 
 def read_rows(given: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Outcome]]:
@@ -208,6 +220,7 @@ def _read_row(index: int, reference: str, given: Mapping[str, Any]) -> Row:
         variants=None if variants is None else tuple(map(_new_variant, range(len(variants)), variants)),
         status=given.get("status"),
         details=read_details(given, variants or ()),
+        parts=read_parts(given),
     )
 
 
@@ -247,7 +260,8 @@ def slug_for(row: Row) -> str:
 
 def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], now: datetime) -> Changes:
     """What to write, as if the rows were applied one after the other; a row that cannot be is left out whole."""
-    plan = Changes([], [], [], [], [], [])
+    parts = PartsPlan(known.parts)
+    plan = Changes([], [], [], [], [], [], parts.changed)
     slugs, skus, references = dict(known.slugs), dict(known.skus), dict(known.references)
     details = DetailsPlan(known.details)
     for row in rows:
@@ -257,6 +271,7 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
             wanted = _wanted(row, before, old, known.categories)
             product_id = before.id if before else make_id()
             more = details.after(product_id, row.details, [variant.sku for variant in wanted.variants])
+            other = parts.after(product_id, row.parts)
         except KokoaError as error:
             plan.outcomes.append(failure_of(row.index, row.reference, error))
             continue
@@ -264,23 +279,19 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
             _bundled(row, old, known.bundled)
             or _taken(wanted, row, product_id, slugs, skus)
             or _reference_taken(wanted, product_id, references)
+            or _failure(AttributeValueTaken, details.taken(product_id, more))
+            or _failure(AlreadyTaken, parts.taken(product_id, row.parts, other) if other else None)
         )
-        if not refused and (value := details.taken(product_id, more)):
-            refused = Failure(AttributeValueTaken.code, *value)
         if refused:
             plan.outcomes.append(Outcome(row.index, row.reference, "ERROR", error=refused))
             continue
-        slugs[wanted.slug] = product_id
         keep = {variant.sku for variant in wanted.variants}
         gone = [variant for variant in old if variant.sku not in keep]
         plan.gone.extend(variant.id for variant in gone)
-        for variant in gone:
-            skus.pop(variant.sku, None)
-        skus.update((sku, product_id) for sku in keep)
-        references.update(
-            (v.external_reference, (product_id, v.sku)) for v in wanted.variants if v.external_reference
-        )
+        _claim(wanted, product_id, gone, slugs, skus, references)
         details.keep(product_id, more)
+        if other:
+            parts.keep(other)
         was = known.details.before(product_id)
         changed = changed_variants(wanted.variants, old, product_id, make_id, differing_variants(was, more))
         plan.variants.extend(changed)
@@ -291,16 +302,34 @@ def plan_batch(rows: Iterable[Row], known: Known, make_id: Callable[[], str], no
             plan.created.append(first_version(product_id, wanted, now))
             plan.outcomes.append(Outcome(row.index, row.reference, "CREATED", product_id, 1))
         else:
-            edited = bool(changed) or bool(gone) or differ(was, more)
+            edited = bool(changed or gone or other) or differ(was, more)
             plan.outcomes.append(_update(plan, row, before, wanted, edited))
     return plan
 
 
-def _update(plan: Changes, row: Row, before: Product, wanted: NewProduct, variants_differ: bool) -> Outcome:
+def _claim(
+    wanted: NewProduct,
+    product_id: str,
+    gone: Sequence[Variant],
+    slugs: dict[str, str],
+    skus: dict[str, str],
+    references: dict[str, tuple[str, str]],
+) -> None:
+    """Remember whose slug, SKUs and references are after a row.  gone: variants that it takes away."""
+    slugs[wanted.slug] = product_id
+    for variant in gone:
+        skus.pop(variant.sku, None)
+    for one in wanted.variants:
+        skus[one.sku] = product_id
+        if one.external_reference:
+            references[one.external_reference] = (product_id, one.sku)
+
+
+def _update(plan: Changes, row: Row, before: Product, wanted: NewProduct, parts_differ: bool) -> Outcome:
     after = _changed(before, wanted)
-    if after == before and not variants_differ:
+    if after == before and not parts_differ:
         return Outcome(row.index, row.reference, "UNCHANGED", before.id, before.version)
-    edited = variants_differ or msgspec.structs.replace(after, status=before.status) != before
+    edited = parts_differ or msgspec.structs.replace(after, status=before.status) != before
     after = msgspec.structs.replace(after, version=before.version + 1)
     plan.updated.append(Update(after, before.status, edited))
     return Outcome(row.index, row.reference, "UPDATED", after.id, after.version)
@@ -331,6 +360,11 @@ def _wanted(row: Row, before: Product | None, old: Sequence[Variant], categories
     )
     require_product(wanted)
     return wanted
+
+
+def _failure(kind: type[KokoaError], said: tuple[str, str] | None) -> Failure | None:
+    """said: message and path, or nothing."""
+    return Failure(kind.code, *said) if said else None
 
 
 def _taken(

@@ -116,10 +116,20 @@ async def values_of_products(tx: Transaction, ids: Sequence[str]) -> dict[str, d
 
 async def put_values_of_products(tx: Transaction, documents: Mapping[str, dict[str, Any]]) -> None:
     """All values of products, by their ids, and their next versions."""
-    ids = list(documents)
-    texts = [orjson.dumps(documents[one]).decode() for one in ids]
-    await tx.execute(queries.put_values_of_products, ids, texts)
-    await tx.execute(queries.touch_products, ids)
+    await put_documents(tx, documents)
+    await tx.execute(queries.touch_products, list(documents))
+
+
+async def put_documents(tx: Transaction, documents: Mapping[str, dict[str, Any]]) -> None:
+    """All values of products, by their ids."""
+    texts = [orjson.dumps(one).decode() for one in documents.values()]
+    await tx.execute(queries.put_values_of_products, list(documents), texts)
+
+
+async def current_definitions(tx: Transaction) -> Definitions:
+    """The definitions as they are now."""
+    row = await tx.fetchrow(queries.current_revision)
+    return _read_definitions(row["definitions"]) if row else NO_FIELDS
 
 
 async def values_of(tx: Transaction, owner: Owner, owner_id: str) -> dict[str, Any]:

@@ -4,15 +4,16 @@ A document holds an object's values by the ids of their fields, as JSON: dates a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 
+from kokoa.graphql import DATE, DATE_TIME
 from kokoa.graphql.names import snake_case
 from kokoa.services.catalog.custom_fields.errors import CustomValueMissing, InvalidCustomValue
-from kokoa.services.catalog.custom_fields.model import CustomField
+from kokoa.services.catalog.custom_fields.model import CustomField, Kind
 from kokoa.services.catalog.model import is_plain
 
 TEXT_MAX = 5_000
@@ -53,6 +54,86 @@ def merged(
             f"All custom values of an object have at most {DOCUMENT_BYTES_MAX} bytes as JSON.", field=at
         )
     return document
+
+
+def read_value(field: CustomField, value: Any, path: str) -> Any:
+    """A value of JSON as `merged` takes it, read as the graph would. Raises InvalidCustomValue."""
+    if value is None:
+        return None
+    if not field.is_list:
+        return _read_item(field, value, path)
+    items = value if isinstance(value, list | tuple) else [value]
+    return [_read_item(field, one, f"{path}.{index}") for index, one in enumerate(items)]
+
+
+def _read_item(field: CustomField, value: Any, path: str) -> Any:
+    try:
+        return _READERS[field.type](field, value)
+    except (TypeError, ValueError, OverflowError):
+        said = f"{value[:80]!r}" if isinstance(value, str) else type(value).__name__
+        message = f"{field.key} is {_MEANINGS[field.type]}, not {said}."
+        raise InvalidCustomValue(message, field=path) from None
+
+
+def _text_of(_: CustomField, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _int_of(_: CustomField, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise TypeError
+    if not -(2**31) <= value < 2**31:
+        raise OverflowError
+    return int(value)
+
+
+def _float_of(_: CustomField, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    float(value)  # whole numbers stay as they are written
+    return value
+
+
+def _boolean_of(_: CustomField, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _option_of(field: CustomField, value: Any) -> str:
+    if value not in field.enum_values:
+        raise ValueError
+    return str(value)
+
+
+def _json_of(_: CustomField, value: Any) -> Any:
+    if value is None:
+        raise TypeError
+    return value
+
+
+_READERS: Mapping[Kind, Callable[[CustomField, Any], Any]] = {
+    "STRING": _text_of,
+    "INT": _int_of,
+    "FLOAT": _float_of,
+    "BOOLEAN": _boolean_of,
+    "DATE": lambda _, value: DATE.parse(value),
+    "DATE_TIME": lambda _, value: DATE_TIME.parse(value),
+    "ENUM": _option_of,
+    "JSON": _json_of,
+}
+_MEANINGS: Mapping[Kind, str] = {
+    "STRING": "a text",
+    "INT": "a whole number of 32 bits",
+    "FLOAT": "a number",
+    "BOOLEAN": "true or false",
+    "DATE": "a day such as 2026-01-31",
+    "DATE_TIME": "a moment such as 2026-01-31T12:00:00Z",
+    "ENUM": "one of the values of its enum",
+    "JSON": "any JSON but null",
+}
 
 
 def shown(fields: Sequence[CustomField], stored: Mapping[str, Any]) -> dict[str, Any]:

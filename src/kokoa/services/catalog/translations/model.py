@@ -42,6 +42,9 @@ class Texts(msgspec.Struct, frozen=True):
     seo_description: str | None = None
 
 
+_NOTHING = Texts()
+
+
 class Translation(msgspec.Struct, frozen=True):
     """Texts in exactly one locale."""
 
@@ -159,6 +162,13 @@ def _chain(code: str, towards: Mapping[str, str | None], default: str) -> tuple[
 
 def require_texts(texts: Texts) -> None:
     """Raises InvalidTranslation, which names the field."""
+    if texts == _NOTHING:
+        raise InvalidTranslation("There is no text: give at least one, or remove the translation.", field="input")
+    require_good(texts)
+
+
+def require_good(texts: Texts, at: str = "") -> None:
+    """That each text that there is can be taken.  at: what stands before the field. Raises InvalidTranslation."""
     bounds = {
         "name": (texts.name, NAME_MAX),
         "description": (texts.description, DESCRIPTION_MAX),
@@ -166,20 +176,20 @@ def require_texts(texts: Texts) -> None:
         "seoTitle": (texts.seo_title, SEO_TITLE_MAX),
         "seoDescription": (texts.seo_description, SEO_DESCRIPTION_MAX),
     }
-    if all(text is None for text, _ in bounds.values()):
-        raise InvalidTranslation("There is no text: give at least one, or remove the translation.", field="input")
     for field, (text, most) in bounds.items():
         if text is None:
             continue
         if not text.strip():
-            raise InvalidTranslation(f"{field} is empty; leave it out to fall back.", field=field)
+            raise InvalidTranslation(f"{field} is empty; leave it out to fall back.", field=at + field)
         if len(text) > most:
-            raise InvalidTranslation(f"{field} has {len(text)} characters; at most {most} are taken.", field=field)
+            raise InvalidTranslation(
+                f"{field} has {len(text)} characters; at most {most} are taken.", field=at + field
+            )
         if not is_plain(text):
-            raise InvalidTranslation(f"{field} holds a NUL character or half of a surrogate pair.", field=field)
+            raise InvalidTranslation(f"{field} holds a NUL character or half of a surrogate pair.", field=at + field)
     if texts.slug is not None and not is_slug(texts.slug):
         raise InvalidTranslation(
-            "slug must be lower-case ASCII letters and digits with single hyphens between.", field="slug"
+            "slug must be lower-case ASCII letters and digits with single hyphens between.", field=f"{at}slug"
         )
 
 

@@ -159,3 +159,52 @@ ON CONFLICT (environment_id, category_id) DO UPDATE
 -- The next version of a category whose texts changed; it is locked with the tree.
 UPDATE categories SET version = version + 1 WHERE environment_id = $1 AND id = $2
 RETURNING id, parent_id, slug, name, path, depth, position, version;
+
+-- name: locales_for_share
+-- Those of these locales that there are; they stay as long as the transaction.
+SELECT locale, is_default FROM locales WHERE environment_id = $1 AND locale = ANY ($2::text[]) FOR KEY SHARE;
+
+-- name: translations_to_change
+-- Translations of products, one element of each array for each; each is looked up by its product. Without statistics, as
+-- in a first import, an index that begins with the locale would look as good, and reads all texts of it. No index is
+-- asked for what is not DISTINCT.
+SELECT t.* FROM unnest($2::uuid[], $3::text[]) AS wanted (product_id, locale)
+ CROSS JOIN LATERAL (
+    SELECT t.product_id, t.locale, t.name, t.description, t.slug, t.seo_title, t.seo_description
+      FROM product_translations t
+     WHERE t.environment_id = $1 AND t.product_id = wanted.product_id AND t.locale IS NOT DISTINCT FROM wanted.locale
+    OFFSET 0) t;
+
+-- name: translated_slug_owners
+-- Which products have these slugs in these locales, one element of each array for each, looked up one by one.
+SELECT t.* FROM unnest($2::text[], $3::text[]) AS wanted (locale, slug)
+ CROSS JOIN LATERAL (
+    SELECT t.locale, t.slug, t.product_id FROM product_translations t
+     WHERE t.environment_id = $1 AND t.locale = wanted.locale AND t.slug = wanted.slug OFFSET 0) t;
+
+-- name: seo_to_change
+-- What was set for search engines of these products.
+SELECT product_id, title, description, canonical_path, no_index FROM product_seo
+ WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]);
+
+-- name: remove_translations
+-- Translations of products, one element of each array for each. The caller has locked the products.
+DELETE FROM product_translations t USING unnest($2::uuid[], $3::text[]) AS gone (product_id, locale)
+ WHERE t.environment_id = $1 AND t.product_id = gone.product_id AND t.locale IS NOT DISTINCT FROM gone.locale;
+
+-- name: put_translations
+-- Translations of products, new or replaced, one element of each array for each. The caller has locked the products.
+INSERT INTO product_translations
+    (environment_id, product_id, locale, name, description, slug, seo_title, seo_description)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+ON CONFLICT (environment_id, product_id, locale) DO UPDATE
+   SET name = excluded.name, description = excluded.description, slug = excluded.slug,
+       seo_title = excluded.seo_title, seo_description = excluded.seo_description;
+
+-- name: put_seo_of_products
+-- What products say to search engines, new or replaced, one element of each array for each.
+INSERT INTO product_seo (environment_id, product_id, title, description, canonical_path, no_index)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[])
+ON CONFLICT (environment_id, product_id) DO UPDATE
+   SET title = excluded.title, description = excluded.description, canonical_path = excluded.canonical_path,
+       no_index = excluded.no_index;

@@ -41,6 +41,7 @@ class TranslationResolvers:
             "Mutation.translateCategory": self.translate_category,
             "Mutation.removeCategoryTranslation": self.remove_category_translation,
             "Mutation.setCategorySeo": self.set_category_seo,
+            "Product.ownSeo": self.own_seo,
             **{f"Product.{name}": resolve for name, resolve in self._fields(PRODUCTS).items()},
             **{f"Category.{name}": resolve for name, resolve in self._fields(CATEGORIES).items()},
         }
@@ -95,6 +96,10 @@ class TranslationResolvers:
             sold = await self._channels.available(call.environment_id, [one.id for one in shown], channel)
             shown = [one for one in shown if one.id in sold]
         return [next(iter(shown), None)]
+
+    async def own_seo(self, parents: Sequence[Product], _: Arguments, call: Call) -> Sequence[Any]:
+        found = await self._store.seo_of(call.environment_id, PRODUCTS, [one.id for one in parents], None)
+        return [found[one.id].own if one.id in found and found[one.id].own != OwnSeo() else None for one in parents]
 
     async def set_locales(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]

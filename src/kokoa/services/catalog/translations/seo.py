@@ -78,25 +78,25 @@ def excerpt(text: str, most: int = EXCERPT_MAX) -> str:
     return kept.rstrip(" ,;:.-–—") + "…"
 
 
-def require_seo(seo: OwnSeo) -> None:
-    """Raises InvalidSeo, which names the field."""
-    _require_text(seo.title, "title", SEO_TITLE_MAX)
-    _require_text(seo.description, "description", SEO_DESCRIPTION_MAX)
+def require_seo(seo: OwnSeo, at: str = "") -> None:
+    """at: what stands before the field. Raises InvalidSeo, which names it."""
+    _require_text(seo.title, "title", SEO_TITLE_MAX, at)
+    _require_text(seo.description, "description", SEO_DESCRIPTION_MAX, at)
     path = seo.canonical_path
     if path is not None and (len(path) > CANONICAL_PATH_MAX or not _PATH.fullmatch(path)):
         raise InvalidSeo(
             f"canonicalPath is a path of the store's own domain, like /products/chair: it begins with one slash, has "
             f"no query and at most {CANONICAL_PATH_MAX} characters, and what is not ASCII is percent-encoded.",
-            field="canonicalPath",
+            field=f"{at}canonicalPath",
         )
 
 
-def _require_text(text: str | None, field: str, most: int) -> None:
+def _require_text(text: str | None, field: str, most: int, at: str) -> None:
     if text is None:
         return
     if not text.strip():
-        raise InvalidSeo(f"{field} is empty; leave it out to have it derived.", field=field)
+        raise InvalidSeo(f"{field} is empty; leave it out to have it derived.", field=at + field)
     if len(text) > most:
-        raise InvalidSeo(f"{field} has {len(text)} characters; at most {most} are taken.", field=field)
+        raise InvalidSeo(f"{field} has {len(text)} characters; at most {most} are taken.", field=at + field)
     if not is_plain(text):
-        raise InvalidSeo(f"{field} holds a NUL character or half of a surrogate pair.", field=field)
+        raise InvalidSeo(f"{field} holds a NUL character or half of a surrogate pair.", field=at + field)

@@ -1,7 +1,7 @@
 """queries.sql ⇄ model. Every read takes many owners at once: products, or categories, never both."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -113,6 +113,47 @@ async def texts_of(tx: Transaction, owners: Owners, owner_id: str, locale: str) 
     """One owner's texts in exactly one locale."""
     row = await tx.fetchrow(owners.translations_of, [owner_id], locale)
     return Texts(*row[2:]) if row else None
+
+
+async def locales_among(tx: Transaction, codes: Iterable[str]) -> dict[str, bool]:
+    """Whether each of these locales that there are is the default; none goes until the transaction ends."""
+    return {row["locale"]: row["is_default"] for row in await tx.fetch(queries.locales_for_share, sorted(codes))}
+
+
+async def texts_to_change(tx: Transaction, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Texts]:
+    """By product id and locale, as they are wanted; missing ones are missing."""
+    if not wanted:
+        return {}
+    rows = await tx.fetch(queries.translations_to_change, *map(list, zip(*wanted, strict=True)))
+    return {(str(product_id), code): Texts(*texts) for product_id, code, *texts in rows}
+
+
+async def translated_slug_owners(tx: Transaction, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Whose these (locale, slug) are, as product ids."""
+    rows = await tx.fetch(queries.translated_slug_owners, *map(list, zip(*sorted(wanted), strict=True)))
+    return {(code, slug): str(owner) for code, slug, owner in rows}
+
+
+async def seo_to_change(tx: Transaction, product_ids: Sequence[str]) -> dict[str, OwnSeo]:
+    """By product id; products for which nothing was set are missing."""
+    return {str(one): OwnSeo(*own) for one, *own in await tx.fetch(queries.seo_to_change, product_ids)}
+
+
+async def write_translations(tx: Transaction, changes: Mapping[tuple[str, str], Texts | None]) -> None:
+    """By product id and locale, in an order in which no slug has two owners; None: the translation goes."""
+    gone = [key for key, texts in changes.items() if texts is None]
+    if gone:
+        await tx.execute(queries.remove_translations, *map(list, zip(*gone, strict=True)))
+    rows = [(*key, *msgspec.structs.astuple(texts)) for key, texts in changes.items() if texts is not None]
+    if rows:
+        await tx.execute(queries.put_translations, *map(list, zip(*rows, strict=True)))
+
+
+async def write_seo(tx: Transaction, changes: Mapping[str, OwnSeo]) -> None:
+    """By product id."""
+    rows = [(one, *msgspec.structs.astuple(seo)) for one, seo in changes.items()]
+    if rows:
+        await tx.execute(queries.put_seo_of_products, *map(list, zip(*rows, strict=True)))
 
 
 def locale_of(row: Row) -> Locale:
