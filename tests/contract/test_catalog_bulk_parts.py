@@ -345,20 +345,30 @@ async def test_a_locale_that_goes_while_a_batch_waits_for_it_is_unknown(shop: Fi
     assert await batch == [("UNKNOWN_LOCALE", "translations.0.locale")]
 
 
-async def test_texts_and_slugs_are_looked_up_by_key_also_before_there_are_statistics(
+async def test_what_a_batch_names_is_looked_up_by_key_also_before_there_are_statistics(
     shop: FieldShop, database: Database
 ) -> None:
     made = []
     for start in (0, 500, 1_000):
-        texts = [[{"locale": "de", "name": "x", "slug": f"x-{n}"}] for n in range(start, start + 500)]
-        made += (await upsert(shop, *(row(f"{n}", translations=one) for n, one in enumerate(texts, start))))["rows"]
+        rows = [
+            row(
+                f"{n}",
+                translations=[{"locale": "de", "name": "x", "slug": f"x-{n}"}],
+                slug=f"s-{n}",
+                variants=[{"sku": f"k-{n}", "priceMinor": 100, "currency": "EUR"}],
+            )
+            for n in range(start, start + 500)
+        ]
+        made += (await upsert(shop, *rows))["rows"]
     keys = [one["id"] for one in made[:100]], ["de"] * 100
     slugs = ["de"] * 100, [f"x-{n}" for n in range(100)]
     async with database.transaction(shop.environment_id) as tx:
-        await bulk_store.begin(tx)
         for statement, arguments, index in (
             (queries.translations_to_change, keys, "product_translations_pkey"),
             (queries.translated_slug_owners, slugs, "product_translations_slug"),
+            (bulk_store.queries.variants_of_products, keys[:1], "variants_of_product"),
+            (bulk_store.queries.slug_owners, [[f"s-{n}" for n in range(100)]], "products_slug"),
+            (bulk_store.queries.sku_owners, [[f"k-{n}" for n in range(100)]], "variants_sku"),
         ):
             plan = "\n".join(one[0] for one in await tx.fetch(f"EXPLAIN (ANALYZE) {statement}", *arguments))
             assert index in plan, plan

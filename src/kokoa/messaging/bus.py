@@ -250,11 +250,18 @@ class Bus:
                 failed = {id(message) for message in some.failed}
                 again = [theirs for ours, theirs in zip(told, messages, strict=True) if id(ours) in failed]
                 done = [theirs for ours, theirs in zip(told, messages, strict=True) if id(ours) not in failed]
-                await asyncio.gather(*(message.ack() for message in done), _retry(again, durable, some))
+                await _acknowledge(done)
+                await _retry(again, durable, some)
             except Exception as error:
                 await _retry(messages, durable, error)
             else:
-                await asyncio.gather(*(message.ack() for message in messages))
+                await _acknowledge(messages)
+
+
+async def _acknowledge(messages: list[Msg]) -> None:
+    """One after the other: each is only written into the connection's buffer."""
+    for message in messages:
+        await message.ack()
 
 
 async def _retry(messages: list[Msg], durable: str, error: Exception) -> None:

@@ -27,6 +27,9 @@ SELECT $1, event_id, event_type, event_key, payload
  ORDER BY place"""
 _LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
+# A connection keeps its plans. One that was made while a table was small would read all of it when it has grown,
+# until PostgreSQL has taken statistics; and no statement of ours wants a whole table.
+_PLANS = {"enable_seqscan": "off"}
 _ACQUIRE_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 3.0
@@ -147,7 +150,7 @@ class Database:
                 connection_class=PinnedConnection,
                 reset=_keep,
                 command_timeout=_COMMAND_TIMEOUT_S,
-                server_settings={"search_path": service, "application_name": f"kokoa-{service}"},
+                server_settings={"search_path": service, "application_name": f"kokoa-{service}", **_PLANS},
             )
         except (OSError, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable(f"The database of {service} does not answer.", detail=str(error)) from error

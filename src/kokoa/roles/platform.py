@@ -26,6 +26,8 @@ SCHEMAS: dict[str, Path] = {
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
 SERVICES = ("tenants", "catalog", "search")
+# Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
+FOLLOWED = ("functions", "tenants")
 
 # Processes that may be connected at once: two web processes, a worker, the start-up, and one to spare.
 _PROCESSES = 5

@@ -38,7 +38,7 @@ from kokoa.roles.parts import (
     remote_graph,
     remote_graphs,
 )
-from kokoa.roles.platform import SERVICES, Platform, operator_token
+from kokoa.roles.platform import FOLLOWED, SERVICES, Platform, operator_token
 from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs
 from kokoa.roles.seams import Administration, Directory, Functions, Operations, Schemas
 from kokoa.roles.settings import Settings, load_settings
@@ -242,7 +242,7 @@ async def _follow_changes(platform: Platform, tables: RouteTables, registered: R
         tables.invalidate(environment_id)
         registered.forget(environment_id)
 
-    for source in ("functions", "tenants"):
+    for source in FOLLOWED:
         await platform.bus.listen(f"changed.{source}.*", changed)
 
 

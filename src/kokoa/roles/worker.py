@@ -17,6 +17,7 @@ from kokoa.kernel.ids import new_correlation_id
 from kokoa.messaging import Bus, Message, SomeFailed, relay
 from kokoa.postgres import Database, Envelope
 from kokoa.processes.steps import reached
+from kokoa.roles.platform import FOLLOWED
 from kokoa.services.catalog.publishing.actions import PublishingActions
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
 from kokoa.services.search.model import Unfinished
@@ -60,13 +61,13 @@ class _Place(msgspec.Struct):
 
 
 async def relay_outbox(database: Database, bus: Bus) -> None:
-    """Relay one service's events, and tell all processes at once that something changed."""
+    """Relay one service's events; where others follow its changes, tell all processes at once."""
 
     async def tell(payload: bytes) -> None:
         envelope = msgspec.json.decode(payload, type=_Place)
         await bus.notify(f"changed.{envelope.source}.{envelope.environment_id}", payload)
 
-    await relay(DatabaseOutbox(database), bus, tell)
+    await relay(DatabaseOutbox(database), bus, tell if database.service in FOLLOWED else None)
 
 
 def indexer_call(environment_id: str, correlation_id: str) -> Call:
@@ -104,7 +105,7 @@ def _moved_environments(messages: Sequence[Message]) -> set[str]:
 
 
 async def keep_index(bus: Bus, search: SearchActions) -> None:
-    """Index what catalog's events name, a few batches at a time: each is a graph call, whatever the number in it."""
+    """Index what catalog's events name, of a few environments at once: a batch is a graph call, whatever its size."""
 
     at_once = asyncio.Semaphore(_INDEX_AT_ONCE)
 
@@ -121,16 +122,19 @@ async def keep_index(bus: Bus, search: SearchActions) -> None:
                 failed = frozenset(one.product_id for one in named)
         return [message for one in named if one.product_id in failed for message in one.messages]
 
+    async def index_in_turn(environment_id: str, named: Sequence[_Named]) -> list[Message]:
+        """One batch of an environment at a time: an import needs the machine itself; search may follow later."""
+        batches = [named[start : start + BATCH_MAX] for start in range(0, len(named), BATCH_MAX)]
+        return [one for batch in batches for one in await index(environment_id, batch)]
+
     async def handle(messages: list[Message]) -> None:
         for environment_id in _moved_environments(messages):
             await search.store.begin_rebuild(environment_id, None)
-        batches = [
-            (environment_id, named[start : start + BATCH_MAX])
-            for environment_id, named in _named_products(messages).items()
-            for start in range(0, len(named), BATCH_MAX)
-        ]
+        named = _named_products(messages)
         # What one environment's graph cannot do keeps nobody else's products waiting.
-        failed = [one for found in await asyncio.gather(*(index(*batch) for batch in batches)) for one in found]
+        failed = [
+            one for found in await asyncio.gather(*(index_in_turn(*one) for one in named.items())) for one in found
+        ]
         if failed:
             raise SomeFailed(failed)
 

@@ -110,9 +110,12 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
  WHERE environment_id = $1 AND slug = $2;
 
 -- name: variants_of_products
--- All variants of these products, each product's in its order.
-SELECT id, product_id, sku, name, price_minor, currency, weight_grams, external_reference, version FROM variants
- WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) ORDER BY product_id, position;
+-- All variants of these products (each id once), each product's in its order; looked up one by one: without statistics it would look as
+-- good to read all variants of the environment.
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version
+  FROM unnest($2::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (SELECT * FROM variants WHERE environment_id = $1 AND product_id = wanted.id OFFSET 0) v
+ ORDER BY v.product_id, v.position;
 
 -- name: variants_by_ids
 -- The variants with these ids, in any order.

@@ -86,7 +86,9 @@ class CatalogStore:
 
     async def variants_of(self, environment_id: str, product_ids: Sequence[str]) -> dict[str, list[Variant]]:
         """By product id, each product's in its order; products without variants are missing."""
-        rows = await self._database.fetch(environment_id, queries.variants_of_products, list(product_ids))
+        rows = await self._database.fetch(
+            environment_id, queries.variants_of_products, list(dict.fromkeys(product_ids))
+        )
         found: dict[str, list[Variant]] = defaultdict(list)
         for row in rows:
             variant = variant_of(row)

@@ -85,7 +85,6 @@ class BulkActions:
     ) -> list[Outcome]:
         try:
             async with self._database.transaction(environment_id) as tx:
-                await store.begin(tx)
                 # Before the products: who moves a category takes the locks in this order too.
                 categories = await _categories(tx, [row.category for row in rows if row.category])
                 ids = iter(new_ids(sum(1 + len(row.variants or ()) for row in rows)))

@@ -1,7 +1,3 @@
--- name: prefer_indexes
--- For this transaction: plans that were made while tables were small are kept, and must not scan large ones.
-SELECT set_config('enable_seqscan', 'off', true) /* environment_id */ WHERE $1::uuid IS NOT NULL;
-
 -- name: lock_products
 -- The products with these references, locked in the order in which every batch locks them.
 SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
@@ -15,17 +11,22 @@ SELECT id, slug, name, description, category, external_reference, price_minor, c
  WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND external_reference IS NULL ORDER BY id FOR UPDATE;
 
 -- name: variants_of_products
--- All variants of these products, each product's in its order.
-SELECT id, product_id, sku, name, price_minor, currency, weight_grams, external_reference, version FROM variants
- WHERE environment_id = $1 AND product_id = ANY ($2::uuid[]) ORDER BY product_id, position;
+-- All variants of these products (each id once), each product's in its order; looked up one by one: without statistics it would look as
+-- good to read all variants of the environment.
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version
+  FROM unnest($2::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (SELECT * FROM variants WHERE environment_id = $1 AND product_id = wanted.id OFFSET 0) v
+ ORDER BY v.product_id, v.position;
 
 -- name: slug_owners
--- Which products have these slugs.
-SELECT slug, id FROM products WHERE environment_id = $1 AND slug = ANY ($2::text[]);
+-- Which products have these slugs; looked up one by one, as above.
+SELECT p.* FROM unnest($2::text[]) AS wanted (slug)
+ CROSS JOIN LATERAL (SELECT slug, id FROM products WHERE environment_id = $1 AND slug = wanted.slug OFFSET 0) p;
 
 -- name: sku_owners
--- Which products have these SKUs.
-SELECT sku, product_id FROM variants WHERE environment_id = $1 AND sku = ANY ($2::text[]);
+-- Which products have these SKUs; looked up one by one, as above.
+SELECT v.* FROM unnest($2::text[]) AS wanted (sku)
+ CROSS JOIN LATERAL (SELECT sku, product_id FROM variants WHERE environment_id = $1 AND sku = wanted.sku OFFSET 0) v;
 
 -- name: variant_reference_owners
 -- Which variants have these external references.

@@ -57,11 +57,6 @@ class BulkStore:
         return int(rows[0][0])
 
 
-async def begin(tx: Transaction) -> None:
-    """What every batch begins with."""
-    await tx.execute(queries.prefer_indexes)
-
-
 async def lock_known(
     tx: Transaction, references: Sequence[str]
 ) -> tuple[dict[str, Product], dict[str, list[Variant]]]:

@@ -88,7 +88,6 @@ class BatchActions:
             raise InvalidBatch(f"A batch has at most {ROWS_MAX} rows, not {len(rows)}. Send several.", field="input")
         references = list({row["external_reference"] for row in rows if is_plain(row["external_reference"])})
         async with self._database.transaction(environment_id) as tx:
-            await bulk_store.begin(tx)
             products, _ = await bulk_store.lock_known(tx, references)
             if await current_digest(tx) != self._definitions.digest:
                 raise CustomFieldsChanged("The custom fields of this environment changed just now; try again.")
