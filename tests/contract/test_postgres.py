@@ -225,6 +225,24 @@ async def test_a_lock_that_could_not_be_given_back_goes_with_its_connection(
                 await asyncio.sleep(0.02)
 
 
+async def test_whoever_stops_waiting_for_a_lock_never_has_it(
+    sample: Database, connect_service: ConnectService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may give it in the moment in which the waiting ends."""
+    another_process = await connect_service("sample", SAMPLE)
+    with monkeypatch.context() as late:
+        late.setattr("kokoa.postgres.database._LOCK", "SELECT pg_advisory_lock(hashtextextended($1, 0)), pg_sleep(2)")
+        late.setattr("kokoa.postgres.database._ACQUIRE_TIMEOUT_S", 0.5)
+        with pytest.raises(DatabaseUnavailable, match="right now"):
+            async with sample.locked("work"):
+                pytest.fail("it was not told that it has the lock")
+    async with asyncio.timeout(30):
+        free = False
+        while not free:
+            async with another_process.exclusive("work") as free:
+                await asyncio.sleep(0.02)
+
+
 async def _write_and_lock(sample: Database, stop: asyncio.Event, outcomes: Counter[str]) -> None:
     while not stop.is_set():
         try:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -19,6 +19,7 @@ from kokoa.kernel.ids import new_ids
 from kokoa.kernel.transaction import open_transaction
 from kokoa.postgres.events import Event, envelope
 
+_T = TypeVar("_T")
 _PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
 _OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
 SELECT $1, event_id, event_type, event_key, payload
@@ -26,6 +27,7 @@ SELECT $1, event_id, event_type, event_key, payload
        AS e (event_id, event_type, event_key, payload, place)
  ORDER BY place"""
 _LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 # A connection keeps its plans. One that was made while a table was small would read all of it when it has grown,
 # until PostgreSQL has taken statistics; and no statement of ours wants a whole table.
@@ -217,7 +219,7 @@ class Database:
         """True when this process got the cluster-wide advisory lock; it is held until the block ends."""
         async with self._connection(_NOWHERE) as connection:
             key = f"{self.service}:{lock_name}"
-            got = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key)
+            got = await _sure(connection, connection.fetchval(_TRY_LOCK, key))
             try:
                 yield bool(got)
             finally:
@@ -233,7 +235,7 @@ class Database:
         key = f"{self.service}:{lock_name}"
         async with self._connection(_NOWHERE) as connection:
             try:
-                await connection.execute(_LOCK, key, timeout=_ACQUIRE_TIMEOUT_S)
+                await _sure(connection, connection.execute(_LOCK, key, timeout=_ACQUIRE_TIMEOUT_S))
             except TimeoutError as error:
                 raise DatabaseUnavailable("Somebody else changes this right now; try again.", detail=key) from error
             try:
@@ -283,17 +285,19 @@ class Database:
 
 
 async def _unlock(connection: "PinnedConnection | PoolConnectionProxy[Row]", key: str) -> None:
-    """Give an advisory lock back, if need be with the connection: in the pool one would hold it against everybody."""
-    unlocked = False
+    """Give an advisory lock back; raising would hide what ended the block."""
+    with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
+        await _sure(connection, connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S))
+
+
+async def _sure(connection: "PinnedConnection | PoolConnectionProxy[Row]", asked: Awaitable[_T]) -> _T:
+    """What is said of a lock. Without an answer the connection goes: in the pool it might hold it for ever."""
     try:
-        await connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S)
-        unlocked = True
-    except (TimeoutError, asyncpg.InterfaceError, *_GONE):
-        pass  # raising would hide what ended the block
-    finally:
-        if not unlocked:
-            with contextlib.suppress(asyncpg.InterfaceError):
-                connection.terminate()
+        return await asked
+    except BaseException:
+        with contextlib.suppress(asyncpg.InterfaceError):
+            connection.terminate()
+        raise
 
 
 def _lost(connection: "PinnedConnection | PoolConnectionProxy[Row]") -> bool:
