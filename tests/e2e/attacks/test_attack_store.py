@@ -105,7 +105,10 @@ def test_secrets_in_a_request_are_not_in_the_event_or_the_log(shop: Environment,
     logs = acme.client("logs")
 
     def lines() -> str:
-        found = logs.filter_log_events(logGroupName="/aws/lambda/echo")["events"]
+        try:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/echo")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return ""  # the group comes with its first line
         return "".join(event["message"] for event in found)
 
     correlation_id = shown.headers["x-correlation-id"]
