@@ -8,9 +8,11 @@ from test_catalog_bulk import FEED, UPSERT, exported, followed, names_of, row, s
 from test_catalog_status import Store
 
 from contract.catalog_shop import STOREFRONT, Shop
+from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database, Transaction
 from kokoa.services.catalog.categories import model
-from kokoa.services.catalog.categories.store import queries
+from kokoa.services.catalog.categories.model import CategoryNode
+from kokoa.services.catalog.categories.store import insert_categories, queries
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
 
@@ -139,13 +141,75 @@ async def test_a_batch_waits_for_a_move_and_then_finds_the_category_where_it_is(
     async with database.transaction(shop.environment_id) as tx:
         await tx.execute(queries.lock_tree)
         batch = asyncio.ensure_future(upsert(shop, row("new", category=["Lamps"]), row("old", category=["Lamps"])))
-        async with asyncio.timeout(30):
-            while not await database.fetchval(shop.environment_id, WAITING):
-                await asyncio.sleep(0.02)
+        await waits(shop, database)
         await tx.execute(queries.relocate_category, moved, "lamps", "lights", 0, "lights", None, 0)
     assert [one["status"] for one in (await batch)["rows"]] == ["CREATED", "UNCHANGED"]
     assert [one["category"]["path"] for one in await exported(shop)] == ["lights", "lights"]
     assert await paths(shop) == ["lights"]
+
+
+async def waits(shop: Shop, database: Database) -> None:
+    async with asyncio.timeout(30):
+        while not await database.fetchval(shop.environment_id, WAITING):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_new_category_goes_below_one_that_was_moved_meanwhile(shop: Shop, database: Database) -> None:
+    moved = await category(shop, "Lamps")
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.execute(queries.lock_tree)
+        batch = asyncio.ensure_future(
+            upsert(shop, row("a", category=["Lamps", "Desk"]), row("b", category=["Lamps"]))
+        )
+        await waits(shop, database)
+        await tx.execute(queries.relocate_category, moved, "lamps", "lights", 0, "lights", None, 0)
+    assert (await batch)["created"] == 2
+    assert [one["category"]["path"] for one in await exported(shop)] == ["lights/desk", "lights"]
+    assert await paths(shop) == ["lights", "lights/desk"]
+
+
+async def test_a_category_that_gave_its_place_to_another_keeps_the_products_named_for_it(
+    shop: Shop, database: Database
+) -> None:
+    moved = await category(shop, "Lamps")
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.execute(queries.lock_tree)
+        batch = asyncio.ensure_future(upsert(shop, row("a", category=["Lamps"]), row("b", category=["New"])))
+        await waits(shop, database)
+        await tx.execute(queries.relocate_category, moved, "lamps", "lights", 0, "lights", None, 0)
+        one = CategoryNode(new_id(), None, "lamps", "Something else", "lamps", 1, 5, 1)
+        await insert_categories(tx, [one])
+    assert (await batch)["created"] == 2
+    assert [one["category"]["path"] for one in await exported(shop)] == ["lights", "new"]
+
+
+async def test_a_category_that_another_batch_has_made_meanwhile_is_not_made_again(
+    shop: Shop, database: Database
+) -> None:
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.execute(queries.lock_tree)
+        batch = asyncio.ensure_future(upsert(shop, row("a", category=["Home", "Lamps"])))
+        await waits(shop, database)
+        await insert_categories(tx, [CategoryNode(new_id(), None, "home", "Home", "home", 1, 0, 1)])
+    assert (await batch)["created"] == 1
+    assert await paths(shop) == ["home", "home/lamps"]
+    assert await told(shop, database) == ["CategoryCreated", "ProductCreated"]
+
+
+async def test_a_batch_that_changes_products_and_makes_categories_leaves_moves_their_order_of_locks(
+    shop: Shop, database: Database
+) -> None:
+    moved = await category(shop, "Lamps")
+    await upsert(shop, row("old", category=["Lamps"]))
+    async with database.transaction(shop.environment_id) as tx:
+        await tx.execute(queries.lock_tree)
+        rows = [row("old", name="Changed", category=["Lamps"]), row("new", category=["Lamps", "Desk"])]
+        batch = asyncio.ensure_future(upsert(shop, *rows))
+        await waits(shop, database)
+        # Would wait for the batch, and the batch for us, if it had locked the product.
+        await tx.execute(queries.relocate_category, moved, "lamps", "lights", 0, "lights", None, 0)
+    assert [one["status"] for one in (await batch)["rows"]] == ["UPDATED", "CREATED"]
+    assert [one["category"]["path"] for one in await exported(shop)] == ["lights/desk", "lights"]
 
 
 async def test_batches_and_moves_at_once_all_end_and_leave_one_tree(shop: Shop) -> None:

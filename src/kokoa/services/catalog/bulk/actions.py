@@ -53,6 +53,10 @@ _CONTENDED = (
 )
 
 
+class _TreeFirst(Exception):
+    """Categories are to be made, and products are locked: whoever moves a category takes these in the other order."""
+
+
 class _DryRun(Exception):
     """Rolls a transaction back that was only to show what would happen."""
 
@@ -72,38 +76,39 @@ class BulkActions:
     ) -> list[Outcome]:
         """One outcome for each row, in order.  given: as BulkProductInput. Raises InvalidBatch, BatchContended."""
         rows, failed = read_rows(given)
+        tree_first = False
         for _ in range(ATTEMPTS_MAX):
             try:
-                done = await self._attempt(environment_id, rows, dry_run, correlation_id) if rows else []
-            except _CONTENDED:
+                done = await self._attempt(environment_id, rows, tree_first, dry_run, correlation_id) if rows else []
+            except (*_CONTENDED, _TreeFirst):
+                tree_first = True
                 continue
             return sorted([*failed, *done], key=lambda outcome: outcome.index)
         raise BatchContended("Others change the same products right now; send the batch again.")
 
     async def _attempt(
-        self, environment_id: str, rows: Sequence[Row], dry_run: bool, correlation_id: str
+        self, environment_id: str, rows: Sequence[Row], tree_first: bool, dry_run: bool, correlation_id: str
     ) -> list[Outcome]:
+        """tree_first: take the tree of categories before anything is planned, and not only to write what is new."""
         try:
             async with self._database.transaction(environment_id) as tx:
-                # Before the products: who moves a category takes the locks in this order too.
-                categories = await _categories(tx, [row.category for row in rows if row.category])
+                categories = await _categories(tx, [row.category for row in rows if row.category], lock=tree_first)
                 ids = iter(new_ids(sum(1 + len(row.variants or ()) for row in rows)))
                 known = await _look(tx, rows, categories)
                 changes = plan_batch(rows, known, ids.__next__, datetime.now(UTC))
                 made = categories.needed([*changes.created, *(one.product for one in changes.updated)])
-                if made:
+                later = bool(made) and not tree_first
+                if later and known.products:
+                    raise _TreeFirst
+                if later:
+                    await tx.execute(category_queries.check_categories_later)
+                elif made:
                     await category_store.insert_categories(tx, made)
-                await store.write(tx, changes)
-                await type_store.write_details(
-                    tx,
-                    [
-                        type_store.Written(one.product_id, one.before, one.after, one.variant_ids, one.gone)
-                        for one in changes.details
-                    ],
-                )
-                await _write_parts(tx, changes.parts)
+                await _write(tx, changes)
                 if dry_run:
                     raise _DryRun(changes.outcomes)
+                if later:
+                    made = await _make(tx, categories, made)
                 if told := _events(made, changes):
                     await tx.emit(*told, correlation_id=correlation_id)
                 reached("import.inserted")
@@ -173,6 +178,18 @@ async def _look_at_parts(tx: Transaction, rows: Sequence[Row], products: Mapping
     return KnownParts(locales, texts, slugs, seo, fields, documents)
 
 
+async def _write(tx: Transaction, changes: Changes) -> None:
+    await store.write(tx, changes)
+    await type_store.write_details(
+        tx,
+        [
+            type_store.Written(one.product_id, one.before, one.after, one.variant_ids, one.gone)
+            for one in changes.details
+        ],
+    )
+    await _write_parts(tx, changes.parts)
+
+
 async def _write_parts(tx: Transaction, parts: ChangedParts) -> None:
     """After the products: parts of new ones are no changes for the history."""
     if parts.texts:
@@ -183,10 +200,11 @@ async def _write_parts(tx: Transaction, parts: ChangedParts) -> None:
         await custom_field_store.put_documents(tx, parts.documents)
 
 
-async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:
+async def _categories(tx: Transaction, given: Sequence[Names], *, lock: bool) -> Categories:
     """What these names mean; new categories for those that are missing are not written yet.
 
-    The tree stays as it is until the transaction ends, but for what this batch makes.
+    lock: the tree stays as it is until the transaction ends, but for what this batch makes. Without it only when
+    nothing is missing.
     """
     wanted = list(dict.fromkeys(given))
     if not wanted:
@@ -195,9 +213,17 @@ async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:
     if not missing_names(wanted, found):
         await tx.execute(category_queries.keep_tree)
         return Categories(found)
-    await tx.execute(category_queries.lock_tree)
-    found = await category_store.find_by_names(tx, wanted)  # again: another batch may have made them while we waited
-    missing = missing_names(wanted, found)
+    if lock:
+        await tx.execute(category_queries.lock_tree)
+        # Again: another batch may have made them while we waited.
+        found = await category_store.find_by_names(tx, wanted)
+    return await _with_new(tx, found, missing_names(wanted, found))
+
+
+async def _with_new(
+    tx: Transaction, found: Mapping[Names, Sequence[CategoryNode]], missing: Sequence[Names]
+) -> Categories:
+    """missing: parents first."""
     if not missing:
         return Categories(found)
     above = {names[:-1] for names in missing}
@@ -205,6 +231,30 @@ async def _categories(tx: Transaction, given: Sequence[Names]) -> Categories:
     children = await category_store.children_of_parents(tx, parents)
     in_all = await tx.fetchval(category_queries.count_all, None)
     return Categories(found, *new_by_names(missing, found, children, in_all, new_id))
+
+
+async def _make(tx: Transaction, planned: Categories, needed: Sequence[CategoryNode]) -> list[CategoryNode]:
+    """Write the categories that products were put into already; those that another batch has made by now are there.
+
+    At the end of a batch, because from here on nobody else changes the tree until the transaction ends. Raises
+    ChangedConcurrently when the tree is not what the products were planned for.
+    """
+    await tx.execute(category_queries.lock_tree)
+    paths = {node.path for node in needed}
+    wanted = [names for names, node in planned.made.items() if node.path in paths]
+    found = await category_store.find_by_names(tx, wanted)
+    now = await _with_new(tx, found, missing_names(wanted, found))
+    there = [nodes[0] for nodes in planned.found.values()]
+    as_planned = await tx.fetchval(
+        category_queries.count_at_paths, [one.id for one in there], [one.path for one in there]
+    )
+    same = as_planned == len(there) and not now.refused
+    if not same or any(now.path_of(one, None) != planned.made[one].path for one in wanted):
+        raise ChangedConcurrently("Somebody else changed the categories at the same time.")
+    made = list(now.made.values())
+    if made:
+        await category_store.insert_categories(tx, made)
+    return made
 
 
 def _events(made: Sequence[CategoryNode], changes: Changes) -> list[Event]:

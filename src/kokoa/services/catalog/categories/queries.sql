@@ -34,6 +34,16 @@ SELECT pg_advisory_xact_lock(hashtextextended('categories of environment_id ' ||
 -- Nobody changes the tree until the transaction ends; others may keep it too.
 SELECT pg_advisory_xact_lock_shared(hashtextextended('categories of environment_id ' || $1::text, 0));
 
+-- name: check_categories_later
+-- In this transaction a product may be in a category that is written after it.
+SELECT check_categories_later(/* environment_id */ $1);
+
+-- name: count_at_paths
+-- How many of these categories are where they are said to be.
+SELECT count(*) FROM unnest($2::uuid[], $3::text[]) AS said (id, path)
+ CROSS JOIN LATERAL (SELECT path FROM categories WHERE environment_id = $1 AND id = said.id OFFSET 0) c
+ WHERE c.path = said.path;
+
 -- name: categories_named
 -- The categories with one of these names, wherever they stand; parents first, each level in the merchant's order.
 SELECT c.id, c.parent_id, c.slug, c.name, c.path, c.depth, c.position, c.version
