@@ -127,7 +127,7 @@ def make_document(executable: Executable, text: str, parsed: DocumentNode) -> Do
     conditions = condition_variables(parsed.definitions)
     operations = {
         one.name.value if one.name else "": Operation(
-            one, _conditions_of(one, conditions), Variables(executable.schema, one)
+            one, _conditions_of(one, conditions), Variables(executable.schema, one, executable.readers)
         )
         for one in found
     }

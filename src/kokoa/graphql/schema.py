@@ -22,6 +22,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from kokoa.graphql.coercion import Readers
 from kokoa.graphql.introspection import Introspection
 from kokoa.graphql.leaves import LeafCodec, codec_of
 from kokoa.graphql.names import snake_case
@@ -47,13 +48,14 @@ class ResolverTable(Protocol):
 
 
 class Executable(msgspec.Struct, frozen=True):
-    """requirements: `Type.field` → the scopes it needs."""
+    """requirements: `Type.field` → the scopes it needs.  readers: of input values; made when they are needed."""
 
     schema: GraphQLSchema
     resolvers: ResolverTable
     codecs: Mapping[str, LeafCodec]
     requirements: Mapping[str, Requirement]
     introspection: Introspection
+    readers: Readers
 
 
 def executable(
@@ -68,7 +70,7 @@ def executable(
         if name in custom and is_scalar_type(named):
             _teach(named, custom[name])
     requirements = requirements_of(schema)
-    return Executable(schema, resolvers, codecs, requirements, Introspection(schema, requirements))
+    return Executable(schema, resolvers, codecs, requirements, Introspection(schema, requirements), Readers())
 
 
 def _teach(named: GraphQLScalarType, scalar: Scalar) -> None:
