@@ -15,6 +15,7 @@ _ROLES = (
     ("serve web", "web"),
     ("serve host", "host"),
     ("serve worker", "worker"),
+    ("serve indexer", "indexer"),
     ("postgres", "postgres"),
     ("nats-server", "nats"),
     ("kokoa.cli.main up", "up"),

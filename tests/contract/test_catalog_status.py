@@ -18,7 +18,8 @@ from kokoa.kernel.errors import NotFound
 from kokoa.messaging import Bus, relay_once
 from kokoa.postgres import Database
 from kokoa.roles.graph import DataOrError, LocalGraph
-from kokoa.roles.worker import DatabaseOutbox, indexer_call
+from kokoa.roles.indexing import indexer_call
+from kokoa.roles.worker import DatabaseOutbox
 from kokoa.services.catalog.model import Category
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService

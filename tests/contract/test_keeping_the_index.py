@@ -1,17 +1,21 @@
-"""The worker's job that keeps the search index: which of catalog's events it follows."""
+"""From catalog's events to the search index: which of them are followed, and by whom."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
+import kokoa.services.search.service as search
 from contract.catalog_shop import Shop
 from kokoa.kernel.call import Call
 from kokoa.messaging import Bus, relay_once
 from kokoa.postgres import Database
-from kokoa.roles.worker import DatabaseOutbox, keep_index
+from kokoa.roles.indexing import keep_index, note_changes
+from kokoa.roles.worker import DatabaseOutbox
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.actions import SearchActions
-from servers import until
+from kokoa.services.search.store import SearchStore
+from kokoa.services.search.waiting.store import StaleStore
+from servers import ConnectService, until
 
 
 class Indexed:
@@ -41,9 +45,10 @@ class Indexed:
 
 
 async def test_products_are_indexed_as_a_storefront_and_events_of_categories_do_not_stop_it(
-    catalog: tuple[CatalogService, Database], bus: Bus
+    catalog: tuple[CatalogService, Database], connect_service: ConnectService, bus: Bus
 ) -> None:
     shop, indexed = Shop(catalog[0]), Indexed()
+    stale = StaleStore(await connect_service("search", search.FOLDER / "migrations"))
     create = 'mutation { createCategory(input: {name: "Lamps"}) { id version } }'
     made: Any = (await shop.data(create))["createCategory"]
     product = (await shop.create("Lamp", category="lamps"))["id"]
@@ -52,12 +57,16 @@ async def test_products_are_indexed_as_a_storefront_and_events_of_categories_do_
     rename = "mutation($input: RenameCategoryInput!) { renameCategory(input: $input) { version } }"
     await shop.data(rename, input={**made, "name": "Lights"})
     await relay_once(DatabaseOutbox(catalog[1]), bus)
-    job = asyncio.ensure_future(keep_index(bus, cast(SearchActions, indexed)))
+    jobs = [
+        asyncio.ensure_future(note_changes(bus, cast(SearchStore, indexed), stale)),
+        asyncio.ensure_future(keep_index(bus, cast(SearchActions, indexed), stale)),
+    ]
     try:
-        await until(lambda: shop.environment_id in indexed.lags or job.done(), within_s=60)
+        await until(lambda: shop.environment_id in indexed.lags or any(job.done() for job in jobs), within_s=60)
     finally:
-        job.cancel()
-        await asyncio.gather(job, return_exceptions=True)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
     assert set(indexed.of(shop.environment_id)) == {product}
     # The category's new path concerns products that no event names.
     assert shop.environment_id in indexed.rebuilt

@@ -18,11 +18,12 @@ from kokoa.messaging import Bus
 from kokoa.postgres import Database
 from kokoa.postgres.events import Envelope
 from kokoa.roles.graph import GraphFailed
-from kokoa.roles.worker import keep_index
+from kokoa.roles.indexing import keep_index, note_changes
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
 from kokoa.services.search.errors import IndexingFailed
 from kokoa.services.search.model import Search
 from kokoa.services.search.store import SearchStore
+from kokoa.services.search.waiting.store import StaleStore
 from servers import ConnectService
 
 
@@ -126,12 +127,18 @@ async def test_products_that_the_graph_cannot_show_keep_no_others_out(database: 
 
 @contextlib.asynccontextmanager
 async def indexing(bus: Bus, actions: SearchActions) -> AsyncIterator[None]:
-    job = asyncio.create_task(keep_index(bus, actions))
+    """The worker's part and the indexer's."""
+    stale = StaleStore(actions.store.database)
+    jobs = [
+        asyncio.create_task(note_changes(bus, actions.store, stale)),
+        asyncio.create_task(keep_index(bus, actions, stale)),
+    ]
     try:
         yield
     finally:
-        job.cancel()
-        await asyncio.gather(job, return_exceptions=True)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
 
 
 async def tell(bus: Bus, environment: str, **data: str) -> None:

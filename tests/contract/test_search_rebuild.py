@@ -15,7 +15,7 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
-from kokoa.roles.worker import keep_generations
+from kokoa.roles.indexing import keep_generations
 from kokoa.services.search.actions import SearchActions
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import FOLDER, SearchService
@@ -25,9 +25,8 @@ COUNT = 600
 REBUILD = (
     "mutation($language: String) { rebuildSearch(language: $language) { generation rebuild { done language } } }"
 )
-STATUS = (
-    "{ searchStatus { documents generation language lagSeconds indexedAt rebuild { generation done startedAt } } }"
-)
+STATUS = """{ searchStatus {
+  documents generation language waiting lagSeconds indexedAt rebuild { generation done startedAt } } }"""
 DOCUMENT_OF_BEFORE = """
 INSERT INTO search.documents (environment_id, product_id, version, words)
 VALUES ($1, $2, 1, setweight(to_tsvector('english', 'Brass lamp'), 'A'))

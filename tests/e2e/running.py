@@ -196,7 +196,7 @@ def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
         start("serve", "data")
         until((state_dir / "operator.token").exists, what="the data servers")
         subprocess.run([str(VENV_BIN / "kokoa"), "demo"], env=environment, check=True, timeout=60)
-        for role in ("tenants", "catalog", "search", "functions", "gateway", "edge", "host", "worker"):
+        for role in ("tenants", "catalog", "search", "functions", "gateway", "edge", "host", "worker", "indexer"):
             start("serve", role)
         store = RunningStore(state_dir, f"http://127.0.0.1:{ports['edge']}")
         store.variables = demo_variables(state_dir)

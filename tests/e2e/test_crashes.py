@@ -93,8 +93,8 @@ def extension_answers(store: RunningStore, path: str) -> bool:
 
 @pytest.mark.parametrize(
     "victim",
-    [("postgres", "-D"), ("nats-server",), ("serve", "worker"), ("serve", "web")],
-    ids=["postgres", "nats", "worker", "web"],
+    [("postgres", "-D"), ("nats-server",), ("serve", "worker"), ("serve", "indexer"), ("serve", "web")],
+    ids=["postgres", "nats", "worker", "indexer", "web"],
 )
 def test_the_store_recovers_and_what_was_acknowledged_is_found(
     crashing: tuple[RunningStore, "subprocess.Popen[bytes]"], victim: tuple[str, ...]

@@ -17,7 +17,7 @@ search = App(name="search", help_format="plaintext", help="The search index of a
 
 
 class RebuildStuck(Unavailable):
-    """The index is not being built: no worker has looked at a product for a long time."""
+    """The index is not being built: no indexer has looked at a product for a long time."""
 
 
 @search.command
@@ -29,11 +29,11 @@ def rebuild(
         str | None, Parameter(help="english, german, finnish, …; simple: words as they are. Kept from then on.")
     ] = None,
     wait: Annotated[bool, Parameter(help="Wait until the new index serves.")] = True,
-    patience: Annotated[float, Parameter(help="How many seconds to wait for a worker that does nothing.")] = 120.0,
+    patience: Annotated[float, Parameter(help="How many seconds to wait for an indexer that does nothing.")] = 120.0,
 ) -> None:
     """Build the index of an environment anew. The old one serves until the new one is complete.
 
-    Changes are found all the while. A worker that is killed goes on where it was; Ctrl-C leaves the rebuild running.
+    Changes are found all the while. An indexer that is killed goes on where it was; Ctrl-C does not end the rebuild.
 
     For example: kokoa search rebuild --tenant boeing --language english
     """
@@ -51,7 +51,9 @@ def rebuild(
 
 @search.command
 def status(*, tenant: str, environment: str = "prod", json: bool = False) -> None:
-    """How full the index is, in which language, how long the last change took to be found, and whether one is built.
+    """How full the index is and its language, how many changed products wait, how long the last one took to be found.
+
+    And whether another index is being built.
 
     For example: kokoa search status --tenant boeing
     """
@@ -62,6 +64,7 @@ def status(*, tenant: str, environment: str = "prod", json: bool = False) -> Non
         "documents": "PRODUCTS",
         "generation": "GENERATION",
         "language": "LANGUAGE",
+        "waiting": "WAITING",
         "lagSeconds": "LAG (S)",
         "indexedAt": "LAST CHANGE",
         "building": "BUILT ANEW",
@@ -81,8 +84,8 @@ def _wait(client: OperatorClient, path: str, status: Any, patience_s: float) -> 
                 seen, moved_at = done, time.monotonic()
             if time.monotonic() - moved_at > patience_s:
                 raise RebuildStuck(
-                    f"The new index does not grow since {patience_s:.0f} s, at {seen} products. Is a worker running? "
-                    "The old index serves; the rebuild goes on when a worker does."
+                    f"The new index does not grow since {patience_s:.0f} s, at {seen} products. "
+                    "Is an indexer running? The old index serves; the rebuild goes on when one does."
                 )
             bar.update(task, completed=done, total=max(expected, done) or None)
             time.sleep(_POLL_S)

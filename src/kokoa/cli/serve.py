@@ -5,14 +5,17 @@ from typing import Literal
 from kokoa.roles.serve import serve_role
 from kokoa.roles.settings import load_settings
 
-Role = Literal["web", "edge", "gateway", "tenants", "catalog", "search", "functions", "host", "worker", "data"]
+Role = Literal[
+    "web", "edge", "gateway", "tenants", "catalog", "search", "functions", "host", "worker", "indexer", "data"
+]
 
 
 def serve(role: Role) -> None:
     """Run one role. Settings come from KOKOA_* variables (docs/reference/settings.md).
 
     `web` is edge, gateway, services and functions in one; the others are those parts alone. `data` is the embedded
-    PostgreSQL and NATS, migrated. `host` runs functions in sandboxes; `worker` relays events and indexes.
+    PostgreSQL and NATS, migrated. `host` runs functions in sandboxes; `worker` relays events; `indexer` keeps the
+    search index, and gives way to all others.
 
     For example:
       kokoa serve data

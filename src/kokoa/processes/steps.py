@@ -26,6 +26,8 @@ STEPS: Final[Mapping[str, str]] = {
     "relay.read": "The relay has read events from an outbox.",
     "relay.published": "JetStream has stored them, the outbox still has them.",
     "relay.marked": "They are gone from the outbox.",
+    "index.noted": "What events have named waits to be indexed, JetStream does not know it yet.",
+    "index.put": "Products are in the search index, and still among those that wait.",
     "create.stored": "The package of a new function is on disk, no row names it.",
     "create.written": "The row of a new function is committed, the caller has no answer yet.",
     "update.stored": "The package of an update is on disk, the function still has the old one.",

@@ -77,7 +77,7 @@ class _Rebuild(msgspec.Struct):
 
 
 _STATUS_FIELDS = (
-    "{ documents generation language lagSeconds indexedAt rebuild { generation language done startedAt } }"
+    "{ documents generation language waiting lagSeconds indexedAt rebuild { generation language done startedAt } }"
 )
 _SEARCH_STATUS = f"query {{ answer: searchStatus {_STATUS_FIELDS} }}"
 _REBUILD_SEARCH = f"mutation($language: String) {{ answer: rebuildSearch(language: $language) {_STATUS_FIELDS} }}"

@@ -29,7 +29,7 @@ SERVICES = ("tenants", "catalog", "search")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 
-# Processes that may be connected at once: two web processes, a worker, the start-up, and one to spare.
+# Processes that may be connected at once: two web processes, worker, indexer, and the start-up.
 _PROCESSES = 5
 _POOL_MIN = 2
 

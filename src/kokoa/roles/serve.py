@@ -19,7 +19,7 @@ from kokoa.roles.platform import SERVICES, operator_token, require_servers
 from kokoa.roles.settings import Settings, master_key
 from kokoa.roles.up import write_secret
 from kokoa.roles.worker import BusLogSink
-from kokoa.roles.working import run_worker
+from kokoa.roles.working import run_indexer, run_worker
 from kokoa.web.logging import configure_logging
 from kokoa.web.server import ServerSettings, run_server
 
@@ -49,6 +49,7 @@ def serve_role(role: str, settings: Settings) -> None:
     jobs: dict[str, Callable[[Settings, asyncio.Event], Coroutine[Any, Any, None]]] = {
         "host": _host,
         "worker": run_worker,
+        "indexer": run_indexer,
         "data": _data,
     }
     if role not in jobs:

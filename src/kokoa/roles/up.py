@@ -25,7 +25,7 @@ from kokoa.roles.settings import Settings, master_key
 
 _log = structlog.get_logger(__name__)
 
-_ROLES = ("host", "worker", "web")
+_ROLES = ("host", "worker", "indexer", "web")
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 25.0
 _POLL_S = 0.05
@@ -70,7 +70,7 @@ class Store:
 
     async def stop(self) -> None:
         """Stop the edge first, so that nothing is accepted that cannot be finished; the data last."""
-        for role in ("web", "worker", "host"):
+        for role in ("web", "indexer", "worker", "host"):
             if (keeper := self._keepers.get(role)) and (child := await keeper.release()):
                 await child.stop(signal.SIGTERM, timeout_s=_STOP_TIMEOUT_S)
         await self._data.stop()

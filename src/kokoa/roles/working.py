@@ -1,4 +1,4 @@
-"""`kokoa serve worker`: the jobs of kokoa.roles.worker on what this process opens."""
+"""`kokoa serve worker` and `indexer`: jobs on what the process opens."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -10,14 +10,18 @@ import structlog
 from kokoa.functions.control.logs import FunctionLogs
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Unavailable
+from kokoa.processes.priority import give_way
 from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
+from kokoa.roles.indexing import keep_generations, keep_index, note_changes
 from kokoa.roles.parts import local_gateway, open_service, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
-from kokoa.roles.worker import keep_generations, keep_index, keep_logs, keep_schedules, relay_outbox
+from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.search.service import SearchService
+from kokoa.services.search.store import SearchStore
+from kokoa.services.search.waiting.store import StaleStore
 
 _log = structlog.get_logger(__name__)
 
@@ -32,21 +36,13 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     platform = Platform(settings)
     try:
         await platform.open(SCHEMAS, name="worker")
-        services = {name: open_service(name, platform) for name in SERVICES}
-        graph: LocalGraph | RemoteGraph = (
-            remote_graph(platform, caller="worker")
-            if settings.gateway_url
-            else LocalGraph(local_gateway(platform, services))
-        )
-        catalog, search = services["catalog"], services["search"]
+        catalog = open_service("catalog", platform)
         assert isinstance(catalog, CatalogService)
-        assert isinstance(search, SearchService)
-        indexer = search.indexer(DataOrError(graph))
+        search = platform.databases["search"]
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
-            keep_index(platform.bus, indexer),
-            keep_generations(indexer),
+            note_changes(platform.bus, SearchStore(search), StaleStore(search)),
             keep_schedules(catalog.publishing),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
@@ -55,6 +51,31 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             forget_older(catalog.bulk.forget_deletions, settings.tombstone_days, what="deletions"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
+        await _until(stop, jobs)
+    finally:
+        await platform.close()
+
+
+async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
+    """Keep the search index until stop is set, as long as it takes: everybody else goes before."""
+    platform = Platform(settings)
+    try:
+        await platform.open(SCHEMAS, name="indexer")
+        services = {name: open_service(name, platform) for name in SERVICES}
+        graph: LocalGraph | RemoteGraph = (
+            remote_graph(platform, caller="indexer")
+            if settings.gateway_url
+            else LocalGraph(local_gateway(platform, services))
+        )
+        search = services["search"]
+        assert isinstance(search, SearchService)
+        indexer = search.indexer(DataOrError(graph))
+        jobs = [
+            keep_index(platform.bus, indexer, StaleStore(platform.databases["search"])),
+            keep_generations(indexer),
+        ]
+        give_way()
+        _log.info("indexer_ready", jobs=len(jobs))
         await _until(stop, jobs)
     finally:
         await platform.close()

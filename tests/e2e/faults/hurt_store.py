@@ -153,6 +153,7 @@ KINDS: Mapping[str, Callable[[list[Process]], list[Process]]] = {
     "nats": _words("nats-server"),
     "web": _web_workers,
     "worker": _words("serve", "worker"),
+    "indexer": _words("serve", "indexer"),
     "host": _words("serve", "host"),
     "spawner": _words("sandbox.spawner"),
     "sandbox": _words("bwrap", "--args"),

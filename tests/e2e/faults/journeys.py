@@ -283,6 +283,7 @@ JOURNEYS: Mapping[str, type[Journey]] = {
     "write": Write,
     "import": Import,
     "relay": Write,
+    "index": Write,
     "create": Create,
     "aws": Create,
     "update": Update,

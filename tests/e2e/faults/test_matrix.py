@@ -26,6 +26,8 @@ SELECTED = {
     "import.inserted": "postgres",
     "relay.read": "nats",
     "relay.marked": "postgres",
+    "index.noted": "nats",
+    "index.put": "postgres",
     "create.stored": "up",
     "update.stored": "postgres",
     "update.written": "nats",

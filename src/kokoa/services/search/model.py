@@ -23,6 +23,7 @@ WORDS_MAX = 16
 PAGE_MAX = 100
 OFFSET_MAX = 1_000
 TOTAL_MAX = 10_000
+WAITING_MAX = 10_000
 SUGGESTIONS_MAX = 20
 PATH_MAX = 1_000
 _VOCABULARY_WORD = range(3, 41)
@@ -118,11 +119,12 @@ class Rebuild(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The index that serves.  None: there is none yet, or nothing was indexed."""
+    """The index that serves.  None: there is none yet, or nothing was indexed.  waiting: at most WAITING_MAX."""
 
     documents: int
     generation: str | None
     language: str | None
+    waiting: int
     lag_seconds: float | None
     indexed_at: datetime | None
     rebuild: Rebuild | None

@@ -143,6 +143,7 @@ ON CONFLICT (environment_id) DO UPDATE SET lag_ms = excluded.lag_ms, indexed_at 
 -- The serving generation and what is known of the index.
 SELECT s.id AS generation, s.language,
        (SELECT count(*) FROM documents d WHERE d.environment_id = $1 AND d.generation_id = s.id) AS documents,
+       (SELECT count(*) FROM (SELECT FROM stale w WHERE w.environment_id = $1 LIMIT $2) w) AS waiting,
        l.lag_ms, l.indexed_at, b.id AS building, b.language AS building_language, b.done, b.started_at
   FROM (VALUES ($1::uuid)) e (environment_id)
   LEFT JOIN generations s ON s.environment_id = e.environment_id AND s.state = 'serving'

@@ -14,6 +14,7 @@ from kokoa.services.search.model import (
     NO_FACETS,
     SYNONYMS_MAX,
     TOTAL_MAX,
+    WAITING_MAX,
     WORDS_MAX,
     Boost,
     CategoryCount,
@@ -102,7 +103,7 @@ class SearchStore:
 
     async def status(self, environment_id: str) -> Status:
         """What serves, and what is building."""
-        row = await self.database.fetchrow(environment_id, queries.status)
+        row = await self.database.fetchrow(environment_id, queries.status, WAITING_MAX)
         assert row is not None
         rebuild = None
         if row["building"] is not None:
@@ -111,6 +112,7 @@ class SearchStore:
             documents=row["documents"],
             generation=None if row["generation"] is None else str(row["generation"]),
             language=row["language"],
+            waiting=row["waiting"],
             lag_seconds=None if row["lag_ms"] is None else row["lag_ms"] / 1000,
             indexed_at=row["indexed_at"],
             rebuild=rebuild,

@@ -1,0 +1,1 @@
+"""The queue of the index: products that events have named since they were indexed."""

@@ -1,0 +1,35 @@
+"""Who goes first on the processors."""
+
+import subprocess
+import sys
+
+GIVE_WAY = """
+import os
+from pathlib import Path
+from kokoa.processes.priority import NICENESS, give_way
+give_way()
+assert os.getpriority(os.PRIO_PROCESS, 0) == NICENESS
+group = Path("/proc/self/autogroup")
+print(group.read_text().split()[-1] if group.exists() else "none")
+"""
+
+
+def niceness_of_its_group(*, leader: bool) -> str:
+    """Of a process that gives way."""
+    made = subprocess.run(
+        [sys.executable, "-c", GIVE_WAY],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        start_new_session=leader,
+    )
+    return made.stdout.strip()
+
+
+def test_a_process_that_gives_way_is_nice_and_so_is_the_session_that_it_leads() -> None:
+    assert niceness_of_its_group(leader=True) in {"15", "none"}
+
+
+def test_the_sessions_of_others_stay_as_they_are() -> None:
+    assert niceness_of_its_group(leader=False) in {"0", "none"}
