@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from kokoa.processes.priority import NICENESS
+
 GIVE_WAY = """
 import os
 from pathlib import Path
@@ -28,7 +30,7 @@ def niceness_of_its_group(*, leader: bool) -> str:
 
 
 def test_a_process_that_gives_way_is_nice_and_so_is_the_session_that_it_leads() -> None:
-    assert niceness_of_its_group(leader=True) in {"15", "none"}
+    assert niceness_of_its_group(leader=True) in {str(NICENESS), "none"}
 
 
 def test_the_sessions_of_others_stay_as_they_are() -> None:
