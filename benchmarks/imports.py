@@ -60,7 +60,7 @@ async def measure_imports(stage: Stage, rounds: int, tell: Tell) -> Measurement:
     behind: list[float] = []
     with tempfile.TemporaryDirectory(prefix="kokoa-import-") as folder:
         file = Path(folder) / "assortment.csv"
-        _write(file, goods)
+        write_goods(file, goods)
         for number in range(rounds):
             tell(f"importing {len(goods):,} products: round {number + 1} of {rounds}")
             environment_id, variables = await make_tenant(stage, f"bench{number}")
@@ -104,7 +104,8 @@ def assortment() -> Iterator[tuple[str, str, str, str, str, int]]:
         yield reference, name, description, " > ".join(names), f"P{reference}", 100 + int(reference) % 4000
 
 
-def _write(file: Path, goods: Goods) -> None:
+def write_goods(file: Path, goods: Goods) -> None:
+    """As CSV."""
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["externalReference", "name", "description", "category", "sku", "price", "currency"])
