@@ -29,7 +29,7 @@ from kokoa.graphql.lru import Lru
 from kokoa.graphql.preparing import Preparation, Prepared
 from kokoa.graphql.reading import DocumentReader
 from kokoa.graphql.result import ExecutionResult, refusal
-from kokoa.graphql.scopes import hidden_from
+from kokoa.graphql.scopes import HiddenParts
 from kokoa.graphql.streaming import NEEDS_STREAM
 from kokoa.kernel.call import Call, DepthExceeded
 from kokoa.kernel.errors import DeadlineExceeded, Invalid, KokoaError
@@ -76,6 +76,7 @@ class Graph:
         self._clients = dict(clients)
         self._limits = limits
         self._api = projecting(supergraph.schema)
+        self._hidden = HiddenParts(self._api.requirements)
         self._preparation = Preparation(self._api, limits, lane or Lane(), reader)
         self._plans: Lru[_PlanKey, Plan] = Lru(PLANS_MAX, PLANS_CHARACTERS_MAX, lambda key: len(key[0]))
 
@@ -143,7 +144,7 @@ class Graph:
             raise DocumentRefused([reporter.entry(error, path=None, locations=(), coordinate="plan")]) from None
 
     async def _plan_in_turn(self, ready: Prepared, call: Call) -> Plan:
-        hidden = hidden_from(call.caller, self._api.requirements)
+        hidden = self._hidden.from_caller(call.caller)
         labels = labels_on(self.supergraph.override_labels, call)
         text = ready.document.text
 

@@ -22,11 +22,14 @@ from graphql import (
 )
 from graphql.language import ConstDirectiveNode, DefinitionNode, ListValueNode, Node, StringValueNode
 
+from kokoa.graphql.lru import Lru
 from kokoa.kernel.call import Caller
 from kokoa.kernel.errors import Forbidden
 
 Alternatives = tuple[frozenset[str], ...]
 Requirement = tuple[Alternatives, ...]
+
+_SETS_MAX = 256
 
 # A storefront caller is anonymous until a customer token names a subject.
 AUTHENTICATED: Alternatives = (frozenset({"@authenticated"}),)
@@ -75,10 +78,12 @@ def requirements_of(schema: GraphQLSchema) -> dict[str, Requirement]:
 
 def meets(caller: Caller, requirement: Requirement) -> bool:
     """Whether the caller holds one alternative of every part."""
-    held = caller.scopes
-    if caller.kind != "storefront" or caller.subject:
-        held = held | {"@authenticated"}
+    held = _held_by(caller)
     return all(any(option <= held for option in alternatives) for alternatives in requirement)
+
+
+def _held_by(caller: Caller) -> frozenset[str]:
+    return caller.scopes | {"@authenticated"} if caller.kind != "storefront" or caller.subject else caller.scopes
 
 
 def missing_scope(coordinate: str, requirement: Requirement) -> Forbidden:
@@ -92,6 +97,18 @@ def missing_scope(coordinate: str, requirement: Requirement) -> Forbidden:
 def hidden_from(caller: Caller, requirements: Mapping[str, Requirement]) -> frozenset[str]:
     """The coordinates that the caller may not see."""
     return frozenset(name for name, needs in requirements.items() if not meets(caller, needs))
+
+
+class HiddenParts:
+    """What callers may not see of one schema, worked out once for each set of scopes: there are few."""
+
+    def __init__(self, requirements: Mapping[str, Requirement]) -> None:
+        self._requirements = requirements
+        self._known: Lru[frozenset[str], frozenset[str]] = Lru(_SETS_MAX)
+
+    def from_caller(self, caller: Caller) -> frozenset[str]:
+        """The coordinates."""
+        return self._known.get_or_make(_held_by(caller), lambda: hidden_from(caller, self._requirements))
 
 
 def _reachable(types: Mapping[str, TypeDefinitionNode], roots: Sequence[str]) -> set[str]:

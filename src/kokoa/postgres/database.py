@@ -246,7 +246,9 @@ class Database:
     @asynccontextmanager
     async def _connection(self, environment_id: str) -> AsyncIterator[PinnedConnection]:
         try:
-            connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+            # A timer costs as much as the rest, and nobody waits for a connection that is free.
+            timeout_s = None if self._pool.get_idle_size() else _ACQUIRE_TIMEOUT_S
+            connection = await self._pool.acquire(timeout=timeout_s)
         except (OSError, asyncpg.TooManyConnectionsError, *_GONE) as error:
             raise DatabaseUnavailable(
                 f"The database of {self.service} does not answer.", detail=repr(error)
@@ -263,7 +265,7 @@ class Database:
         finally:
             # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
             with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
-                await self._pool.release(connection)
+                await self._pool.release(connection, timeout=_ACQUIRE_TIMEOUT_S)
 
     def _unavailable(self, error: Exception, connection: "PoolConnectionProxy[Row]") -> Exception:
         """What it means to our caller that a statement ended so; the error itself when it is a bug of ours."""
