@@ -4,8 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
-NICENESS = 5
-"""A third of another process's weight (sched(7)): it leaves the machine to others, and never starves."""
+NICENESS = 10
+"""A tenth of another process's weight (sched(7)): it leaves the machine to others, and never starves."""
 
 _AUTOGROUP = Path("/proc/self/autogroup")
 
