@@ -57,7 +57,7 @@ class SearchStore:
         if not words:
             return _NOTHING
         wanted = search.filter
-        row = await self.database.fetchrow(
+        row = await self.database.fetchrow_of_function(
             environment_id,
             queries.search_page,
             words,
