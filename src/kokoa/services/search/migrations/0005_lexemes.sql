@@ -132,6 +132,48 @@ BEGIN
 END
 $$;
 
+-- The documents of a generation that fit; part of the statements below, into which PostgreSQL inlines it. indexed: the
+-- words, and the category, with their generation (query_in), so that none of another generation fits: the column stands
+-- behind the words, and reading it would cost a look at memory for each document. phrases: what is looked at again in
+-- each document, null without phrases. No index knows IS NOT DISTINCT FROM, so that of the words is taken: before a
+-- table's first statistics PostgreSQL believes that a generation has one document, and would read all of it by its key.
+CREATE OR REPLACE FUNCTION fitting(
+    environment uuid, generation bigint, indexed tsquery, phrases tsquery,
+    in_category text, in_currency text, price_from bigint, price_to bigint
+)
+RETURNS SETOF documents
+LANGUAGE sql STABLE
+AS $$
+    SELECT d.*
+      FROM documents d
+     WHERE d.environment_id IS NOT DISTINCT FROM environment
+       AND terms_in(d.generation_id, d.words, d.category_paths) @@ indexed
+       AND (phrases IS NULL OR d.words @@ phrases)
+       AND (in_category IS NULL OR d.category_paths @> ARRAY[in_category])
+       AND (in_currency IS NULL OR d.currency = in_currency)
+       AND (price_from IS NULL OR d.price_minor >= price_from)
+       AND (price_to IS NULL OR d.price_minor <= price_to)
+$$;
+
+-- Those with the words in their names.
+CREATE OR REPLACE FUNCTION fitting_by_name(
+    environment uuid, generation bigint, indexed tsquery, phrases tsquery,
+    in_category text, in_currency text, price_from bigint, price_to bigint
+)
+RETURNS SETOF documents
+LANGUAGE sql STABLE
+AS $$
+    SELECT d.*
+      FROM documents d
+     WHERE d.environment_id IS NOT DISTINCT FROM environment
+       AND words_in(d.generation_id, d.name_words) @@ indexed
+       AND (phrases IS NULL OR d.name_words @@ phrases)
+       AND (in_category IS NULL OR d.category_paths @> ARRAY[in_category])
+       AND (in_currency IS NULL OR d.currency = in_currency)
+       AND (price_from IS NULL OR d.price_minor >= price_from)
+       AND (price_to IS NULL OR d.price_minor <= price_to)
+$$;
+
 -- The best of many, in their order: those with the words in their names before others, and all boosted products among
 -- them. named_in: what is searched in names, as the index has it; wanted_in: what is searched anywhere.
 CREATE FUNCTION best_of_many(
@@ -172,7 +214,7 @@ $$;
 
 -- A search, in one statement.
 --
---   few   at most 250 documents fit (in another order than relevance: 1,000): all are read, ranked or sorted, and counted.
+--   few   at most 250 documents fit (in another order than relevance: 2,000): all are read, ranked or sorted, and counted.
 --         When hardly any fit, words are taken as misspelt too.
 --   many  more fit. By relevance: 250 of those with the words in the name (else anywhere) and all boosted products that
 --         fit are ranked, and the others follow. In another order: the index of that order is walked until the page is
@@ -202,7 +244,7 @@ DECLARE
     named      integer;  -- how many of those that were ranked have the words in their names
     ranked     uuid[];   -- the best first, when the page needs more than them
     scores     double precision[];
-    few        integer := CASE sorting WHEN 'RELEVANCE' THEN 250 ELSE 1000 END;
+    few        integer := CASE sorting WHEN 'RELEVANCE' THEN 250 ELSE 2000 END;
 BEGIN
     product_ids := '{}'; total := 0; categories := '[]'; prices := '[]';
     SELECT g.id, g.language::regconfig,
