@@ -281,16 +281,17 @@ BEGIN
               INTO total, named, product_ids, ranked, scores FROM counted c;
         ELSE
             WITH fit AS MATERIALIZED (
-                SELECT d.product_id, d.currency, d.price_minor, d.name_key, d.created_at
+                SELECT d.product_id,
+                       CASE sorting WHEN 'NAME' THEN d.name_key WHEN 'NEWEST' THEN NULL ELSE d.currency END AS text,
+                       CASE sorting WHEN 'PRICE_ASC' THEN d.price_minor WHEN 'PRICE_DESC' THEN -d.price_minor END AS number,
+                       CASE sorting WHEN 'NEWEST' THEN d.created_at END AS moment
                   FROM fitting(environment, generation, indexed, phrases, in_category, in_currency, price_from, price_to) d
                  LIMIT few + 1
             )
             SELECT c.n,
-                   CASE WHEN c.n <= few THEN ARRAY(SELECT d.product_id FROM fit d ORDER BY
-                       CASE WHEN sorting IN ('PRICE_ASC', 'PRICE_DESC') THEN d.currency END,
-                       CASE sorting WHEN 'PRICE_ASC' THEN d.price_minor WHEN 'PRICE_DESC' THEN -d.price_minor END,
-                       CASE sorting WHEN 'NAME' THEN d.name_key END,
-                       CASE sorting WHEN 'NEWEST' THEN d.created_at END DESC, d.product_id LIMIT most OFFSET skip) END
+                   CASE WHEN c.n <= few
+                        THEN ARRAY(SELECT f.product_id FROM fit f
+                                    ORDER BY f.text, f.number, f.moment DESC, f.product_id LIMIT most OFFSET skip) END
               INTO total, product_ids FROM (SELECT count(*) AS n FROM fit) c;
         END IF;
         EXIT WHEN attempt = 2 OR total >= 3;
