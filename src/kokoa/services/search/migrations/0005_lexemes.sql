@@ -321,9 +321,10 @@ BEGIN
         EXECUTE format('SELECT ARRAY(SELECT d.product_id FROM fitting_one_by_one(%L, %L, %L, %L, %L, %L, %L) d'
                        ' ORDER BY %s LIMIT %L OFFSET %L)',
                        environment, generation, wanted, in_category, in_currency, price_from, price_to,
-                       CASE sorting WHEN 'PRICE_ASC' THEN 'd.currency, d.price_minor'
-                                    WHEN 'PRICE_DESC' THEN 'd.currency DESC, d.price_minor DESC'
-                                    WHEN 'NAME' THEN 'd.name_key' ELSE 'd.created_at DESC' END, most, skip)
+                       CASE sorting WHEN 'PRICE_ASC' THEN 'd.currency, d.price_minor, d.product_id'
+                                    WHEN 'PRICE_DESC' THEN 'd.currency DESC, d.price_minor DESC, d.product_id DESC'
+                                    WHEN 'NAME' THEN 'd.name_key, d.product_id'
+                                    ELSE 'd.created_at DESC, d.product_id DESC' END, most, skip)
            INTO product_ids;
     END IF;
     IF total > few AND counting THEN
