@@ -61,7 +61,7 @@ INSERT INTO lexemes (environment_id, generation_id, lexeme)
 SELECT DISTINCT environment_id, generation_id, up_to_digit(word)
   FROM (SELECT DISTINCT d.environment_id, d.generation_id, word
           FROM documents d, unnest(tsvector_to_array(d.words)) AS word
-         WHERE d.environment_id = $1 AND word >= ':') w
+         WHERE d.environment_id = $1 AND word >= ':' COLLATE "C") w
 """
 _GENERATION = "INSERT INTO generations (environment_id, state, language) VALUES ($1, 'serving', 'simple')"
 

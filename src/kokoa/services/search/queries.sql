@@ -54,7 +54,7 @@ SELECT $1, w.generation_id, w.lexeme
           FROM generations g, unnest($3::text[]) AS chunk,
                unnest(tsvector_to_array(to_tsvector(g.language::regconfig, chunk) || to_tsvector('simple', chunk))) AS word
          WHERE g.environment_id = $1 AND g.id = ANY ($2::bigint[])
-           AND word >= ':') w  -- what begins with a digit is never asked for
+           AND word >= ':' COLLATE "C") w  -- what begins with a digit is never asked for
  WHERE (SELECT true FROM lexemes l WHERE l.environment_id = $1 AND l.generation_id = w.generation_id
                                      AND l.lexeme = w.lexeme) IS NULL
  ORDER BY 2, 3

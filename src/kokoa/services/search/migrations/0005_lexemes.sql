@@ -23,7 +23,7 @@ ALTER TABLE documents NO FORCE ROW LEVEL SECURITY;
 INSERT INTO lexemes (environment_id, generation_id, lexeme)
 SELECT DISTINCT environment_id, generation_id, up_to_digit(word)
   FROM (SELECT DISTINCT d.environment_id, d.generation_id, word
-          FROM documents d, unnest(tsvector_to_array(d.words)) AS word WHERE word >= ':') w;
+          FROM documents d, unnest(tsvector_to_array(d.words)) AS word WHERE word >= ':' COLLATE "C") w;
 
 -- The words of a document as they are indexed, as before; without a query inside, so that it costs half.
 CREATE OR REPLACE FUNCTION words_in(generation bigint, words tsvector)
@@ -126,7 +126,7 @@ BEGIN
                         coalesce(begun_in(environment, generation, begun), '''' || generation || '.' || begun || ''':*'));
     END IF;
     IF in_category IS NULL THEN
-        RETURN made;
+        RETURN made::tsquery;
     END IF;
     RETURN made::tsquery && ('''' || generation || '@' || md5(in_category) || '''')::tsquery;
 END
