@@ -56,6 +56,13 @@ INSERT INTO vocabulary (environment_id, generation_id, word)
 SELECT $1, g.id, word
   FROM generations g, unnest($2::text[]) AS word WHERE g.environment_id = $1 AND g.state = 'serving'
 """
+_LEXEMES = """
+INSERT INTO lexemes (environment_id, generation_id, lexeme)
+SELECT DISTINCT environment_id, generation_id, up_to_digit(word)
+  FROM (SELECT DISTINCT d.environment_id, d.generation_id, word
+          FROM documents d, unnest(tsvector_to_array(d.words)) AS word
+         WHERE d.environment_id = $1 AND word >= ':' COLLATE "C") w
+"""
 _GENERATION = "INSERT INTO generations (environment_id, state, language) VALUES ($1, 'serving', 'simple')"
 
 
@@ -65,4 +72,5 @@ async def seed_documents(admin: asyncpg.Connection, environment_id: str, count: 
     await admin.execute(_GENERATION, environment_id)
     await admin.execute(_SEED, environment_id, environment_id, ADJECTIVES, MATERIALS, THINGS, count)
     await admin.execute(_VOCABULARY, environment_id, sorted({*ADJECTIVES, *MATERIALS, *THINGS}))
-    await admin.execute("VACUUM (ANALYZE) search.documents, search.vocabulary")
+    await admin.execute(_LEXEMES, environment_id)
+    await admin.execute("VACUUM (ANALYZE) search.documents, search.vocabulary, search.lexemes")

@@ -71,6 +71,18 @@ async def test_a_definer_function_spans_environments(sample: Database) -> None:
     assert (await sample.fetch_anywhere("SELECT things_everywhere() AS n"))[0]["n"] == 3
 
 
+async def test_a_function_that_takes_the_environment_needs_no_pin_and_leaves_it(sample: Database) -> None:
+    mine, theirs = new_id(), new_id()
+    await sample.execute(mine, INSERT, new_id(), "mine")
+    for environment, count in ((mine, 1), (theirs, 0), (mine, 1)):
+        row = await sample.fetchrow_of_function(environment, "SELECT things_of($1) AS count")
+        assert row is not None
+        assert row["count"] == count
+        # Whatever comes next sees its own environment.
+        assert await sample.fetchval(theirs, COUNT_CARELESS) == 0
+        assert await sample.fetchval(mine, COUNT_CARELESS) == 1
+
+
 async def test_event_and_change_commit_together_or_not_at_all(sample: Database) -> None:
     environment, thing = new_id(), new_id()
     with pytest.raises(ZeroDivisionError):

@@ -10,7 +10,7 @@ import pytest
 import kokoa.services.search as search
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
-from kokoa.services.search.model import Boost, CategoryCount, Document, Facets, Filter, PriceBand, Search
+from kokoa.services.search.model import Boost, CategoryCount, Document, Facets, Filter, PriceBand, Search, Sort
 from kokoa.services.search.store import SearchStore
 from servers import ConnectService
 
@@ -77,6 +77,17 @@ async def test_pages_of_more_than_are_ranked_show_everything_once(
     in_names = {document.product_id for document in documents[:named]}
     assert in_names.issuperset(set(found[: min(named, 100)]) - {documents[-1].product_id})
     assert (found[0] == documents[-1].product_id) is boosted
+
+
+@pytest.mark.parametrize("sort", ["PRICE_ASC", "PRICE_DESC", "NAME", "NEWEST"])
+async def test_pages_of_many_that_are_equal_show_each_once(database: Database, sort: Sort) -> None:
+    store, environment = SearchStore(database), new_id()
+    documents = [Document(new_id(), 1, "Lamp", "", "", "", "", "EUR", 100) for _ in range(2_100)]
+    await store.put(environment, documents, [])
+    found: list[str] = []
+    for offset in range(0, 1_001, 100):
+        found += (await store.search(environment, Search("lamp", 100, offset, sort=sort))).product_ids
+    assert len(found) == len(set(found)) == 1_100
 
 
 async def names(store: SearchStore, environment: str, search: Search, documents: Sequence[Document]) -> list[str]:

@@ -230,7 +230,8 @@ async def test_an_index_of_before_generations_serves_on_until_it_is_rebuilt(post
     await migrate(dsn, [ServiceSchema("search", FOLDER / "migrations", SERVICE_PASSWORD)])
     database = await Database.connect(service_dsn(dsn, "search", SERVICE_PASSWORD), service="search", pool_size=2)
     store = SearchService(database).store
-    assert (await store.search(environment, Search("lamps"))).product_ids == [product_id]
+    for q in ("lamps", "bras"):
+        assert (await store.search(environment, Search(q))).product_ids == [product_id]
     status = await store.status(environment)
     assert status.rebuild is not None
     assert (status.documents, status.rebuild.language) == (1, "english")

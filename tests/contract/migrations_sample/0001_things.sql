@@ -9,3 +9,7 @@ CREATE TABLE things (
 CREATE FUNCTION things_everywhere() RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER
 AS $$ SELECT count(*) FROM things $$;
+
+CREATE FUNCTION things_of(environment uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER
+AS $$ SELECT count(*) FROM things WHERE environment_id = environment $$;

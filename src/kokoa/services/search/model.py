@@ -1,7 +1,7 @@
 """Types and rules of search. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -28,6 +28,10 @@ SUGGESTIONS_MAX = 20
 PATH_MAX = 1_000
 _VOCABULARY_WORD = range(3, 41)
 _INT_MAX = 2**31 - 1
+_GENERATIONS_MAX = 8
+_CHUNKS_MAX = 30_000
+_CHUNK_LENGTH_MAX = 40
+_NONE: frozenset[bytes] = frozenset()
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 
@@ -299,6 +303,33 @@ def words_of(text: str) -> list[str]:
 def vocabulary_of(text: str) -> set[str]:
     """The words from which misspelt ones are guessed: no numbers, nothing very short or long."""
     return {word for word in words_of(text) if len(word) in _VOCABULARY_WORD and not word.isdigit()}
+
+
+class KeptChunks:
+    """The chunks of texts whose words a generation has, as far as this process knows: they need not be sent again.
+
+    Chunks are what stands between ASCII's spaces: PostgreSQL makes the same words of a text and of its chunks.
+    Bounded: the newest generations, and of each so many chunks, not the long ones.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, set[bytes]] = {}
+
+    def new(self, generations: Iterable[int], texts: Iterable[str]) -> set[bytes]:
+        """The chunks, but no numbers, that are not known to be in all the generations.  UTF-8."""
+        chunks = set("\n".join(texts).encode().split())
+        new: set[bytes] = set().union(*(chunks - self._kept.get(generation, _NONE) for generation in generations))
+        return {chunk for chunk in new if not chunk.isdigit()}
+
+    def keep(self, generations: Iterable[int], chunks: set[bytes]) -> None:
+        """Their words are in these generations, and committed."""
+        short = {chunk for chunk in chunks if len(chunk) <= _CHUNK_LENGTH_MAX}
+        for generation in generations:
+            kept = self._kept.pop(generation, set())
+            kept.update(short)
+            self._kept[generation] = kept if len(kept) <= _CHUNKS_MAX else set()
+        while len(self._kept) > _GENERATIONS_MAX:
+            del self._kept[next(iter(self._kept))]
 
 
 def price_band(currency: str, least: int, count: int) -> PriceBand:

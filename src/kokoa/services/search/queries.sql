@@ -18,7 +18,8 @@ VALUES ($1, 'serving', coalesce((SELECT language FROM settings WHERE environment
 ON CONFLICT DO NOTHING;
 
 -- name: put_documents
--- Index products in each generation ($2), unless newer versions of them are indexed already.
+-- Index products in each generation ($2), unless newer versions of them are indexed already. OFFSET 0: the words of a name
+-- are made once, and not wherever they are used.
 INSERT INTO documents (environment_id, generation_id, product_id, version, name, name_key, name_words, words,
                        category_paths, currency, price_minor, created_at)
 SELECT $1, g.id, product_id, version, name, lower(name), named,
@@ -35,7 +36,8 @@ SELECT $1, g.id, product_id, version, name, lower(name), named,
   JOIN generations g ON g.environment_id = $1 AND g.id = ANY ($2::bigint[])
  CROSS JOIN LATERAL (
      SELECT setweight(to_tsvector(g.language::regconfig, name), 'A') || setweight(to_tsvector('simple', name), 'A') AS named,
-            string_to_array(nullif(category_path, ''), '/') AS parts) AS made
+            string_to_array(nullif(category_path, ''), '/') AS parts
+     OFFSET 0) AS made
  ORDER BY g.id, product_id
 ON CONFLICT (environment_id, generation_id, product_id) DO UPDATE
    SET version = excluded.version, name = excluded.name, name_key = excluded.name_key,
@@ -43,6 +45,20 @@ ON CONFLICT (environment_id, generation_id, product_id) DO UPDATE
        currency = excluded.currency, price_minor = excluded.price_minor, created_at = excluded.created_at,
        indexed_at = now()
  WHERE documents.version <= excluded.version;
+
+-- name: put_lexemes
+-- The words that are made of what stands between spaces ($3), in each generation ($2).
+INSERT INTO lexemes (environment_id, generation_id, lexeme)
+SELECT $1, w.generation_id, w.lexeme
+  FROM (SELECT DISTINCT g.id AS generation_id, up_to_digit(word) AS lexeme
+          FROM generations g, unnest($3::text[]) AS chunk,
+               unnest(tsvector_to_array(to_tsvector(g.language::regconfig, chunk) || to_tsvector('simple', chunk))) AS word
+         WHERE g.environment_id = $1 AND g.id = ANY ($2::bigint[])
+           AND word >= ':' COLLATE "C") w  -- what begins with a digit is never asked for
+ WHERE (SELECT true FROM lexemes l WHERE l.environment_id = $1 AND l.generation_id = w.generation_id
+                                     AND l.lexeme = w.lexeme) IS NULL
+ ORDER BY 2, 3
+ON CONFLICT DO NOTHING;
 
 -- name: put_vocabulary
 -- The words from which misspelt ones are guessed, in each generation ($2).
@@ -125,6 +141,10 @@ DELETE FROM documents
 -- name: remove_vocabulary
 -- The words of a retired generation.
 DELETE FROM vocabulary WHERE environment_id = $1 AND generation_id = $2;
+
+-- name: remove_lexemes
+-- Those of a retired generation.
+DELETE FROM lexemes WHERE environment_id = $1 AND generation_id = $2;
 
 -- name: remove_forgotten
 -- What need not be remembered any more: the generation is not building.

@@ -20,6 +20,7 @@ from kokoa.services.search.model import (
     CategoryCount,
     Document,
     Facets,
+    KeptChunks,
     Page,
     Rebuild,
     Search,
@@ -36,6 +37,12 @@ queries = load_queries(Path(__file__).with_name("queries.sql"))
 _NOTHING = Page(0, [])
 _UNFINISHED_MAX = 100
 _REMOVED_AT_ONCE = 2_000
+_REMOVED_LAST = (
+    queries.remove_vocabulary,
+    queries.remove_lexemes,
+    queries.remove_forgotten,
+    queries.remove_generation,
+)
 
 
 class SearchStore:
@@ -43,6 +50,7 @@ class SearchStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._kept = KeptChunks()
 
     async def search(self, environment_id: str, search: Search) -> Page:
         """A page of the products that fit, in one statement."""
@@ -50,7 +58,7 @@ class SearchStore:
         if not words:
             return _NOTHING
         wanted = search.filter
-        row = await self.database.fetchrow(
+        row = await self.database.fetchrow_of_function(
             environment_id,
             queries.search_page,
             words,
@@ -85,17 +93,19 @@ class SearchStore:
 
     async def put(self, environment_id: str, documents: Sequence[Document], gone: Sequence[str]) -> None:
         """Index these, forget those. Older versions than the indexed ones change nothing."""
+        new: set[bytes] = set()
         async with self.database.transaction(environment_id) as tx:
             generations = await _generations(tx)
             building = [generation for generation, state in generations.items() if state == "building"]
             if documents:
-                await _put_documents(tx, list(generations), documents)
+                new = await _put_documents(tx, list(generations), documents, self._kept)
                 if building:
                     await tx.execute(queries.take_back, building, [document.product_id for document in documents])
             if gone:
                 await tx.execute(queries.delete_documents, list(generations), list(gone))
                 if building:
                     await tx.execute(queries.forget_for_good, building, list(gone))
+        self._kept.keep(generations, new)
 
     async def note_lag(self, environment_id: str, lag_ms: int) -> None:
         """lag_ms: from a change to its being indexed."""
@@ -192,7 +202,9 @@ class SearchStore:
                 return
             ids = [document.product_id for document in documents]
             told = {str(row["product_id"]) for row in await tx.fetch(queries.already_told, generation, ids)}
-            await _put_documents(tx, [generation], [one for one in documents if one.product_id not in told])
+            untold = [one for one in documents if one.product_id not in told]
+            new = await _put_documents(tx, [generation], untold, self._kept)
+        self._kept.keep([generation], new)
 
     async def advance(self, environment_id: str, generation: int, cursor: str, done: int) -> None:
         """cursor: where it goes on.  done: how many products more were looked at."""
@@ -212,7 +224,7 @@ class SearchStore:
         tag = await self.database.execute(environment_id, queries.remove_some_documents, generation, _REMOVED_AT_ONCE)
         if tag != "DELETE 0":
             return False
-        for statement in (queries.remove_vocabulary, queries.remove_forgotten, queries.remove_generation):
+        for statement in _REMOVED_LAST:
             await self.database.execute(environment_id, statement, generation)
         return True
 
@@ -230,19 +242,22 @@ async def _generations(tx: Transaction) -> dict[int, str]:
     return {row["id"]: row["state"] for row in rows}
 
 
-async def _put_documents(tx: Transaction, generations: Sequence[int], documents: Sequence[Document]) -> None:
-    """Index documents, and their words, in each generation."""
+async def _put_documents(
+    tx: Transaction, generations: Sequence[int], documents: Sequence[Document], kept: KeptChunks
+) -> set[bytes]:
+    """Index documents, and their words, in each generation. The chunks whose words are kept once this commits."""
     if not documents:
-        return
+        return set()
     # In one order, so that two batches with the same products wait for each other and do not deadlock.
     documents = sorted(documents, key=lambda document: document.product_id)
+    skus = [" ".join(words_of(d.skus)) for d in documents]
     await tx.execute(
         queries.put_documents,
         generations,
         [d.product_id for d in documents],
         [d.version for d in documents],
         [d.name for d in documents],
-        [" ".join(words_of(d.skus)) for d in documents],
+        skus,
         [d.category for d in documents],
         [d.description for d in documents],
         [d.category_path for d in documents],
@@ -250,5 +265,9 @@ async def _put_documents(tx: Transaction, generations: Sequence[int], documents:
         [d.price_minor for d in documents],
         [d.created_at for d in documents],
     )
-    words = {word for d in documents for word in vocabulary_of(f"{d.name} {d.category}")}
-    await tx.execute(queries.put_vocabulary, generations, sorted(words))
+    named = " ".join(f"{d.name} {d.category}" for d in documents)
+    await tx.execute(queries.put_vocabulary, generations, sorted(vocabulary_of(named)))
+    new = kept.new(generations, [named, *skus, *(d.description for d in documents)])
+    if new:
+        await tx.execute(queries.put_lexemes, generations, [chunk.decode() for chunk in new])
+    return new
