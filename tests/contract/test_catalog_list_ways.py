@@ -294,3 +294,35 @@ async def test_no_way_leads_into_another_environment(goods: Goods, way: str) -> 
         for sort in SORTS:
             found = await store.page(other.environment_id, read_filter(given), sort, limit=100)
             assert {one.id for one in found} <= {own}, (name, keeps)
+
+
+SUBTREE_WAYS = {"merged": BOUNDS, "sorted by keys": Bounds(merged=0), "walked": Bounds(merged=0, keyed=0)}
+
+
+@pytest.mark.parametrize("channel", [None, "eu", "nowhere"])
+@pytest.mark.parametrize("way", SUBTREE_WAYS)
+async def test_each_way_finds_what_is_in_a_category_and_below_by_name(
+    goods: Goods, way: str, channel: str | None
+) -> None:
+    """`home` has no product of `home-office`, whatever comes between `home` and `home/` in the alphabet."""
+    store = ListStore(goods.database, SUBTREE_WAYS[way])
+    for published_only in (False, True):
+        for limit, offset in ((100, 0), (7, 20), (3, 500)):
+            pages = await store.pages_of_subtrees(
+                goods.environment_id,
+                [*PATHS, "no-such"],
+                limit=limit,
+                offset=offset,
+                published_only=published_only,
+                channel=channel,
+            )
+            for path in [*PATHS, "no-such"]:
+                kept = [
+                    one.product
+                    for one in goods.known
+                    if within(one.product.category_slug, path)
+                    and (not published_only or one.product.status == "PUBLISHED")
+                    and (channel is None or (channel == "eu" and RARELY_SOLD[1](one)))
+                ]
+                kept.sort(key=sort_key("NAME"))
+                assert pages.get(path, []) == kept[offset : offset + limit], (path, published_only, limit, offset)

@@ -103,6 +103,19 @@ class ListResolvers:
         """A page of what the caller may see."""
         return await self._store.page(call.environment_id, _visible(wanted, call), sort, limit=limit, offset=offset)
 
+    async def pages_of_subtrees(
+        self, categories: Sequence[str], limit: int, offset: int, channel: str | None, call: Call
+    ) -> dict[str, list[Product]]:
+        """A page of what the caller may see of each category with all below it, by its path."""
+        return await self._store.pages_of_subtrees(
+            call.environment_id,
+            categories,
+            limit=limit,
+            offset=offset,
+            published_only=not sees_unpublished(call.caller.scopes),
+            channel=channel,
+        )
+
     async def connection(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         window = require_window(args.get("first"), args.get("last"))
         sort = read_sort(args.get("sort"))

@@ -75,6 +75,30 @@ def count_statement(wanted: Filter, bounds: Bounds = BOUNDS) -> Statement:
     return text, parameters.values
 
 
+def subtree_statement(
+    paths: Sequence[str],
+    *,
+    limit: int,
+    offset: int,
+    published_only: bool,
+    channel: str | None,
+    bounds: Bounds = BOUNDS,
+) -> Statement:
+    """A page by name for each of some categories, by their paths, with all below it. Each row ends with the path."""
+    parameters = _Parameters()
+    parameters.values += [paths, limit, offset, [f"{path}/" for path in paths], [f"{path}0" for path in paths]]
+    published = [Condition("published")] if published_only else []
+    sold = [] if channel is None else [Condition("channel", (channel,))]
+    text = queries.subtree_pages.format(
+        columns=_conditions["columns"],
+        merged=bounds.merged,
+        keyed=bounds.keyed,
+        range=_sql(AllOf(tuple(published)), parameters),
+        conditions=_sql(AllOf((*published, *sold)), parameters, of_one=True),
+    )
+    return text, parameters.values
+
+
 class _Page:
     """One page, and what its ways have in common.
 

@@ -21,6 +21,8 @@ class Bounds(msgspec.Struct, frozen=True):
     gathered: at most so many are looked up and sorted.
     marked, marked_plain: at most so many become a set beside the walk; plain: where what is walked needs no look-up.
     walked, walked_names: so many are looked at before the set is made after all, of at most `marked_after`.
+    merged: a category with at most so many below it is read category by category.  keyed: with more, so many products
+    are sorted by what their index holds.
     """
 
     gathered: int = 500
@@ -29,6 +31,8 @@ class Bounds(msgspec.Struct, frozen=True):
     marked_after: int = 100_000
     walked: int = 2_000
     walked_names: int = 6_000
+    merged: int = 200
+    keyed: int = 5_000
 
 
 BOUNDS = Bounds()
