@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -128,9 +129,9 @@ class Reader:
     async def plan(self, text: str, *values: Any, mode: str) -> str:
         """mode: force_custom_plan as for a new statement, force_generic_plan as for one that is used often."""
         await self._connection.execute(f"SET plan_cache_mode = {mode}")
-        # asyncpg asks about types that it has not met yet; that is logged like any other.
         self._plans.clear()
         await self._connection.fetch(text, self.environment_id, *values)
+        await self._connection.execute("RESET plan_cache_mode")  # ends the statement; then it is logged
         return "\n".join(executed(plan) for plan in self._plans if "typeinfo_tree" not in plan)
 
     async def blocks(self, text: str, *values: Any, mode: str) -> int:
@@ -139,6 +140,23 @@ class Reader:
         read = re.search(r"^ +Buffers: shared (?:hit=(\d+))?(?: ?read=(\d+))?", plan, re.MULTILINE)
         assert read is not None, plan
         return sum(int(blocks or 0) for blocks in read.groups())
+
+    @asynccontextmanager
+    async def knowing(self, statistics: bool) -> AsyncIterator[None]:
+        """statistics: False as right after an import: nobody has counted yet."""
+        transaction = self._connection.transaction()
+        await transaction.start()
+        try:
+            if not statistics:
+                await self._connection.execute(
+                    """RESET ROLE;
+                       DELETE FROM pg_statistic WHERE starelid IN (
+                           SELECT oid FROM pg_class WHERE relnamespace = 'catalog'::regnamespace);
+                       SET ROLE kokoa_catalog"""
+                )
+            yield
+        finally:
+            await transaction.rollback()
 
     async def ids(self, most: int) -> list[str]:
         """Of products, in the order of their names."""
@@ -265,7 +283,7 @@ MATERIAL = {"attributes": [{"key": "material", "equals": "oak"}]}
 MANY: list[tuple[dict[str, Any], int]] = [
     (MATERIAL, 1_200),
     ({"attributes": [{"key": "power", "min": 10}]}, 1_200),
-    ({**MATERIAL, "product_type": [f"kind{n}" for n in range(50)]}, 1_200),
+    ({**MATERIAL, "product_type": [f"kind{n}" for n in range(50)]}, 2_000),
     ({"product_type": [f"kind{n}" for n in range(50)]}, 1_200),
     ({"category": "shelf-1", "include_subcategories": True, "currency": "USD", "min_price_minor": 10}, 1_500),
     ({"name_contains": "thing"}, 500),
@@ -277,24 +295,26 @@ MANY: list[tuple[dict[str, Any], int]] = [
 ]
 
 
+@pytest.mark.parametrize("statistics", [True, False], ids=["with statistics", "without"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("published_only", [True, False], ids=["storefront", "management"])
 async def test_a_page_of_what_many_fit_does_not_read_all_of_them(
-    reader: Reader, published_only: bool, mode: str
+    reader: Reader, published_only: bool, mode: str, statistics: bool
 ) -> None:
-    for given, most in MANY:
-        wanted = shown(read(given), published_only=published_only)
-        for field in KEYS:
-            for backwards in (False, True):
-                text, values = list_statement(wanted, Sort(field), backwards=backwards, limit=50, offset=0)
-                assert await reader.blocks(text, *values, mode=mode) <= most, (given, field, backwards)
+    async with reader.knowing(statistics):
+        for given, most in MANY:
+            wanted = shown(read(given), published_only=published_only)
+            for field in KEYS:
+                for backwards in (False, True):
+                    text, values = list_statement(wanted, Sort(field), backwards=backwards, limit=50, offset=0)
+                    assert await reader.blocks(text, *values, mode=mode) <= most, (given, field, backwards)
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_page_far_back_in_its_order_is_found_without_reading_what_is_before_it(
     reader: Reader, mode: str
 ) -> None:
-    """Power and price go together here, so what has the least power is at the end of what is dearest."""
+    """Power and price go together here: what has the least power is the last of what is dearest."""
     weak = read({"attributes": [{"key": "power", "max": 4000}]})
     text, values = list_statement(weak, Sort("PRICE", descending=True), backwards=False, limit=50, offset=0)
     assert await reader.blocks(text, *values, mode=mode) <= 13_000  # 2,000 that were looked at, and indexes

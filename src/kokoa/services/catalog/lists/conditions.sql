@@ -1,7 +1,8 @@
 -- Parts of the statements in queries.sql. {0}, {1}, … become parameters; $1 is the environment there as well.
 --
 -- A condition on other tables has three forms: `skus` leaves the way to the planner; `skus_of_one` looks by key at the
--- product in hand (OFFSET keeps the planner from making a join of it); and of `skus_ids` come the products that have it.
+-- product in hand (OFFSET keeps the planner from making a join of it, and `|| ''` or IS TRUE from an index in which it would
+-- read all products with the value); and of `skus_ids` come the products that have it.
 
 -- name: columns
 -- What a page shows of a product.
@@ -81,8 +82,8 @@ id IN (SELECT product_id FROM product_details WHERE environment_id = $1
 -- It is of one of the types with these keys.
 EXISTS (SELECT FROM product_details d
          WHERE d.environment_id = $1 AND d.product_id = products.id
-           AND d.type_id = ANY (ARRAY(SELECT id FROM product_types
-                                       WHERE environment_id = $1 AND key = ANY ({0}::text[]))) OFFSET 0)
+           AND (d.type_id = ANY (ARRAY(SELECT id FROM product_types
+                                        WHERE environment_id = $1 AND key = ANY ({0}::text[])))) IS TRUE OFFSET 0)
 
 -- name: product_type_ids
 -- Products of the types with these keys.
@@ -98,8 +99,8 @@ id IN (SELECT product_id FROM attribute_values
 -- name: attribute_values_of_one
 -- It, or one of its variants, has one of these values of an attribute.
 EXISTS (SELECT FROM attribute_values a
-         WHERE a.environment_id = $1 AND a.product_id = products.id AND a.key = {0}::text
-           AND a.value = ANY ({1}::text[]) OFFSET 0)
+         WHERE a.environment_id = $1 AND a.product_id = products.id AND a.key || '' = {0}::text
+           AND a.value || '' = ANY ({1}::text[]) OFFSET 0)
 
 -- name: attribute_values_ids
 -- Products that have, or of which variants have, these values of an attribute.
@@ -114,8 +115,8 @@ id IN (SELECT product_id FROM attribute_values
 -- name: attribute_range_of_one
 -- It, or one of its variants, has a value of an attribute within these.
 EXISTS (SELECT FROM attribute_values a
-         WHERE a.environment_id = $1 AND a.product_id = products.id AND a.key = {0}::text
-           AND a.value >= {1}::text AND a.value <= {2}::text OFFSET 0)
+         WHERE a.environment_id = $1 AND a.product_id = products.id AND a.key || '' = {0}::text
+           AND a.value || '' >= {1}::text AND a.value || '' <= {2}::text OFFSET 0)
 
 -- name: attribute_range_ids
 -- Products that have, or of which variants have, a value of an attribute within these.
@@ -174,6 +175,10 @@ updated_at < {0}::timestamptz
 -- By name.
 {0}name{1}, {0}id{1}
 
+-- name: begin_name
+-- Always so. It tells the planner, who may know nothing of this environment, to read the index of the order.
+name >= ''
+
 -- name: above_name
 -- Behind a cursor by name.
 (name, id) > ({0}::text, {1}::uuid)
@@ -194,6 +199,10 @@ updated_at < {0}::timestamptz
 -- By price. An index that is bound to a currency has no order by it any more.
 {0}price_amount{1}, {0}id{1}
 
+-- name: begin_price
+-- Always so. It tells the planner, who may know nothing of this environment, to read the index of the order.
+price_currency >= ''
+
 -- name: above_price
 -- Behind a cursor by price.
 (price_currency, price_amount, id) > ({0}::text, {1}::bigint, {2}::uuid)
@@ -210,6 +219,10 @@ updated_at < {0}::timestamptz
 -- Oldest first.
 {0}created_at{1}, {0}id{1}
 
+-- name: begin_created
+-- Always so. It tells the planner, who may know nothing of this environment, to read the index of the order.
+created_at >= '-infinity'
+
 -- name: above_created
 -- Behind a cursor by time of making.
 (created_at, id) > ({0}::timestamptz, {1}::uuid)
@@ -225,6 +238,10 @@ updated_at < {0}::timestamptz
 -- name: order_updated
 -- Longest unchanged first.
 {0}updated_at{1}, {0}id{1}
+
+-- name: begin_updated
+-- Always so. It tells the planner, who may know nothing of this environment, to read the index of the order.
+updated_at >= '-infinity'
 
 -- name: above_updated
 -- Behind a cursor by time of change.

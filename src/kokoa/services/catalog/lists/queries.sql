@@ -4,7 +4,13 @@
 -- Products of a list, from one end or from a cursor on, where an index holds just these in their order.
 SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
        status, created_at, updated_at FROM products
- WHERE environment_id = $1 AND {conditions} ORDER BY {order} LIMIT {limit} OFFSET {offset};
+ WHERE environment_id = $1 AND {range} ORDER BY {order} LIMIT {limit} OFFSET {offset};
+
+-- name: walked_through
+-- Products of a list that no index but that of its order can tell: each is looked at, until there are enough.
+SELECT {columns}
+  FROM (SELECT * FROM products WHERE environment_id = $1 AND {range} ORDER BY {order} OFFSET 0) products
+ WHERE {conditions} ORDER BY {order} LIMIT {limit} OFFSET {offset};
 
 -- name: counted
 -- How many products a list has, counted up to a bound.
@@ -30,7 +36,7 @@ SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]
                                   WHERE environment_id = $1 AND path >= wanted.below AND path < wanted.behind
                                  OFFSET {merged}) THEN 'MERGE'
                 WHEN NOT EXISTS (SELECT FROM products
-                                  WHERE environment_id = $1 AND {range}
+                                  WHERE environment_id = $1 AND {published}
                                     AND category >= wanted.path AND category < wanted.behind
                                  OFFSET {keyed}) THEN 'GATHER'
                 ELSE 'WALK' END AS taken OFFSET 0) way
@@ -51,7 +57,7 @@ SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]
             AND (category = wanted.path OR category >= wanted.below) AND {conditions}
           ORDER BY name, id LIMIT $3::integer + $4::integer)
         UNION ALL
-        (SELECT name, id FROM (SELECT * FROM products WHERE environment_id = $1 AND {range} AND way.taken = 'WALK'
+        (SELECT name, id FROM (SELECT * FROM products WHERE environment_id = $1 AND {begin} AND {published} AND way.taken = 'WALK'
                                 ORDER BY name, id OFFSET 0) products
           WHERE category >= wanted.path AND category < wanted.behind
             AND (category = wanted.path OR category >= wanted.below) AND {conditions}

@@ -93,7 +93,8 @@ def subtree_statement(
         columns=_conditions["columns"],
         merged=bounds.merged,
         keyed=bounds.keyed,
-        range=_sql(AllOf(tuple(published)), parameters),
+        begin=_conditions["begin_name"],
+        published=_sql(AllOf(tuple(published)), parameters),
         conditions=_sql(AllOf((*published, *sold)), parameters, of_one=True),
     )
     return text, parameters.values
@@ -115,6 +116,7 @@ class _Page:
         self._offset = f"{self._parameters.add(offset)}::integer"
         self._last = max(limit + offset - 1, 0)
         self._deep = limit + offset > _ENDS[0]
+        self._begin = f"({_conditions[f'begin_{sort.field.lower()}']})"
         order = f"order_{sort.field.lower()}"
         if sort.field == "PRICE" and any(one.name == "currency" for one in self._ways.range):
             order = "order_price_of_one_currency"
@@ -132,8 +134,8 @@ class _Page:
         ways, first = self._ways, next(iter(self._ways.sources), None)
         if first is None:
             text = self._fill(
-                queries.listed,
-                conditions=self._all(ways.range + ways.rest),
+                queries.walked_through if ways.rest else queries.listed,
+                conditions=self._all(ways.rest),
                 limit=self._limit,
                 offset=self._offset,
             )
@@ -260,7 +262,7 @@ class _Page:
         return text, self._parameters.values
 
     def _fill(self, text: str, **gaps: Any) -> str:
-        return text.format(**self._gaps, **gaps, range=self._all(self._ways.range))
+        return text.format(**self._gaps, **gaps, range=f"{self._begin} AND {self._all(self._ways.range)}")
 
     def _all(self, parts: Iterable[Filter], *, told: Sequence[str] = ()) -> str:
         """All of the parts hold.  told: of each source, when it has told of its parts already."""
