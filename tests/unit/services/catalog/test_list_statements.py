@@ -58,7 +58,7 @@ def test_any_filter_is_refused_or_becomes_a_statement_whose_values_are_parameter
         assert not re.search(r"[{}]", text)
         parameters = {int(number) for number in re.findall(r"\$(\d+)", text)}
         assert parameters == set(range(1, len(values) + 2))
-        assert text.count("/*") <= 7 * CONDITIONS_MAX
+        assert text.count("/*") <= 9 * CONDITIONS_MAX
 
 
 def read_or_refused(wanted: dict[str, Any]) -> Filter | Invalid:

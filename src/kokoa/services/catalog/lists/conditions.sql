@@ -9,6 +9,11 @@
 products.id, products.slug, products.name, products.description, products.category, products.external_reference,
 products.price_minor, products.currency, products.version, products.status, products.created_at, products.updated_at
 
+-- name: of_all
+-- It is one of these, all of which are read before. (IS TRUE keeps the planner from making a join of it; LIMIT, from thinking
+-- that they are too many to be a set.)
+(id IN (SELECT id FROM ({0}) AS ids LIMIT (SELECT NULL::bigint))) IS TRUE
+
 -- name: products_ids
 -- Products that their own columns choose.
 SELECT id FROM products WHERE environment_id = $1 AND {0}
@@ -134,6 +139,12 @@ AND NOT EXISTS (SELECT FROM product_channels l
 EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = {0}::text)
 AND NOT EXISTS (SELECT FROM product_channels l
                  WHERE l.environment_id = $1 AND l.product_id = products.id AND {0}::text <> ALL (l.channels) OFFSET 0)
+
+-- name: channel_of_all
+-- It is none of those that are not sold in the channel with this key.
+EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = {0}::text)
+AND (id IN (SELECT product_id FROM product_channels
+             WHERE environment_id = $1 AND {0}::text <> ALL (channels) LIMIT (SELECT NULL::bigint))) IS NOT TRUE
 
 -- name: external_references
 -- One of these keys of another system.

@@ -6,7 +6,7 @@ hundred of them prepared. Bounds stand in the text: of a parameter the planner w
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kokoa.postgres import load_queries
 from kokoa.services.catalog.lists.model import TOTAL_MAX, AllOf, AnyOf, Condition, Filter, Not, Sort
@@ -31,6 +31,7 @@ _conditions = dict(load_queries(Path(__file__).with_name("conditions.sql")))
 _ENDS = (101, 1_101, 10_101)
 
 Statement = tuple[str, list[Any]]
+Form = Literal["", "_of_one", "_of_all"]
 
 
 class _Parameters:
@@ -69,7 +70,7 @@ def count_statement(wanted: Filter, bounds: Bounds = BOUNDS) -> Statement:
         ids=_ids(sources[0], parameters),
         few=bounds.gathered,
         conditions=conditions,
-        conditions_of_one=_sql(wanted, parameters, of_one=True),
+        conditions_of_one=_sql(wanted, parameters, form="_of_one"),
         limit=limit,
     )
     return text, parameters.values
@@ -95,7 +96,7 @@ def subtree_statement(
         keyed=bounds.keyed,
         begin=_conditions["begin_name"],
         published=_sql(AllOf(tuple(published)), parameters),
-        conditions=_sql(AllOf((*published, *sold)), parameters, of_one=True),
+        conditions=_sql(AllOf((*published, *sold)), parameters, form="_of_one"),
     )
     return text, parameters.values
 
@@ -132,10 +133,13 @@ class _Page:
     def statement(self) -> Statement:
         """The statement: put together from the ways that this list may take."""
         ways, first = self._ways, next(iter(self._ways.sources), None)
+        if first is None and ways.looks_up and not self._deep:
+            walked, short = self._walked("true", self._bounds.walked), self._short("true", self._bounds.walked)
+            return self._page([walked, short, self._remaining(_parts.is_short)], "remaining", short=True)
         if first is None:
             text = self._fill(
                 queries.walked_through if ways.rest else queries.listed,
-                conditions=self._all(ways.rest),
+                conditions=_sql(AllOf(ways.rest), self._parameters, form="_of_all"),
                 limit=self._limit,
                 offset=self._offset,
             )
@@ -246,7 +250,8 @@ class _Page:
         return self._fill(_parts.way_short, guard=guard, last=last, most=most)
 
     def _remaining(self, guard: str) -> str:
-        return self._fill(_parts.way_remaining, guard=guard, conditions=self._all(self._ways.rest))
+        conditions = _sql(AllOf(self._ways.rest), self._parameters, form="_of_all")
+        return self._fill(_parts.way_remaining, guard=guard, conditions=conditions)
 
     def _page(self, steps: list[str], *found: str, short: bool = False) -> Statement:
         pages = [_parts.found.format(way=name) for name in found]
@@ -269,7 +274,7 @@ class _Page:
         says = [(source.says, when) for source, when in zip(self._ways.sources, told, strict=False)]
         tests = []
         for part in parts:
-            test = _sql(part, self._parameters, of_one=True)
+            test = _sql(part, self._parameters, form="_of_one")
             known = [when for said, when in says if part in said]
             tests.append(f"({' OR '.join([*known, test])})")
         return " AND ".join(tests) or "true"
@@ -291,15 +296,23 @@ def _ids_of(conditions: tuple[Condition, ...], parameters: _Parameters) -> str:
     return _conditions["products_ids"].format(_sql(AllOf(conditions), parameters))
 
 
-def _sql(wanted: Filter, parameters: _Parameters, *, of_one: bool = False) -> str:
-    """of_one: as it is asked of a product in hand; else as the planner likes."""
+def _sql(wanted: Filter, parameters: _Parameters, *, form: Form = "") -> str:
+    """form: how it looks into other tables: by key, at all that is in them, or as the planner likes."""
     match wanted:
         case Condition():
-            name = f"{wanted.name}_of_one" if of_one and wanted.name in LOOK_UPS else wanted.name
-            return f"({_conditions[name].format(*parameters.of(wanted))})"
+            return f"({_condition(wanted, parameters, form)})"
         case AllOf():
-            return f"({' AND '.join(_sql(part, parameters, of_one=of_one) for part in wanted.parts) or 'true'})"
+            return f"({' AND '.join(_sql(part, parameters, form=form) for part in wanted.parts) or 'true'})"
         case AnyOf():
-            return f"({' OR '.join(_sql(part, parameters, of_one=of_one) for part in wanted.parts)})"
+            return f"({' OR '.join(_sql(part, parameters, form=form) for part in wanted.parts)})"
         case Not():
-            return f"({_sql(wanted.part, parameters, of_one=of_one)} IS NOT TRUE)"
+            return f"({_sql(wanted.part, parameters, form=form)} IS NOT TRUE)"
+
+
+def _condition(wanted: Condition, parameters: _Parameters, form: Form) -> str:
+    gaps = parameters.of(wanted)
+    ids = _conditions.get(f"{wanted.name}_ids")
+    if form == "_of_all" and wanted.name in LOOK_UPS and ids is not None:
+        return _conditions["of_all"].format(ids.format(*gaps))
+    name = f"{wanted.name}{form}" if wanted.name in LOOK_UPS else wanted.name
+    return _conditions[name].format(*gaps)
