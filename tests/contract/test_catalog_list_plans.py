@@ -289,8 +289,8 @@ MANY: list[tuple[dict[str, Any], int]] = [
     ({"name_contains": "thing"}, 500),
     ({"name_prefix": "thing"}, 500),
     ({"or": [{"category": "shelf-3/box-4"}, MATERIAL]}, 1_200),
-    ({"not": MATERIAL}, 1_200),
-    ({"channel": "rare"}, 1_200),
+    ({"not": MATERIAL}, 2_000),
+    ({"channel": "rare"}, 2_000),
     ({"created_from": "2026-01-02T00:00:00+00:00", "currency": "EUR"}, 1_200),
 ]
 
