@@ -14,10 +14,10 @@ from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.kernel.money import Money
 from kokoa.postgres import Database
 from kokoa.services.catalog.errors import InvalidCursor
-from kokoa.services.catalog.lists import store
 from kokoa.services.catalog.lists.cursors import read_cursor, write_cursor
 from kokoa.services.catalog.lists.filters import PARTS_MAX
 from kokoa.services.catalog.lists.model import Sort
+from kokoa.services.catalog.lists.ways import Bounds
 from kokoa.services.catalog.model import NewProduct, NewVariant, Product
 from kokoa.services.catalog.service import CatalogService
 
@@ -166,23 +166,20 @@ KEEPS: list[tuple[dict[str, Any], Keeps]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("rare_max", [500, 0], ids=["by ids", "by name"])
 @pytest.mark.parametrize("scopes", [MANAGEMENT, STOREFRONT], ids=["management", "storefront"])
-async def test_each_filter_keeps_what_it_says_for_whoever_asks(
-    goods: Goods, scopes: frozenset[str], rare_max: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """rare_max: parts of names are asked for in one way or in the other."""
-    monkeypatch.setattr(store, "RARE_MAX", rare_max)
+async def test_each_filter_keeps_what_it_says_for_whoever_asks(goods: Goods, scopes: frozenset[str]) -> None:
     for given, keeps in KEEPS:
         wanted = in_order(goods.listed(keeps, scopes))
         assert await listed(goods, scopes, filter=given) == wanted, given
 
 
 async def test_filters_join_by_and_or_and_not(goods: Goods, monkeypatch: pytest.MonkeyPatch) -> None:
-    """150 made-up combinations; the same seed each time."""
+    """150 made-up combinations, by whichever way; the same seed each time."""
     chance = random.Random(20)
     for _ in range(150):
-        monkeypatch.setattr(store, "RARE_MAX", chance.choice([0, 2, 500]))
+        few = chance.choice([0, 2, 500])
+        bounds = Bounds(few, *(chance.choice([few, 8, 8_000]) for _ in range(3)), *chance.choices([3, 9, 8_000], k=2))
+        monkeypatch.setattr(goods.service.lists, "bounds", bounds)
         given, keeps = made_up(chance, 3)
         while str(given).count("nameContains") > PARTS_MAX:
             given, keeps = made_up(chance, 3)

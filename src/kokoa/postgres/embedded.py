@@ -34,6 +34,8 @@ _SETTINGS = {
     "shared_buffers": "256MB",
     # Most of what is not in its own buffers is in the kernel's: a copy, for which asking another process costs more.
     "io_method": "sync",
+    # What was imported is soon known to be seen by everybody, and is then read from indexes alone.
+    "autovacuum_naptime": "15s",
     "wal_compression": "on",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",

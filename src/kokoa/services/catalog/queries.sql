@@ -41,32 +41,6 @@ SELECT p.*, wanted.category AS listed FROM unnest($2::text[]) AS wanted (categor
      ORDER BY name, id LIMIT $3 OFFSET $4
  ) p;
 
--- name: products_of_subtrees
--- A page of products by name for each of several categories ($2) with all below it, in one statement.
--- $5, $6: where what is below each begins and ends; made here of $2, they could use no index (`||` is not leakproof).
-SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]) AS wanted (path, below, behind)
- CROSS JOIN LATERAL (
-    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
-           status, created_at, updated_at FROM products
-     WHERE environment_id = $1
-       AND category >= wanted.path AND category < wanted.behind
-       AND (category = wanted.path OR category >= wanted.below)
-     ORDER BY name, id LIMIT $3 OFFSET $4
- ) p;
-
--- name: published_of_subtrees
--- A page of published products by name for each of several categories ($2) with all below it, in one statement.
--- $5, $6: where what is below each begins and ends; made here of $2, they could use no index (`||` is not leakproof).
-SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]) AS wanted (path, below, behind)
- CROSS JOIN LATERAL (
-    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
-           status, created_at, updated_at FROM products
-     WHERE environment_id = $1 AND status = 'PUBLISHED'
-       AND category >= wanted.path AND category < wanted.behind
-       AND (category = wanted.path OR category >= wanted.below)
-     ORDER BY name, id LIMIT $3 OFFSET $4
- ) p;
-
 -- name: products_of_categories_sold
 -- A page of products by name for each of several categories, in one statement: those sold in a channel ($5); $6:
 -- published ones only.
@@ -78,22 +52,6 @@ SELECT p.*, wanted.category AS listed FROM unnest($2::text[]) AS wanted (categor
        AND EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = $5::text)
        AND NOT EXISTS (SELECT FROM product_channels l
                         WHERE l.environment_id = $1 AND l.product_id = products.id AND $5::text <> ALL (l.channels))
-     ORDER BY name, id LIMIT $3 OFFSET $4
- ) p;
-
--- name: products_of_subtrees_sold
--- A page of products by name for each of several categories ($2) with all below it ($5, $6: as above), in one
--- statement: those sold in a channel ($7); $8: published ones only.
-SELECT p.*, wanted.path AS listed FROM unnest($2::text[], $5::text[], $6::text[]) AS wanted (path, below, behind)
- CROSS JOIN LATERAL (
-    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
-           status, created_at, updated_at FROM products
-     WHERE environment_id = $1 AND (status = 'PUBLISHED' OR NOT $8::boolean)
-       AND category >= wanted.path AND category < wanted.behind
-       AND (category = wanted.path OR category >= wanted.below)
-       AND EXISTS (SELECT FROM channels WHERE environment_id = $1 AND key = $7::text)
-       AND NOT EXISTS (SELECT FROM product_channels l
-                        WHERE l.environment_id = $1 AND l.product_id = products.id AND $7::text <> ALL (l.channels))
      ORDER BY name, id LIMIT $3 OFFSET $4
  ) p;
 

@@ -203,13 +203,15 @@ class CatalogResolvers:
         if channel is not None:
             require_plain(channel, "channel")
         paths = [parent.path for parent in parents]
+        if args["include_subcategories"]:
+            pages = await self._lists.pages_of_subtrees(paths, limit, offset, channel, call)
+            return [pages.get(path, []) for path in paths]
         pages = await self._store.products_of_categories(
             call.environment_id,
             paths,
             limit=limit,
             offset=offset,
             published_only=_published_only(call),
-            include_subcategories=args["include_subcategories"],
             channel=channel,
         )
         return [pages.get(path, []) for path in paths]

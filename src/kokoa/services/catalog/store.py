@@ -43,7 +43,6 @@ class CatalogStore:
         limit: int,
         offset: int,
         published_only: bool = False,
-        include_subcategories: bool = False,
         channel: str | None = None,
     ) -> dict[str, list[Product]]:
         """A page by name for each category, by its path; categories without products are missing.
@@ -52,15 +51,9 @@ class CatalogStore:
         """
         paths = sorted(set(categories))
         values: list[Any] = [paths, limit, offset]
-        if include_subcategories:
-            values += [[f"{path}/" for path in paths], [f"{path}0" for path in paths]]
         if channel is not None:
-            statement = (
-                queries.products_of_subtrees_sold if include_subcategories else queries.products_of_categories_sold
-            )
+            statement = queries.products_of_categories_sold
             values += [channel, published_only]
-        elif include_subcategories:
-            statement = queries.published_of_subtrees if published_only else queries.products_of_subtrees
         else:
             statement = queries.published_of_categories if published_only else queries.products_of_categories
         rows = await self._database.fetch(environment_id, statement, *values)

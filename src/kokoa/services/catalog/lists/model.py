@@ -1,6 +1,5 @@
 """What a list of products is asked for, and the bounds of asking. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -11,8 +10,6 @@ from kokoa.services.catalog.model import PAGE_MAX, Product
 FIRST_DEFAULT = 20
 # A list is counted exactly up to here; a longer one has this count.
 TOTAL_MAX = 10_000
-# A part of a name that so few products have is answered by their ids, from an index; another by reading the list.
-RARE_MAX = 500
 
 SortField = Literal["NAME", "PRICE", "CREATED", "UPDATED"]
 
@@ -55,33 +52,6 @@ class Not(msgspec.Struct, frozen=True):
 Filter: TypeAlias = Condition | AllOf | AnyOf | Not
 
 EVERYTHING = AllOf()
-
-
-def name_parts_in(wanted: Filter) -> Iterator[str]:
-    """The patterns of all its `name_contains`."""
-    match wanted:
-        case Condition():
-            if wanted.name == "name_contains":
-                yield wanted.values[0]
-        case AllOf() | AnyOf():
-            for part in wanted.parts:
-                yield from name_parts_in(part)
-        case Not():
-            yield from name_parts_in(wanted.part)
-
-
-def with_rare_parts(wanted: Filter, found: Mapping[str, Sequence[str]]) -> Filter:
-    """The same with ids for the patterns that few names have.  found: pattern → ids."""
-    match wanted:
-        case Condition():
-            rare = wanted.name == "name_contains" and wanted.values[0] in found
-            return Condition("ids", (found[wanted.values[0]],)) if rare else wanted
-        case AllOf():
-            return AllOf(tuple(with_rare_parts(part, found) for part in wanted.parts))
-        case AnyOf():
-            return AnyOf(tuple(with_rare_parts(part, found) for part in wanted.parts))
-        case Not():
-            return Not(with_rare_parts(wanted.part, found))
 
 
 class Window(msgspec.Struct, frozen=True):

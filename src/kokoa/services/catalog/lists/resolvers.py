@@ -101,20 +101,27 @@ class ListResolvers:
 
     async def page(self, wanted: Filter, sort: Sort, limit: int, offset: int, call: Call) -> list[Product]:
         """A page of what the caller may see."""
-        visible = await self._visible(wanted, call)
-        return await self._store.page(call.environment_id, visible, sort, limit=limit, offset=offset)
+        return await self._store.page(call.environment_id, _visible(wanted, call), sort, limit=limit, offset=offset)
 
-    async def _visible(self, wanted: Filter, call: Call) -> Filter:
-        """What the caller may see of a list, ready to be asked for."""
-        prepared = await self._store.prepared(call.environment_id, wanted)
-        return shown(prepared, published_only=not sees_unpublished(call.caller.scopes))
+    async def pages_of_subtrees(
+        self, categories: Sequence[str], limit: int, offset: int, channel: str | None, call: Call
+    ) -> dict[str, list[Product]]:
+        """A page of what the caller may see of each category with all below it, by its path."""
+        return await self._store.pages_of_subtrees(
+            call.environment_id,
+            categories,
+            limit=limit,
+            offset=offset,
+            published_only=not sees_unpublished(call.caller.scopes),
+            channel=channel,
+        )
 
     async def connection(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         window = require_window(args.get("first"), args.get("last"))
         sort = read_sort(args.get("sort"))
         given = _sold(read_filter(args.get("filter")), args.get("channel"))
         after, before = (self._key(args, name, sort, call) for name in ("after", "before"))
-        wanted = await self._visible(given, call)
+        wanted = _visible(given, call)
         ends = [wanted]
         if after is not None:
             ends.append(beyond(after, sort))
@@ -147,7 +154,7 @@ class ListResolvers:
 
     async def has_previous(self, parents: Sequence[Connection], _: Arguments, call: Call) -> Sequence[Any]:
         return [
-            await self._store.exists(call.environment_id, parent.before_it())
+            await self._any(parent.before_it(), parent.sort, call, backwards=True)
             if parent.more_before is None
             else parent.more_before
             for parent in parents
@@ -155,11 +162,20 @@ class ListResolvers:
 
     async def has_next(self, parents: Sequence[Connection], _: Arguments, call: Call) -> Sequence[Any]:
         return [
-            await self._store.exists(call.environment_id, parent.behind_it())
+            await self._any(parent.behind_it(), parent.sort, call)
             if parent.more_behind is None
             else parent.more_behind
             for parent in parents
         ]
+
+    async def _any(self, wanted: Filter, sort: Sort, call: Call, *, backwards: bool = False) -> bool:
+        """Whether there is a product, which is likely to be found next to the page.  backwards: as for a page."""
+        return bool(await self._store.page(call.environment_id, wanted, sort, backwards=backwards, limit=1))
+
+
+def _visible(wanted: Filter, call: Call) -> Filter:
+    """What the caller may see of a list."""
+    return shown(wanted, published_only=not sees_unpublished(call.caller.scopes))
 
 
 def _sold(wanted: Filter, channel: str | None) -> Filter:
