@@ -90,6 +90,32 @@ async def test_pages_of_many_that_are_equal_show_each_once(database: Database, s
     assert len(found) == len(set(found)) == 1_100
 
 
+@pytest.mark.parametrize("many", [300, 2_100])
+async def test_prices_are_sorted_within_currencies_and_what_has_none_comes_last(
+    database: Database, many: int
+) -> None:
+    """Few are sorted, many are read along an index: in the same order."""
+    store, environment = SearchStore(database), new_id()
+    prices = [
+        (None, None),
+        *((("EUR", "USD", "CHF")[n % 3], n * 7919 % many) for n in range(1, many - 1)),
+        (None, None),
+    ]
+    made = [shelved("Lamp", "", currency, price) for currency, price in prices]
+    for start in range(0, many, 500):
+        await store.put(environment, made[start : start + 500], [])
+    priced = {one.product_id: (one.currency or "~", one.price_minor or 0) for one in made}
+    dear = sorted(priced.values(), key=lambda one: (one[0], -one[1]))
+    for sort, wanted in (("PRICE_ASC", sorted(priced.values())), ("PRICE_DESC", dear)):
+        for offset in (0, many // 3 - 10, many - 40):
+            page = await store.search(environment, Search("lamp", 60, offset, sort=sort))  # type: ignore[arg-type]
+            assert [priced[one] for one in page.product_ids] == wanted[offset : offset + 60], (sort, offset)
+    euros = Filter(currency="EUR", min_price_minor=many // 2)
+    page = await store.search(environment, Search("lamp", 60, 0, euros, "PRICE_DESC"))
+    wanted = [one for one in dear if one[0] == "EUR" and one[1] >= many // 2]
+    assert [priced[one] for one in page.product_ids] == wanted[:60]
+
+
 async def names(store: SearchStore, environment: str, search: Search, documents: Sequence[Document]) -> list[str]:
     """What is found, by name."""
     by_id = {document.product_id: document.name for document in documents}

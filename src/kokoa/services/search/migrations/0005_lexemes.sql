@@ -58,6 +58,48 @@ BEGIN
 END
 $$;
 
+-- Columns in the order in which a search reads them: to look at a price PostgreSQL walked over all words of a document
+-- before, which took a third of the time of sorting or counting what fits.
+DROP FUNCTION fitting(uuid, bigint, tsquery, tsquery, text, text, bigint, bigint);
+DROP FUNCTION fitting_by_name(uuid, bigint, tsquery, tsquery, text, text, bigint, bigint);
+DROP FUNCTION fitting_one_by_one(uuid, bigint, tsquery, text, text, bigint, bigint);
+ALTER TABLE documents RENAME TO documents_before;
+ALTER INDEX documents_pkey RENAME TO documents_before_pkey;
+CREATE TABLE documents (
+    environment_id uuid NOT NULL,
+    generation_id  bigint NOT NULL,
+    product_id     uuid NOT NULL,
+    -- Of the product's lowest price.
+    price_minor    bigint,
+    created_at     timestamptz NOT NULL,
+    indexed_at     timestamptz NOT NULL DEFAULT now(),
+    -- Of the product that was read.
+    version        integer NOT NULL,
+    -- ISO 4217, of the product's lowest price.
+    currency       text COLLATE "C",
+    -- The category's path and those above it.
+    category_paths text[] NOT NULL,
+    -- Folded, for sorting and suggestions.
+    name_key       text COLLATE "C" NOT NULL,
+    name           text NOT NULL,
+    name_words     tsvector NOT NULL,
+    words          tsvector NOT NULL
+);
+INSERT INTO documents
+SELECT environment_id, generation_id, product_id, price_minor, created_at, indexed_at, version, currency, category_paths,
+       name_key, name, name_words, words
+  FROM documents_before;
+DROP TABLE documents_before;
+ALTER TABLE documents ADD PRIMARY KEY (environment_id, generation_id, product_id);
+CREATE INDEX documents_by_name ON documents (generation_id, name_key, product_id);
+CREATE INDEX documents_by_price ON documents (generation_id, currency, price_minor, product_id);
+CREATE INDEX documents_by_created ON documents (generation_id, created_at, product_id);
+-- A long list of pending entries would be read by every search.
+CREATE INDEX documents_name_words_in ON documents USING gin (words_in(generation_id, name_words))
+    WITH (gin_pending_list_limit = 256);
+CREATE INDEX documents_terms_in ON documents USING gin (terms_in(generation_id, words, category_paths))
+    WITH (gin_pending_list_limit = 256);
+
 DROP FUNCTION search_documents(uuid, text[], integer, integer, text, text, text, bigint, bigint, boolean, boolean);
 DROP FUNCTION suggest_names(uuid, text[], text, integer);
 DROP FUNCTION best_of_many(uuid, bigint, uuid[], double precision[], tsquery, tsquery, tsquery, boolean, text, text,
@@ -137,7 +179,7 @@ $$;
 -- behind the words, and reading it would cost a look at memory for each document. phrases: what is looked at again in
 -- each document, null without phrases. No index knows IS NOT DISTINCT FROM, so that of the words is taken: before a
 -- table's first statistics PostgreSQL believes that a generation has one document, and would read all of it by its key.
-CREATE OR REPLACE FUNCTION fitting(
+CREATE FUNCTION fitting(
     environment uuid, generation bigint, indexed tsquery, phrases tsquery,
     in_category text, in_currency text, price_from bigint, price_to bigint
 )
@@ -155,8 +197,25 @@ AS $$
        AND (price_to IS NULL OR d.price_minor <= price_to)
 $$;
 
+-- The same for who walks along another index, and looks at one document after the other.
+CREATE FUNCTION fitting_one_by_one(
+    environment uuid, generation bigint, wanted tsquery,
+    in_category text, in_currency text, price_from bigint, price_to bigint
+)
+RETURNS SETOF documents
+LANGUAGE sql STABLE
+AS $$
+    SELECT d.*
+      FROM documents d
+     WHERE d.environment_id = environment AND d.generation_id = generation AND d.words @@ wanted
+       AND (in_category IS NULL OR d.category_paths @> ARRAY[in_category])
+       AND (in_currency IS NULL OR d.currency = in_currency)
+       AND (price_from IS NULL OR d.price_minor >= price_from)
+       AND (price_to IS NULL OR d.price_minor <= price_to)
+$$;
+
 -- Those with the words in their names.
-CREATE OR REPLACE FUNCTION fitting_by_name(
+CREATE FUNCTION fitting_by_name(
     environment uuid, generation bigint, indexed tsquery, phrases tsquery,
     in_category text, in_currency text, price_from bigint, price_to bigint
 )
@@ -316,13 +375,33 @@ BEGIN
                         LIMIT most - cardinality(product_ids) OFFSET greatest(skip - cardinality(ranked), 0))
               INTO product_ids;
         END IF;
+    ELSIF total > few AND sorting = 'PRICE_DESC' THEN
+        -- One currency after the other, the dearest first; products without a price come last.
+        EXECUTE format(
+            'WITH RECURSIVE sold (currency) AS ('
+            '    (SELECT d.currency FROM documents d WHERE d.generation_id = %2$L AND (%5$L IS NULL OR d.currency = %5$L)'
+            '      ORDER BY d.currency LIMIT 1)'
+            '    UNION ALL'
+            '    SELECT (SELECT d.currency FROM documents d WHERE d.generation_id = %2$L AND d.currency > s.currency'
+            '             ORDER BY d.currency LIMIT 1)'
+            '      FROM sold s WHERE s.currency IS NOT NULL AND %5$L IS NULL)'
+            'SELECT ARRAY('
+            '    SELECT f.product_id FROM ('
+            '        SELECT s.currency, o.* FROM sold s CROSS JOIN LATERAL ('
+            '            SELECT d.price_minor, d.product_id FROM fitting_one_by_one(%1$L, %2$L, %3$L, %4$L, %5$L, %6$L, %7$L) d'
+            '             WHERE d.currency = s.currency ORDER BY d.price_minor DESC, d.product_id DESC LIMIT %8$L) o'
+            '        UNION ALL'
+            '        (SELECT NULL, NULL, d.product_id FROM fitting_one_by_one(%1$L, %2$L, %3$L, %4$L, %5$L, %6$L, %7$L) d'
+            '          WHERE d.currency IS NULL ORDER BY d.product_id DESC LIMIT %8$L)) f'
+            '     ORDER BY f.currency, f.price_minor DESC, f.product_id DESC LIMIT %9$L OFFSET %10$L)',
+            environment, generation, wanted, in_category, in_currency, price_from, price_to, skip + most, most, skip)
+           INTO product_ids;
     ELSIF total > few THEN
         -- With its values in it, so that PostgreSQL sees how soon the page is full.
         EXECUTE format('SELECT ARRAY(SELECT d.product_id FROM fitting_one_by_one(%L, %L, %L, %L, %L, %L, %L) d'
                        ' ORDER BY %s LIMIT %L OFFSET %L)',
                        environment, generation, wanted, in_category, in_currency, price_from, price_to,
                        CASE sorting WHEN 'PRICE_ASC' THEN 'd.currency, d.price_minor, d.product_id'
-                                    WHEN 'PRICE_DESC' THEN 'd.currency DESC, d.price_minor DESC, d.product_id DESC'
                                     WHEN 'NAME' THEN 'd.name_key, d.product_id'
                                     ELSE 'd.created_at DESC, d.product_id DESC' END, most, skip)
            INTO product_ids;
