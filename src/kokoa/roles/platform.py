@@ -60,8 +60,9 @@ class Platform:
             self.databases[schema] = database
         self._bus = await Bus.connect(nats_url, name=name)
         self.stack.push_async_callback(self._bus.close)
-        for database in self.databases.values():
-            database.announce = self._announce
+        for schema in FOLLOWED:
+            if schema in self.databases:
+                self.databases[schema].announce = self._announce
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60), auto_decompress=False
         )
