@@ -71,6 +71,28 @@ async def test_a_definer_function_spans_environments(sample: Database) -> None:
     assert (await sample.fetch_anywhere("SELECT things_everywhere() AS n"))[0]["n"] == 3
 
 
+async def test_a_new_environment_is_read_by_keys_whatever_the_statistics_know(
+    sample: Database, postgres: str
+) -> None:
+    """A plan made for one that they have not seen would take any index of the environment, and read all of it."""
+    known, new = new_id(), new_id()
+    for environment in (known, new):
+        if environment == new:
+            name = await sample.fetchval(known, "SELECT current_database() WHERE $1::uuid IS NOT NULL")
+            admin = await asyncpg.connect(postgres.replace("/postgres?", f"/{name}?"))
+            await admin.execute("ANALYZE")
+            await admin.close()
+        many = """INSERT INTO things (environment_id, id, name)
+                  SELECT $1, gen_random_uuid(), 'thing ' || n FROM generate_series(1, 3000) n"""
+        await sample.execute(environment, many)
+    one = await sample.fetchval(new, "SELECT id FROM things WHERE environment_id = $1 AND name = 'thing 7'")
+    wanted = "SELECT name FROM things WHERE environment_id = $1 AND id = $2"
+    for _ in range(7):  # from the sixth on PostgreSQL chooses between a plan for all values and one for these
+        assert await sample.fetchval(new, wanted, one) == "thing 7"
+    plans = "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $2 AND $1::uuid IS NOT NULL"
+    assert await sample.fetchval(new, plans, wanted) == 0
+
+
 async def test_a_function_that_takes_the_environment_needs_no_pin_and_leaves_it(sample: Database) -> None:
     mine, theirs = new_id(), new_id()
     await sample.execute(mine, INSERT, new_id(), "mine")
