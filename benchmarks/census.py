@@ -29,7 +29,8 @@ def take_census(root_pid: int, host_socket: Path) -> Counts:
     root_pid: of `kokoa up`.  Memory is what belongs to the processes alone, without what they share or have mapped.
     """
     counts: dict[str, float] = defaultdict(float)
-    for pid, role in _roles(root_pid).items():
+    for pid, command in commands_below(root_pid).items():
+        role = _role(command)
         try:
             counts[f"{role} memory MB"] += _memory_mb(pid)
             counts[f"{role} files"] += len(os.listdir(_PROC / str(pid) / "fd"))
@@ -45,8 +46,8 @@ def take_census(root_pid: int, host_socket: Path) -> Counts:
     return dict(counts)
 
 
-def _roles(root_pid: int) -> dict[int, str]:
-    """Our process and all below it, each with its role."""
+def commands_below(root_pid: int) -> dict[int, str]:
+    """A process and all below it, each with its command line."""
     parents, commands = {}, {}
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
@@ -60,7 +61,7 @@ def _roles(root_pid: int) -> dict[int, str]:
     below = {root_pid}
     while more := {pid for pid, parent in parents.items() if parent in below} - below:
         below |= more
-    return {pid: _role(commands.get(pid, "")) for pid in below}
+    return {pid: commands.get(pid, "") for pid in below}
 
 
 def _role(command: str) -> str:

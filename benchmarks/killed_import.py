@@ -22,13 +22,13 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from benchmarks.census import commands_below
 from benchmarks.imports import Goods, assortment, make_tenant, until_indexed, write_goods
 from benchmarks.running import ROOT, store_up
 from benchmarks.stage import open_stage
 
 _EARLIEST_S, _LATEST_S = 0.7, 3.0
 _STARTS_MAX = 200
-_PROC = Path("/proc")
 # What may die beside the importing command → what its command line holds.
 _VICTIMS = {
     "web": "serve web",
@@ -92,28 +92,14 @@ def _import(file: Path, variables: Mapping[str, str], up_pid: int, kills: int, r
 
 def _kill(kind: str, up_pid: int, importing: "subprocess.Popen[bytes]") -> str:
     """What was killed: the import's own command where there is no such process just now."""
-    found = [] if kind == "import" else [pid for pid, words in _below(up_pid).items() if _VICTIMS[kind] in words]
+    found = (
+        [] if kind == "import" else [pid for pid, words in commands_below(up_pid).items() if _VICTIMS[kind] in words]
+    )
     if not found:
         importing.kill()
         return "import"
     os.kill(max(found), signal.SIGKILL)  # of the web processes not the one that keeps the others
     return kind
-
-
-def _below(root_pid: int) -> dict[int, str]:
-    """The processes below one, each with its command line."""
-    parents, commands = {}, {}
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                commands[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue  # it has just ended
-    below = {root_pid}
-    while more := {pid for pid, parent in parents.items() if parent in below} - below:
-        below |= more
-    return {pid: commands.get(pid, "") for pid in below}
 
 
 def _same(file: Path, variables: Mapping[str, str], goods: Goods, console: Console) -> bool:
