@@ -1,8 +1,10 @@
 -- name: lock_products
--- The products with these references, locked in the order in which every batch locks them.
-SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
-       status, created_at, updated_at FROM products
- WHERE environment_id = $1 AND external_reference = ANY ($2::text[]) ORDER BY external_reference FOR UPDATE;
+-- The products with these references, locked in the order in which every batch locks them; looked up one by one, as below.
+SELECT p.* FROM (SELECT DISTINCT reference FROM unnest($2::text[]) AS given (reference) ORDER BY reference) wanted
+ CROSS JOIN LATERAL (
+    SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+           status, created_at, updated_at FROM products
+     WHERE environment_id = $1 AND external_reference = wanted.reference OFFSET 0 FOR UPDATE) p;
 
 -- name: lock_products_without_reference
 -- The products with these ids that have no reference, locked in the order in which every batch locks them.
