@@ -54,7 +54,7 @@ _CONTENDED = (
 
 
 class _TreeFirst(Exception):
-    """Categories are to be made, and products are locked: whoever moves a category takes these in the other order."""
+    """Categories are to be made and products to be locked: whoever moves a category locks in the other order."""
 
 
 class _DryRun(Exception):
@@ -93,6 +93,8 @@ class BulkActions:
         try:
             async with self._database.transaction(environment_id) as tx:
                 categories = await _categories(tx, [row.category for row in rows if row.category], lock=tree_first)
+                if categories.made and not tree_first and await store.any_known(tx, [row.reference for row in rows]):
+                    raise _TreeFirst
                 ids = iter(new_ids(sum(1 + len(row.variants or ()) for row in rows)))
                 known = await _look(tx, rows, categories)
                 changes = plan_batch(rows, known, ids.__next__, datetime.now(UTC))

@@ -6,6 +6,12 @@ SELECT p.* FROM (SELECT DISTINCT reference FROM unnest($2::text[]) AS given (ref
            status, created_at, updated_at FROM products
      WHERE environment_id = $1 AND external_reference = wanted.reference OFFSET 0 FOR UPDATE) p;
 
+-- name: any_known
+-- Whether there is a product with one of these references.
+SELECT EXISTS (SELECT FROM unnest($2::text[]) AS wanted (reference)
+                CROSS JOIN LATERAL (SELECT FROM products
+                                     WHERE environment_id = $1 AND external_reference = wanted.reference OFFSET 0) p);
+
 -- name: lock_products_without_reference
 -- The products with these ids that have no reference, locked in the order in which every batch locks them.
 SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,

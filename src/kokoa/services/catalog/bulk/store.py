@@ -57,6 +57,11 @@ class BulkStore:
         return int(rows[0][0])
 
 
+async def any_known(tx: Transaction, references: Sequence[str]) -> bool:
+    """Whether some of these may be products that are there; nothing is locked."""
+    return any(map(looks_like_id, references)) or bool(await tx.fetchval(queries.any_known, references))
+
+
 async def lock_known(
     tx: Transaction, references: Sequence[str]
 ) -> tuple[dict[str, Product], dict[str, list[Variant]]]:
