@@ -21,7 +21,7 @@ from kokoa.services.search.model import Search
 from kokoa.services.search.store import SearchStore
 from kokoa.services.search.waiting.model import FIRST, Named
 from kokoa.services.search.waiting.store import StaleStore, queries
-from servers import ConnectService
+from servers import ConnectService, until
 
 WAITING = "SELECT count(*) FROM stale WHERE environment_id = $1"
 PLAN = "EXPLAIN (COSTS OFF) "
@@ -177,6 +177,22 @@ async def test_an_environment_whose_graph_fails_is_tried_again_and_given_up_in_t
         await mark(stale, hopeless, bad)
         await until_none_waits(database, hopeless)
     assert await found(database, hopeless, "bad") == [bad]
+
+
+async def test_an_outage_of_the_graph_is_waited_out_however_long_it_takes(
+    database: Database, stale: StaleStore, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "_ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(indexing, "_PAUSES_S", (0.01,))
+    environment, lamp = new_id(), new_id()
+    graph = GraphOf(**{lamp: "Lamp"})
+    graph.down = True
+    await mark(stale, environment, lamp)
+    async with working(bus, stale, SearchActions(SearchStore(database), graph)):
+        await until(lambda: len([call for call in graph.calls if call.environment_id == environment]) >= 5)
+        graph.down = False
+        await until_none_waits(database, environment)
+    assert await found(database, environment, "lamp") == [lamp]
 
 
 async def test_one_of_several_indexers_works_and_another_takes_over(

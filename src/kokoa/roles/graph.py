@@ -19,6 +19,10 @@ class GraphFailed(Unavailable):
     """The graph answered with errors where we needed data."""
 
 
+class GraphUnavailable(Unavailable):
+    """Parts of the graph are away; of what they would have answered nothing is known."""
+
+
 class GraphSeam(Protocol):
     """What a gateway process answers to the others."""
 
@@ -143,7 +147,7 @@ class DataOrError:
         self._graph = graph
 
     async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-        """Raises GraphFailed with the first error's message in its detail."""
+        """Raises GraphFailed, GraphUnavailable with the first errors' messages in the detail."""
         result = await self._graph.execute(document, variables, call, read_only=True)
         if result.errors or not isinstance(result.data, dict):
             raise _failed(result)
@@ -152,4 +156,10 @@ class DataOrError:
 
 def _failed(result: ExecutionResult) -> KokoaError:
     messages = "; ".join(str(error.get("message")) for error in result.errors[:3])
+    if result.errors and all(_is_outage(error) for error in result.errors):
+        return GraphUnavailable("Parts of the graph do not answer.", detail=messages)
     return GraphFailed("The graph did not answer completely.", detail=messages)
+
+
+def _is_outage(error: Mapping[str, Any]) -> bool:
+    return str(error.get("extensions", {}).get("code", "")).endswith("UNAVAILABLE")

@@ -17,8 +17,9 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import KokoaError, Unavailable
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.messaging import Bus, Message
-from kokoa.postgres import Envelope
+from kokoa.postgres import ChangedConcurrently, Envelope
 from kokoa.processes.steps import reached
+from kokoa.roles.graph import GraphFailed
 from kokoa.services.search.actions import BATCH_MAX, SearchActions
 from kokoa.services.search.model import Unfinished
 from kokoa.services.search.store import SearchStore
@@ -99,7 +100,7 @@ async def keep_index(bus: Bus, search: SearchActions, stale: StaleStore) -> None
             async with stale.alone() as alone:
                 if alone:
                     await _Indexer(search, stale, woken).work()
-        except Unavailable as error:
+        except (Unavailable, ChangedConcurrently) as error:
             _log.warning("index_waits", error=error.message, detail=error.detail)
         await asyncio.sleep(_STANDBY_S)
 
@@ -121,7 +122,7 @@ class _Indexer:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def work(self) -> None:
-        """Until cancelled. Raises Unavailable when the database is away."""
+        """Until cancelled. Raises Unavailable when the database is away, ChangedConcurrently when it gave one up."""
         try:
             while True:
                 self._woken.clear()
@@ -177,7 +178,9 @@ class _Indexer:
         except Exception as error:
             _log.warning("not_indexed", environment_id=environment_id, products=len(batch), exc_info=error)
             self._rest(environment_id)
-            await self._try_again(environment_id, batch)
+            # What an outage keeps back has not failed: it waits, however long that takes.
+            if isinstance(error, GraphFailed) or not isinstance(error, Unavailable):
+                await self._try_again(environment_id, batch)
             return
         self._failures.pop(environment_id, None)
         reached("index.put")

@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: where a laptop's servers, secrets, code and logs live.
     database_url, nats_url: empty means the servers that `kokoa up` or `kokoa serve data` started.
     public_url: how browsers and tools reach the edge.
-    gateway_url: empty lets a worker run a gateway of its own.
+    gateway_url: empty lets an indexer run a gateway of its own.
     """
 
     state_dir: Path = Path(".kokoa")
