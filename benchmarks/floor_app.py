@@ -95,6 +95,7 @@ class Floor:
                 search_queries.search_page,
                 self._environment,
                 words.split(),
+                words,
                 20,
                 offset,
                 "RELEVANCE",

@@ -10,7 +10,17 @@ import pytest
 import kokoa.services.search as search
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
-from kokoa.services.search.model import Boost, CategoryCount, Document, Facets, Filter, PriceBand, Search, Sort
+from kokoa.services.search.model import (
+    Boost,
+    CategoryCount,
+    Document,
+    Facets,
+    Filter,
+    PriceBand,
+    Search,
+    Sort,
+    Synonym,
+)
 from kokoa.services.search.store import SearchStore
 from servers import ConnectService
 
@@ -79,15 +89,70 @@ async def test_pages_of_more_than_are_ranked_show_everything_once(
     assert (found[0] == documents[-1].product_id) is boosted
 
 
-@pytest.mark.parametrize("sort", ["PRICE_ASC", "PRICE_DESC", "NAME", "NEWEST"])
-async def test_pages_of_many_that_are_equal_show_each_once(database: Database, sort: Sort) -> None:
+@pytest.mark.parametrize("named", [0, 400])
+@pytest.mark.parametrize("boosted", [False, True])
+async def test_the_product_whose_name_is_typed_comes_first_however_many_fit(
+    database: Database, boosted: bool, named: int
+) -> None:
     store, environment = SearchStore(database), new_id()
-    documents = [Document(new_id(), 1, "Lamp", "", "", "", "", "EUR", 100) for _ in range(2_100)]
+    documents = [
+        Document(
+            new_id(), 1, f"Oak desk {number}" if number < named else f"Shelf {number}", "", "", "beside an oak desk"
+        )
+        for number in range(450)
+    ]
+    own = [shelved("Oak desk", "desks", "EUR", price) for price in (100, 200)]
+    await store.put(environment, [*documents, *own], [])
+    if boosted:
+        await store.put_boost(environment, Boost(documents[7].product_id, None, 9))
+    found: list[str] = []
+    for offset in range(0, 500, 50):
+        found += (await store.search(environment, Search("  Oak Desk ", 50, offset))).product_ids
+    assert len(found) == len(set(found)) == 452
+    assert found[boosted : 2 + boosted] == sorted(one.product_id for one in own)
+    assert (found[0] == documents[7].product_id) is boosted
+    cheap = await store.search(environment, Search("oak desk", filter=Filter("desks", "EUR", None, 150)))
+    assert cheap.product_ids == [own[0].product_id]
+
+
+@pytest.mark.parametrize("many", [600, 2_100])
+@pytest.mark.parametrize("sort", ["PRICE_ASC", "PRICE_DESC", "NAME", "NEWEST"])
+async def test_pages_of_many_that_are_equal_show_each_once(database: Database, sort: Sort, many: int) -> None:
+    store, environment = SearchStore(database), new_id()
+    documents = [Document(new_id(), 1, "Lamp", "", "", "", "", "EUR", 100 + n // 200) for n in range(many - 20)]
+    documents += [shelved("Lamp", "", None, None) for _ in range(20)]
     await store.put(environment, documents, [])
     found: list[str] = []
-    for offset in range(0, 1_001, 100):
+    for offset in range(0, many, 100):
         found += (await store.search(environment, Search("lamp", 100, offset, sort=sort))).product_ids
-    assert len(found) == len(set(found)) == 1_100
+    assert len(found) == len(set(found)) == many
+
+
+async def test_what_was_counted_is_counted_anew_when_the_index_or_a_meaning_changes(database: Database) -> None:
+    store, fresh, environment = SearchStore(database), SearchStore(database), new_id()
+    documents = [shelved("Lamp", f"lights/{n % 3}", "EUR", n) for n in range(400)]
+    shades = [shelved("Shade", "shades", "EUR", 5) for _ in range(7)]
+
+    async def told(expected: int) -> None:
+        """The same by a page, without one, and by who remembers nothing."""
+        for asked in (Search("lamp", 10, facetting=True), Search("lamp", 0, facetting=True), Search("lamp", 10)):
+            pages = [await store.search(environment, asked) for _ in range(2)]
+            pages.append(await SearchStore(database).search(environment, asked))
+            assert pages[0] == pages[1] == pages[2]
+            assert pages[0].total == expected
+            if asked.facetting:
+                assert sum(one.count for one in pages[0].facets.prices) == expected
+
+    await store.put(environment, documents, [])
+    await told(400)
+    await fresh.put(environment, shades, [])
+    await told(400)
+    await fresh.put(environment, [], [documents[0].product_id, documents[1].product_id])
+    await told(398)
+    await fresh.add_synonyms(environment, [Synonym("lamp", "shade")])
+    await told(405)
+    await fresh.remove_synonyms(environment, "lamp", None)
+    await told(398)
 
 
 @pytest.mark.parametrize("many", [300, 2_100])

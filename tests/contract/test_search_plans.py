@@ -1,5 +1,6 @@
 """How searches are read with 20,000 documents in each of two environments: by their indexes, in one statement."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -45,6 +46,7 @@ class Seeded(msgspec.Struct):
         return await self.plan(
             queries.search_page,
             search.q.split(),
+            search.q,
             search.limit,
             search.offset,
             search.sort,
@@ -84,7 +86,7 @@ async def seeded(search_index: SearchService, postgres: str) -> AsyncIterator[Se
 )
 async def test_searches_go_through_the_index_of_words(seeded: Seeded, search: Search) -> None:
     plan = await seeded.plan_of(search)
-    assert "Index Cond: (terms_in(generation_id, words, category_paths) @@" in plan
+    assert "Index Cond: (terms_in(generation_id, words, category_paths, currency, price_minor) @@" in plan
     assert "Seq Scan on documents" not in plan
     assert "Seq Scan on vocabulary" not in plan
 
@@ -108,7 +110,7 @@ async def test_a_table_without_statistics_is_searched_by_its_index_of_words(seed
     await Seeded(seeded.service, seeded.environment, fresh, plans).plan_of(Search("teapot"))
     await fresh.execute("ROLLBACK")
     await fresh.close()
-    assert "Index Cond: (terms_in(generation_id, words, category_paths) @@" in "\n".join(plans)
+    assert "Index Cond: (terms_in(generation_id, words, category_paths, currency, price_minor) @@" in "\n".join(plans)
     assert "documents_pkey" not in "\n".join(plans)
 
 
@@ -124,6 +126,22 @@ async def test_a_table_without_statistics_is_searched_by_its_index_of_words(seed
 async def test_many_in_another_order_walk_the_index_of_that_order(seeded: Seeded, sort: Any, index: str) -> None:
     plan = await seeded.plan_of(Search("b", sort=sort, counting=False))
     assert index in plan
+    assert "Seq Scan on documents" not in plan
+
+
+async def test_the_cheapest_of_many_are_found_without_reading_the_others(seeded: Seeded) -> None:
+    await seeded.connection.execute("RESET ROLE; SET auto_explain.log_analyze = on; SET ROLE kokoa_search")
+    plan = await seeded.plan_of(Search("word1", sort="PRICE_ASC", counting=False))
+    await seeded.connection.execute("RESET ROLE; SET auto_explain.log_analyze = off; SET ROLE kokoa_search")
+    fit = (await seeded.service.store.search(seeded.environment, Search("word1"))).total
+    read = [int(rows) for rows in re.findall(r"Bitmap Heap Scan on documents.*?actual .*?rows=(\d+)", plan)]
+    assert fit > 1_000
+    assert sum(read) < fit / 2
+
+
+async def test_counting_goes_through_the_index_of_words(seeded: Seeded) -> None:
+    plan = await seeded.plan(queries.search_count, ["teapot"], None, None, None, None, True, None)
+    assert "Index Cond: (terms_in(generation_id, words, category_paths, currency, price_minor) @@" in plan
     assert "Seq Scan on documents" not in plan
 
 
@@ -152,7 +170,10 @@ async def test_many_that_fit_are_ranked_counted_and_paged(seeded: Seeded) -> Non
     assert everywhere.total <= 10_000
 
 
-@pytest.mark.parametrize("selected", ["{ items { id } }", "{ total }", "{ total items { id } facets { exact } }"])
+@pytest.mark.parametrize(
+    "selected",
+    ["{ items { id } }", "{ total }", "{ total items { id } facets { exact } }"],
+)
 async def test_a_search_is_one_statement_whatever_is_asked(
     seeded: Seeded, selected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,14 @@ class Facets(msgspec.Struct, frozen=True):
 NO_FACETS = Facets(True, [], [])
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """What was counted while the index was in a state."""
+
+    state: str
+    total: int
+    facets: Facets
+
+
 class Page(msgspec.Struct, frozen=True):
     """total: how many fit in all, at most TOTAL_MAX; when nobody counts, maybe less.  product_ids: best first."""
 

@@ -1,7 +1,11 @@
 -- name: search_page
 -- A search: a page of product ids, and of the rest what is asked for.
-SELECT product_ids, total, categories, prices
-  FROM search_documents(/* environment_id */ $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+SELECT product_ids, total, categories, prices, state
+  FROM search_documents(/* environment_id */ $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- name: search_count
+-- How many products fit a search, and their facets; no total if the index is as it was ($8).
+SELECT total, categories, prices, state FROM count_documents(/* environment_id */ $1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: suggestions
 -- Names of products that begin so, or have a word that does.
@@ -45,6 +49,14 @@ ON CONFLICT (environment_id, generation_id, product_id) DO UPDATE
        currency = excluded.currency, price_minor = excluded.price_minor, created_at = excluded.created_at,
        indexed_at = now()
  WHERE documents.version <= excluded.version;
+
+-- name: note_changes
+-- What was counted in these generations before counts no more.
+UPDATE generations SET changes = changes + 1 WHERE environment_id = $1 AND id = ANY ($2::bigint[]);
+
+-- name: note_meanings
+-- What was counted with other synonyms before counts no more.
+UPDATE generations SET changes = changes + 1 WHERE environment_id = $1 AND state <> 'retired';
 
 -- name: put_lexemes
 -- The words that are made of what stands between spaces ($3), in each generation ($2).

@@ -1,12 +1,13 @@
 """queries.sql ⇄ model."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import orjson
 
-from kokoa.postgres import Database, Transaction, load_queries
+from kokoa.graphql.lru import Lru
+from kokoa.postgres import Database, Row, Transaction, load_queries
 from kokoa.services.search.errors import TooManyBoosts, TooManySynonyms
 from kokoa.services.search.model import (
     BOOSTS_MAX,
@@ -18,6 +19,7 @@ from kokoa.services.search.model import (
     WORDS_MAX,
     Boost,
     CategoryCount,
+    Counted,
     Document,
     Facets,
     KeptChunks,
@@ -36,6 +38,7 @@ queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 _NOTHING = Page(0, [])
 _UNFINISHED_MAX = 100
+_COUNTED_MAX = 500
 _REMOVED_AT_ONCE = 2_000
 _REMOVED_LAST = (
     queries.remove_vocabulary,
@@ -51,28 +54,63 @@ class SearchStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._kept = KeptChunks()
+        self._counts: Lru[Hashable, Counted] = Lru(_COUNTED_MAX)
 
     async def search(self, environment_id: str, search: Search) -> Page:
-        """A page of the products that fit, in one statement."""
+        """A page of the products that fit, in one statement.
+
+        To count costs as much again, so what was counted is remembered until the index changes. The next search then
+        counts in a second statement.
+        """
         words = words_of(search.q)[:WORDS_MAX]
         if not words:
             return _NOTHING
-        wanted = search.filter
+        wanted = search.counting or search.facetting
+        if wanted and not search.limit:
+            counted = await self._count(environment_id, words, search)
+            return Page(counted.total, [], counted.facets)
+        key = _counted_by(environment_id, words, search)
+        known = self._counts.get(key) if wanted else None
+        counting = wanted and known is None
         row = await self.database.fetchrow_of_function(
             environment_id,
             queries.search_page,
             words,
+            search.q.strip().lower(),
             search.limit,
             search.offset,
             search.sort,
-            wanted.category,
-            wanted.currency,
-            wanted.min_price_minor,
-            wanted.max_price_minor,
-            search.counting or search.facetting,
-            search.facetting,
+            *_filters(search),
+            counting,
+            counting and search.facetting,
         )
         assert row is not None
+        ids = [str(one) for one in row["product_ids"]]
+        if not wanted or (row["total"] is not None and not search.facetting):
+            return Page(len(ids) if row["total"] is None else min(row["total"], TOTAL_MAX), ids)
+        if known is None:
+            counted = self._remember(key, row, search)
+        elif known.state == row["state"]:
+            counted = known
+        else:
+            counted = await self._count(environment_id, words, search)
+        return Page(counted.total, ids, counted.facets)
+
+    async def _count(self, environment_id: str, words: Sequence[str], search: Search) -> Counted:
+        key = _counted_by(environment_id, words, search)
+        known = self._counts.get(key)
+        row = await self.database.fetchrow_of_function(
+            environment_id,
+            queries.search_count,
+            words,
+            *_filters(search),
+            search.facetting,
+            None if known is None else known.state,
+        )
+        assert row is not None
+        return known if known is not None and row["total"] is None else self._remember(key, row, search)
+
+    def _remember(self, key: Hashable, row: Row, search: Search) -> Counted:
         facets = NO_FACETS
         if search.facetting:
             facets = Facets(
@@ -80,7 +118,9 @@ class SearchStore:
                 [CategoryCount(path, count) for path, count in orjson.loads(row["categories"])],
                 [price_band(*band) for band in orjson.loads(row["prices"])],
             )
-        return Page(min(row["total"], TOTAL_MAX), [str(one) for one in row["product_ids"]], facets)
+        counted = Counted(row["state"], min(row["total"], TOTAL_MAX), facets)
+        self._counts.put(key, counted)
+        return counted
 
     async def suggestions(self, environment_id: str, prefix: str, limit: int) -> list[str]:
         """Names of products, each once."""
@@ -105,6 +145,8 @@ class SearchStore:
                 await tx.execute(queries.delete_documents, list(generations), list(gone))
                 if building:
                     await tx.execute(queries.forget_for_good, building, list(gone))
+            if documents or gone:
+                await tx.execute(queries.note_changes, list(generations))
         self._kept.keep(generations, new)
 
     async def note_lag(self, environment_id: str, lag_ms: int) -> None:
@@ -149,10 +191,14 @@ class SearchStore:
                 raise TooManySynonyms(f"A word has at most {MEANINGS_MAX} meanings.")
             if count["total"] > SYNONYMS_MAX:
                 raise TooManySynonyms(f"There are at most {SYNONYMS_MAX} synonyms; remove some first.")
+            await tx.execute(queries.note_meanings)
 
     async def remove_synonyms(self, environment_id: str, word: str, meanings: Sequence[str] | None) -> None:
         """meanings: None for all."""
-        await self.database.execute(environment_id, queries.remove_synonyms, word, meanings)
+        async with self.database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_settings)
+            await tx.execute(queries.remove_synonyms, word, meanings)
+            await tx.execute(queries.note_meanings)
 
     async def boosts(self, environment_id: str) -> list[Boost]:
         """All of them, products first."""
@@ -204,6 +250,7 @@ class SearchStore:
             told = {str(row["product_id"]) for row in await tx.fetch(queries.already_told, generation, ids)}
             untold = [one for one in documents if one.product_id not in told]
             new = await _put_documents(tx, [generation], untold, self._kept)
+            await tx.execute(queries.note_changes, [generation])
         self._kept.keep([generation], new)
 
     async def advance(self, environment_id: str, generation: int, cursor: str, done: int) -> None:
@@ -231,6 +278,16 @@ class SearchStore:
     def alone(self, generation: int) -> AbstractAsyncContextManager[bool]:
         """Whether this process alone works on a generation; as long as the block."""
         return self.database.exclusive(f"generation:{generation}")
+
+
+def _counted_by(environment_id: str, words: Sequence[str], search: Search) -> Hashable:
+    """What a count depends on, beside the index."""
+    return environment_id, tuple(words), _filters(search), search.facetting
+
+
+def _filters(search: Search) -> tuple[str | None, str | None, int | None, int | None]:
+    wanted = search.filter
+    return wanted.category, wanted.currency, wanted.min_price_minor, wanted.max_price_minor
 
 
 async def _generations(tx: Transaction) -> dict[int, str]:
