@@ -26,7 +26,10 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """deadline_ms: unix time.  depth: hops so far.  path: what was entered at each hop, outermost first."""
+    """deadline_ms: unix time.  depth: hops so far.  path: what was entered at each hop, outermost first.
+
+    session: which visitor it is, where nobody is logged in; empty if that is not known.
+    """
 
     environment_id: str
     caller: Caller
@@ -34,6 +37,7 @@ class Call(msgspec.Struct, frozen=True):
     deadline_ms: int
     depth: int = 0
     path: tuple[str, ...] = ()
+    session: str = ""
 
     def enter(self, hop: str) -> "Call":
         """The call one hop deeper. Raises DepthExceeded, which names the cycle, over DEPTH_MAX hops."""
