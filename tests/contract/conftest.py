@@ -11,6 +11,8 @@ from kokoa.postgres import Database
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER as catalog_folder
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.inventory.service import FOLDER as inventory_folder
+from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import FOLDER as search_folder
 from kokoa.services.search.service import SearchService
 
@@ -37,3 +39,16 @@ async def search_index(postgres: str) -> AsyncIterator[SearchService]:
     """search, one for a test file."""
     async with open_database(postgres, "search", search_folder / "migrations") as database:
         yield SearchService(database)
+
+
+@pytest.fixture(scope="module")
+async def inventory_database(postgres: str) -> AsyncIterator[Database]:
+    """inventory's, one for a test file."""
+    async with open_database(postgres, "inventory", inventory_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def inventory(inventory_database: Database) -> InventoryService:
+    """inventory, one for a test file: each test has environments of its own."""
+    return InventoryService(inventory_database)

@@ -6,7 +6,18 @@ from kokoa.roles.serve import serve_role
 from kokoa.roles.settings import load_settings
 
 Role = Literal[
-    "web", "edge", "gateway", "tenants", "catalog", "search", "functions", "host", "worker", "indexer", "data"
+    "web",
+    "edge",
+    "gateway",
+    "tenants",
+    "catalog",
+    "search",
+    "inventory",
+    "functions",
+    "host",
+    "worker",
+    "indexer",
+    "data",
 ]
 
 

@@ -19,11 +19,12 @@ from kokoa.roles.settings import Settings
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.rpc import RpcClient
 
-Service = TenantsService | CatalogService | SearchService
+Service = TenantsService | CatalogService | SearchService | InventoryService
 
 _TOKEN_TTL_S = 60.0
 
@@ -38,6 +39,8 @@ def open_service(name: str, platform: Platform, graph: StoreGraph | None = None)
             return CatalogService(database, Feed(platform.bus, name), media_objects(platform.settings), graph=graph)
         case "search":
             return SearchService(database)
+        case "inventory":
+            return InventoryService(database)
         case _:
             raise ValueError(f"there is no service {name!r}")
 

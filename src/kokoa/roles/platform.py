@@ -10,6 +10,7 @@ import aiohttp
 
 import kokoa.functions.control
 import kokoa.services.catalog
+import kokoa.services.inventory
 import kokoa.services.search
 import kokoa.services.tenants
 from kokoa.kernel.errors import Unavailable
@@ -23,9 +24,10 @@ SCHEMAS: dict[str, Path] = {
     "tenants": Path(kokoa.services.tenants.__file__).parent / "migrations",
     "catalog": Path(kokoa.services.catalog.__file__).parent / "migrations",
     "search": Path(kokoa.services.search.__file__).parent / "migrations",
+    "inventory": Path(kokoa.services.inventory.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search")
+SERVICES = ("tenants", "catalog", "search", "inventory")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     catalog_url: str = "http://127.0.0.1:8083"
     search_url: str = "http://127.0.0.1:8084"
     functions_url: str = "http://127.0.0.1:8085"
+    inventory_url: str = "http://127.0.0.1:8086"
     edge_url: str = ""
     host_socket: str = ""
     function_memory_mb: _Count = 4096
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prewarm: Annotated[int, Meta(ge=0)] = 2
     history_days: _Count = 365
     tombstone_days: _Count = 30
+    answers_days: _Count = 7
     demo: bool = True
 
     @property

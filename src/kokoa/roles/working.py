@@ -9,7 +9,7 @@ import structlog
 
 from kokoa.functions.control.logs import FunctionLogs
 from kokoa.kernel.clock import now_ms, to_datetime
-from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.errors import Conflict, Unavailable
 from kokoa.processes.priority import give_way
 from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.indexing import keep_generations, keep_index, note_changes
@@ -19,6 +19,8 @@ from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.inventory.reservations.actions import ReservationActions
+from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import SearchService
 from kokoa.services.search.store import SearchStore
 from kokoa.services.search.waiting.store import StaleStore
@@ -27,6 +29,7 @@ _log = structlog.get_logger(__name__)
 
 _FORGET_EVERY_S = 600.0
 _SWEEP_EVERY_S = 600.0
+_EXPIRE_EVERY_S = 1.0
 _CANCEL_ATTEMPTS = 10
 _CANCEL_WAIT_S = 0.5
 
@@ -39,16 +42,20 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         catalog = open_service("catalog", platform)
         assert isinstance(catalog, CatalogService)
         search = platform.databases["search"]
+        inventory = open_service("inventory", platform)
+        assert isinstance(inventory, InventoryService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
             note_changes(platform.bus, SearchStore(search), StaleStore(search)),
             keep_schedules(catalog.publishing),
+            expire_reservations(inventory.reservations),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
             forget_older(catalog.history.forget_old, settings.history_days, what="history"),
             forget_older(catalog.bulk.forget_deletions, settings.tombstone_days, what="deletions"),
+            forget_older(inventory.store.forget_answers, settings.answers_days, what="answers"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)
@@ -79,6 +86,18 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
         await _until(stop, jobs)
     finally:
         await platform.close()
+
+
+async def expire_reservations(reservations: ReservationActions) -> None:
+    """Free stock that was held too long; of several workers each reservation is expired by one."""
+    while True:
+        done = 0
+        try:
+            done = await reservations.expire()
+        except (Unavailable, Conflict) as error:
+            _log.warning("reservations_wait", error=error.message, detail=error.detail)
+        if not done:
+            await asyncio.sleep(_EXPIRE_EVERY_S)
 
 
 async def forget_old_logs(logs: FunctionLogs) -> None:

@@ -10,6 +10,7 @@ from kokoa.kernel.ids import new_correlation_id
 from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.vault import Vault
 from kokoa.roles.demo.goods import seed_goods
+from kokoa.roles.demo.stock import seed_stock
 from kokoa.roles.parts import media_objects
 from kokoa.roles.platform import require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
@@ -34,14 +35,17 @@ async def seed_demo(settings: Settings) -> None:
     dsn, _ = require_servers(load_settings({"KOKOA_STATE_DIR": str(settings.state_dir), **_given(settings)}))
     tenants_db = await _connect(dsn, vault, "tenants")
     catalog_db = await _connect(dsn, vault, "catalog")
+    inventory_db = await _connect(dsn, vault, "inventory")
     try:
         secrets = await _seed_tenant(TenantsService(tenants_db, vault), settings.state_dir)
         environment = await TenantsService(tenants_db, vault).store.by_alias(TENANT, ENVIRONMENT)
         assert environment is not None, "it was made just now"
         await seed_goods(catalog_db, media_objects(settings), environment.id)
+        await seed_stock(inventory_db, catalog_db, environment.id)
     finally:
         await tenants_db.close()
         await catalog_db.close()
+        await inventory_db.close()
     _write_private(settings.state_dir / "demo.env", _demo_env(settings, secrets))
 
 

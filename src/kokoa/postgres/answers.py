@@ -1,0 +1,68 @@
+"""Requests with an idempotency key: done once, answered alike each time.
+
+The answer commits with what was done, in the table `answered` of the service's own schema. A request that comes while
+the first one runs waits for it. Keys are kept for as long as the service keeps them (see its worker).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from kokoa.kernel.errors import Conflict, Invalid
+from kokoa.postgres.database import Transaction
+from kokoa.postgres.queries import load_queries
+
+KEY_MAX = 200
+
+_queries = load_queries(Path(__file__).with_name("answers.sql"))
+_Answer = TypeVar("_Answer")
+
+
+class InvalidIdempotencyKey(Invalid):
+    """An idempotency key is empty, too long, or not plain text."""
+
+
+class IdempotencyKeyReused(Conflict):
+    """The idempotency key came with another request before."""
+
+
+def require_key(key: str | None) -> None:
+    """Raises InvalidIdempotencyKey."""
+    if key is not None and not (0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()):
+        raise InvalidIdempotencyKey(
+            f"An idempotency key has 1 to {KEY_MAX} printable ASCII characters; a fresh UUID is best.",
+            field="idempotencyKey",
+        )
+
+
+async def answered_once(
+    tx: Transaction,
+    operation: str,
+    key: str | None,
+    request: Any,
+    work: Callable[[Transaction], Awaitable[_Answer]],
+    answer_type: type[_Answer],
+) -> _Answer:
+    """What `work` answers; for a key that was answered before, that answer.
+
+    operation: a mutation's name.  key: None to work in any case.  request: all that the answer depends on.
+    Raises InvalidIdempotencyKey, IdempotencyKeyReused, and what `work` raises: then the key is free again.
+    """
+    require_key(key)
+    if key is None:
+        return await work(tx)
+    fingerprint = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
+    if await tx.fetchval(_queries.claim, operation, key, fingerprint) is None:
+        row = await tx.fetchrow(_queries.known, operation, key)
+        assert row is not None
+        if row["fingerprint"] != fingerprint:
+            raise IdempotencyKeyReused(
+                f"{operation} had another request with this idempotency key. Take a fresh key for each request."
+            )
+        return msgspec.msgpack.decode(row["answer"], type=answer_type)
+    answer = await work(tx)
+    await tx.execute(_queries.keep, operation, key, msgspec.msgpack.encode(answer))
+    return answer
