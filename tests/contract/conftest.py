@@ -11,6 +11,8 @@ from kokoa.postgres import Database
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER as catalog_folder
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.customers.service import FOLDER as customers_folder
+from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import FOLDER as search_folder
@@ -52,3 +54,23 @@ async def inventory_database(postgres: str) -> AsyncIterator[Database]:
 async def inventory(inventory_database: Database) -> InventoryService:
     """inventory, one for a test file: each test has environments of its own."""
     return InventoryService(inventory_database)
+
+
+class _PlainTokens:
+    """Access tokens that name what they are for; what proves it is the business of whoever verifies."""
+
+    def sign(self, environment_id: str, customer_id: str, session_id: str) -> tuple[str, int]:
+        return f"{environment_id}/{customer_id}/{session_id}", 2_000_000_000
+
+
+@pytest.fixture(scope="module")
+async def customers_database(postgres: str) -> AsyncIterator[Database]:
+    """customers', one for a test file."""
+    async with open_database(postgres, "customers", customers_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def customers(customers_database: Database) -> CustomersService:
+    """customers, one for a test file: each test has environments of its own."""
+    return CustomersService(customers_database, _PlainTokens())

@@ -181,7 +181,8 @@ def tour_blocks(page: Path, marker: str) -> list[str]:
 def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
     """Every role in a process of its own, as docs/how-to/run-the-roles-separately.md says."""
     ports = {
-        role: free_port() for role in ("edge", "gateway", "tenants", "catalog", "search", "inventory", "functions")
+        role: free_port()
+        for role in ("edge", "gateway", "tenants", "catalog", "search", "inventory", "customers", "functions")
     }
     urls = {f"KOKOA_{role.upper()}_URL": f"http://127.0.0.1:{port}" for role, port in ports.items()}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KOKOA_"))}
@@ -203,6 +204,7 @@ def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
             "catalog",
             "search",
             "inventory",
+            "customers",
             "functions",
             "gateway",
             "edge",

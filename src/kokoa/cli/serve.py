@@ -13,6 +13,7 @@ Role = Literal[
     "catalog",
     "search",
     "inventory",
+    "customers",
     "functions",
     "host",
     "worker",

@@ -19,12 +19,14 @@ from kokoa.roles.settings import Settings
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
+from kokoa.web.customer_tokens import CustomerTokens, SignedIn
 from kokoa.web.rpc import RpcClient
 
-Service = TenantsService | CatalogService | SearchService | InventoryService
+Service = TenantsService | CatalogService | SearchService | InventoryService | CustomersService
 
 _TOKEN_TTL_S = 60.0
 
@@ -41,8 +43,25 @@ def open_service(name: str, platform: Platform, graph: StoreGraph | None = None)
             return SearchService(database)
         case "inventory":
             return InventoryService(database)
+        case "customers":
+            return CustomersService(database, _SignsIn(customer_tokens(platform)))
         case _:
             raise ValueError(f"there is no service {name!r}")
+
+
+class _SignsIn:
+    """The service's AccessTokens."""
+
+    def __init__(self, tokens: CustomerTokens) -> None:
+        self._tokens = tokens
+
+    def sign(self, environment_id: str, customer_id: str, session_id: str) -> tuple[str, int]:
+        return self._tokens.sign(SignedIn(environment_id, customer_id, session_id))
+
+
+def customer_tokens(platform: Platform) -> CustomerTokens:
+    """What signed-in customers show; every process derives the same secret."""
+    return CustomerTokens(platform.vault.derive("customer-tokens"))
 
 
 def media_objects(settings: Settings) -> MediaObjects:

@@ -10,6 +10,7 @@ import aiohttp
 
 import kokoa.functions.control
 import kokoa.services.catalog
+import kokoa.services.customers
 import kokoa.services.inventory
 import kokoa.services.search
 import kokoa.services.tenants
@@ -25,9 +26,10 @@ SCHEMAS: dict[str, Path] = {
     "catalog": Path(kokoa.services.catalog.__file__).parent / "migrations",
     "search": Path(kokoa.services.search.__file__).parent / "migrations",
     "inventory": Path(kokoa.services.inventory.__file__).parent / "migrations",
+    "customers": Path(kokoa.services.customers.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search", "inventory")
+SERVICES = ("tenants", "catalog", "search", "inventory", "customers")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

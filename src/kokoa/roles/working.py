@@ -19,6 +19,7 @@ from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.reservations.actions import ReservationActions
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import SearchService
@@ -44,6 +45,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         search = platform.databases["search"]
         inventory = open_service("inventory", platform)
         assert isinstance(inventory, InventoryService)
+        customers = open_service("customers", platform)
+        assert isinstance(customers, CustomersService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
@@ -56,6 +59,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             forget_older(catalog.history.forget_old, settings.history_days, what="history"),
             forget_older(catalog.bulk.forget_deletions, settings.tombstone_days, what="deletions"),
             forget_older(inventory.store.forget_answers, settings.answers_days, what="answers"),
+            forget_older(customers.store.forget_answers, settings.answers_days, what="answers"),
+            forget_older(customers.store.forget_sessions, settings.answers_days, what="sessions"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)

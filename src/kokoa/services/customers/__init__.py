@@ -1,0 +1,1 @@
+"""Who buys: accounts and their sessions, addresses, groups, and the companies that people buy for."""

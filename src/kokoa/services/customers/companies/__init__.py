@@ -1,0 +1,1 @@
+"""The companies that people buy for, and who may do what in them."""
