@@ -24,6 +24,7 @@ from kokoa.edge.errors import (
     TenantNotFound,
 )
 from kokoa.edge.model import SERVER_SCOPES, STOREFRONT_SCOPES, Environment
+from kokoa.edge.sessions import named_session, session_of
 from kokoa.kernel.call import DEADLINE_DEFAULT_MS, Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.web.http import Request
@@ -69,7 +70,7 @@ class Environments:
         self._cache: FreshCache[Environment | None] = FreshCache(ttl_s=CACHE_TTL_S, entries_max=CACHE_ENTRIES_MAX)
 
     async def identify(self, request: Request) -> Asker:
-        """Raises TenantMissing, TenantNotFound, TenantContradiction, Credentials*, CallToken*."""
+        """Raises TenantMissing, TenantNotFound, TenantContradiction, Credentials*, CallToken*, InvalidSession."""
         token = request.only(CALL_HEADER)
         if token is not None:
             return await self._by_token(request, token)
@@ -77,10 +78,13 @@ class Environments:
         if tenant_secret is not None or graphql_secret is not None:
             environment = await self._by_secrets(request, tenant_secret, graphql_secret)
             caller = Caller(kind="server", scopes=SERVER_SCOPES)
+            session = named_session(request)
         else:
             environment = await self._by_names(request)
             caller = Caller(kind="storefront", scopes=STOREFRONT_SCOPES)
-        call = Call(environment.id, caller, request.correlation_id, now_ms() + DEADLINE_DEFAULT_MS)
+            session = session_of(request)
+        deadline_ms = now_ms() + DEADLINE_DEFAULT_MS
+        call = Call(environment.id, caller, request.correlation_id, deadline_ms, session=session)
         return Asker(environment, call)
 
     async def _by_token(self, request: Request, token: str) -> Asker:

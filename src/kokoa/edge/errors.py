@@ -25,6 +25,10 @@ class TenantContradiction(Invalid):
     """Two parts of the request name different environments."""
 
 
+class InvalidSession(Invalid):
+    """The header X-Session-ID is not of the allowed form."""
+
+
 class CredentialsMixed(Invalid):
     """A call token came together with other credentials."""
 

@@ -9,6 +9,7 @@ from kokoa.edge.errors import (
     CredentialsMissing,
     CredentialsMixed,
     CredentialsWrong,
+    InvalidSession,
     TenantContradiction,
     TenantMissing,
     TenantNotFound,
@@ -161,3 +162,31 @@ async def test_a_wrong_second_secret_is_refused_although_the_first_is_remembered
     await environments.identify(request(*SECRETS.items()))
     with pytest.raises(CredentialsWrong):
         await environments.identify(request(*{**SECRETS, "x-graphql-secret": "wrong"}.items()))
+
+
+async def test_a_shop_names_its_visitor_by_header_else_by_our_cookie() -> None:
+    cookies = (("cookie", "a=1; kokoa_session=from-cookie"), ("cookie", "kokoa_session=second"))
+    both = await identify(request(*cookies, x_tenant_id="boeing", x_session_id="from~header"))
+    cookie = await identify(request(*cookies, x_tenant_id="boeing"))
+    neither = await identify(request(("cookie", "xkokoa_session=a; kokoa_session=not/ours"), x_tenant_id="boeing"))
+    assert [asker.call.session for asker in (both, cookie, neither)] == ["from~header", "from-cookie", ""]
+
+
+async def test_a_server_names_the_visitor_by_header_alone() -> None:
+    named = await identify(request(*SECRETS.items(), ("x-session-id", "visitor-1")))
+    cookie = await identify(request(*SECRETS.items(), ("cookie", "kokoa_session=visitor-2")))
+    assert (named.call.session, cookie.call.session) == ("visitor-1", "")
+
+
+@pytest.mark.parametrize("session", ["", " ", "a b", "x" * 129, "caf\xe9", "a\x7f"])
+async def test_a_session_has_a_form(session: str) -> None:
+    with pytest.raises(InvalidSession, match="X-Session-ID"):
+        await identify(request(x_tenant_id="boeing", x_session_id=session))
+    with pytest.raises(HeaderSentTwice):
+        await identify(request(("x-session-id", "a"), ("x-session-id", "b"), x_tenant_id="boeing"))
+
+
+async def test_the_session_of_a_call_from_inside_is_its_tokens() -> None:
+    call = Call(BOEING.id, Caller("account", "123456789012"), "c" * 32, now_ms() + 1_000, session="shopper")
+    asked = request(x_kokoa_call=TOKENS.sign(call, 60), x_session_id="another", cookie="kokoa_session=a-third")
+    assert (await identify(asked)).call.session == "shopper"
