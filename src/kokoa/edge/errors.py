@@ -64,6 +64,11 @@ class BadFunctionAnswer(BadGateway):
 class FunctionFailed(BadGateway):
     """The function raised, exited or could not be started."""
 
+    def __init__(self, message: str, *, reason: str = "", detail: str = "") -> None:
+        """reason: the function's own error, for its owner; it is neither shown to callers nor logged."""
+        super().__init__(message, detail=detail)
+        self.reason = reason
+
 
 class ExtensionNotReady(BadGateway):
     """The route is there, but its function is gone or does not let the store invoke it."""

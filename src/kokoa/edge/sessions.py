@@ -7,6 +7,8 @@ sets only where a policy divides customers, and never on an answer that a shared
 import re
 import secrets
 
+import msgspec
+
 from kokoa.edge.errors import InvalidSession
 from kokoa.web.http import Request, Response, StreamedResponse
 
@@ -42,10 +44,13 @@ def new_session() -> str:
     return secrets.token_urlsafe(18)
 
 
-def cookie_header(session: str, *, secure: bool) -> tuple[bytes, bytes]:
-    """Set-Cookie, for an ASGI answer.  secure: the request came by https."""
+def with_cookie(answer: Response | StreamedResponse, session: str, *, secure: bool) -> Response | StreamedResponse:
+    """The answer with our cookie, unless a cache may keep it.  secure: the request came by https."""
+    if may_be_shared(answer):
+        return answer
     value = f"{COOKIE}={session}; Path=/; Max-Age={MAX_AGE_S}; HttpOnly; SameSite=Lax"
-    return b"set-cookie", (value + "; Secure" if secure else value).encode()
+    header = ("set-cookie", value + "; Secure" if secure else value)
+    return msgspec.structs.replace(answer, headers=(*answer.headers, header))
 
 
 def may_be_shared(response: Response | StreamedResponse) -> bool:

@@ -15,6 +15,8 @@ from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import RouteTableInput
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
+from kokoa.edge.overriding import Shadows
+from kokoa.edge.policies import Policies
 from kokoa.edge.tables import RouteTables
 from kokoa.functions.aws.app import is_aws_request
 from kokoa.gateway.supergraph import Supergraph
@@ -26,6 +28,7 @@ from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatorApi
+from kokoa.roles.override_reports import OverrideReporter, TenantsOverrides
 from kokoa.roles.parts import (
     Service,
     compose_core,
@@ -40,7 +43,7 @@ from kokoa.roles.parts import (
 )
 from kokoa.roles.platform import FOLLOWED, SERVICES, Platform, operator_token
 from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs
-from kokoa.roles.seams import Administration, Directory, Functions, Operations, Schemas
+from kokoa.roles.seams import Administration, Directory, Functions, Operations, Overrides, Schemas
 from kokoa.roles.settings import Settings, load_settings
 from kokoa.roles.subgraph import InnerGraphql, SchemasGraphql
 from kokoa.services.catalog.service import CatalogService
@@ -99,7 +102,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         graph = LocalGraph(gateway, graphs)
         yield await _edge(
             platform,
-            Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants)),
+            Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants), TenantsOverrides(tenants)),
             functions,
             graph,
             functions.aws,
@@ -118,6 +121,7 @@ async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
                 tenants.proxy("directory", Directory),
                 tenants.proxy("administration", Administration),
                 tenants.proxy("operations", Operations),
+                tenants.proxy("overrides", Overrides),
             ),
             functions.proxy("functions", Functions),
             remote_graph(platform),
@@ -161,6 +165,7 @@ def _service_opener(name: str) -> Opener:
                 seams["directory"] = (Directory, TenantsDirectory(service))
                 seams["administration"] = (Administration, TenantsAdministration(service))
                 seams["operations"] = (Operations, TenantsOperations(service))
+                seams["overrides"] = (Overrides, TenantsOverrides(service))
             routes = [Route("/graphql", InnerGraphql(service.subgraph, platform.tokens), methods=["GET", "POST"])]
             if isinstance(service, CatalogService):
                 seams["schemas"] = (Schemas, service.schemas)
@@ -177,6 +182,7 @@ class Tenants(NamedTuple):
     directory: Directory
     administration: Administration
     operations: Operations
+    overrides: Overrides
 
 
 async def _edge(
@@ -192,8 +198,10 @@ async def _edge(
     native = [*(one.route for one in operations.values()), *MEDIA_ROUTES]
     tables = RouteTables(_Routes(functions, tenants.directory), native)
     registered = RememberedOperations(tenants.operations)
-    await _follow_changes(platform, tables, registered)
+    policies = Policies(tenants.overrides)
+    await _follow_changes(platform, tables, registered, policies)
     _background(platform, limits.run())
+    reports, shadows = _reporting(platform, tenants.overrides)
     edge = create_edge_app(
         EdgeParts(
             directory=tenants.directory,
@@ -206,6 +214,9 @@ async def _edge(
             operations=operations,
             media=media_objects(platform.settings),
             invoker=functions,
+            policies=policies,
+            reports=reports,
+            shadows=shadows,
             is_aws_request=is_aws_request,
             aws=aws,
             metrics=HttpMetrics(str(os.getpid())),
@@ -236,11 +247,23 @@ async def _follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None
     await platform.bus.listen(f"{NOTICE}.*", changed)
 
 
-async def _follow_changes(platform: Platform, tables: RouteTables, registered: RememberedOperations) -> None:
+def _reporting(platform: Platform, overrides: Overrides) -> tuple[OverrideReporter, Shadows]:
+    """What tells of overrides, until the platform closes: what runs beside ends first, then the last is told."""
+    reports, shadows = OverrideReporter(overrides), Shadows()
+    platform.stack.push_async_callback(reports.close)
+    _background(platform, reports.run())
+    platform.stack.push_async_callback(shadows.close)
+    return reports, shadows
+
+
+async def _follow_changes(
+    platform: Platform, tables: RouteTables, registered: RememberedOperations, policies: Policies
+) -> None:
     async def changed(name: str, _: bytes) -> None:
         environment_id = name.rsplit(".", 1)[1]
         tables.invalidate(environment_id)
         registered.forget(environment_id)
+        policies.forget(environment_id)
 
     for source in FOLLOWED:
         await platform.bus.listen(f"changed.{source}.*", changed)

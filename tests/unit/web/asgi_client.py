@@ -33,6 +33,7 @@ async def ask(
     body: bytes | list[bytes] = b"",
     client: str = "203.0.113.7",
     disconnect: bool = False,
+    scheme: str = "http",
 ) -> Answer:
     """target: path and query as they stand in the request line.  disconnect: the client leaves before its body."""
     raw_path, _, query = target.partition("?")
@@ -41,7 +42,7 @@ async def ask(
         "type": "http",
         "http_version": "1.1",
         "method": method,
-        "scheme": "http",
+        "scheme": scheme,
         "path": raw_path,
         "raw_path": raw_path.encode("latin-1"),
         "query_string": query.encode("latin-1"),
