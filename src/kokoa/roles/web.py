@@ -28,6 +28,7 @@ from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatorApi
+from kokoa.roles.operator_overrides import OverrideOperations
 from kokoa.roles.override_reports import OverrideReporter, TenantsOverrides
 from kokoa.roles.parts import (
     Service,
@@ -225,7 +226,15 @@ async def _edge(
         )
     )
     token = operator_token(platform.vault)
-    operator = OperatorApi(tenants.administration, tenants.directory, tenants.operations, graph, tables, token=token)
+    operator = OperatorApi(
+        tenants.administration,
+        tenants.directory,
+        tenants.operations,
+        graph,
+        tables,
+        OverrideOperations(tenants.overrides, tables),
+        token=token,
+    )
     return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
 
 
