@@ -35,6 +35,7 @@ SHADOWS_MAX = 32
 SHADOWS_OF_ENVIRONMENT_MAX = 8
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _SERVER_ERROR = 500
+_SHARE_OF_TIME = 75  # percent of what is left of the call that an override with a fallback may take
 _FAILURES = (FunctionFailed, FunctionTimeout, FunctionBusy, BadFunctionAnswer, ExtensionNotReady)
 
 Native = Callable[[], Awaitable[Response]]
@@ -118,8 +119,10 @@ class Overriding:
         return response
 
     async def _served_or_native(self, asked: Asked, policy: OverridePolicy, native: Native) -> Response:
+        # The native answer comes afterwards, and must have time for it.
+        deadline_ms = max(1, min(policy.deadline_ms, asked.call.remaining_ms() * _SHARE_OF_TIME // 100))
         try:
-            response = await self._extensions.serve(*asked, deadline_ms=policy.deadline_ms)
+            response = await self._extensions.serve(*asked, deadline_ms=deadline_ms)
         except _FAILURES as error:
             outcome, reason = _judged(error)
             detail = error.detail

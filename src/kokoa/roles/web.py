@@ -91,6 +91,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         whole = ComposedGraph(composed, TenantsOperations(tenants), platform.bus)
         services |= {name: open_service(name, platform, whole) for name in SERVICES if name not in services}
         directory = TenantsDirectory(tenants)
+        overrides = await _overrides(platform, TenantsOverrides(tenants))
         functions = FunctionsPart(platform, directory)
         platform.stack.push_async_callback(functions.close)
         await platform.bus.listen("changed.functions.*", functions.heard)
@@ -103,7 +104,8 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         graph = LocalGraph(gateway, graphs)
         yield await _edge(
             platform,
-            Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants), TenantsOverrides(tenants)),
+            Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants)),
+            overrides,
             functions,
             graph,
             functions.aws,
@@ -122,8 +124,8 @@ async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
                 tenants.proxy("directory", Directory),
                 tenants.proxy("administration", Administration),
                 tenants.proxy("operations", Operations),
-                tenants.proxy("overrides", Overrides),
             ),
+            await _overrides(platform, tenants.proxy("overrides", Overrides)),
             functions.proxy("functions", Functions),
             remote_graph(platform),
             RawProxy(platform.http, settings.address_of("functions")),
@@ -183,12 +185,33 @@ class Tenants(NamedTuple):
     directory: Directory
     administration: Administration
     operations: Operations
-    overrides: Overrides
+
+
+class OverridesHere(NamedTuple):
+    """What a process knows and tells of overrides; tenants: whom it asks and tells."""
+
+    tenants: Overrides
+    policies: Policies
+    reports: OverrideReporter
+
+
+async def _overrides(platform: Platform, tenants: Overrides) -> OverridesHere:
+    """Follows their policies, and tells what became of them, until the platform closes."""
+    policies, reports = Policies(tenants), OverrideReporter(tenants)
+
+    async def changed(name: str, _: bytes) -> None:
+        policies.forget(name.rsplit(".", 1)[1])
+
+    await platform.bus.listen("changed.tenants.*", changed)
+    platform.stack.push_async_callback(reports.close)
+    _background(platform, reports.run())
+    return OverridesHere(tenants, policies, reports)
 
 
 async def _edge(
     platform: Platform,
     tenants: Tenants,
+    overrides: OverridesHere,
     functions: Functions,
     graph: LocalGraph | RemoteGraph,
     aws: ASGIApp,
@@ -199,10 +222,10 @@ async def _edge(
     native = [*(one.route for one in operations.values()), *MEDIA_ROUTES]
     tables = RouteTables(_Routes(functions, tenants.directory), native)
     registered = RememberedOperations(tenants.operations)
-    policies = Policies(tenants.overrides)
-    await _follow_changes(platform, tables, registered, policies)
+    await _follow_changes(platform, tables, registered)
     _background(platform, limits.run())
-    reports, shadows = _reporting(platform, tenants.overrides)
+    shadows = Shadows()
+    platform.stack.push_async_callback(shadows.close)
     edge = create_edge_app(
         EdgeParts(
             directory=tenants.directory,
@@ -215,8 +238,8 @@ async def _edge(
             operations=operations,
             media=media_objects(platform.settings),
             invoker=functions,
-            policies=policies,
-            reports=reports,
+            policies=overrides.policies,
+            reports=overrides.reports,
             shadows=shadows,
             is_aws_request=is_aws_request,
             aws=aws,
@@ -225,17 +248,26 @@ async def _edge(
             version=kokoa.__version__,
         )
     )
-    token = operator_token(platform.vault)
-    operator = OperatorApi(
+    operator = _operator(platform, tenants, overrides, graph, tables)
+    return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
+
+
+def _operator(
+    platform: Platform,
+    tenants: Tenants,
+    overrides: OverridesHere,
+    graph: LocalGraph | RemoteGraph,
+    tables: RouteTables,
+) -> OperatorApi:
+    return OperatorApi(
         tenants.administration,
         tenants.directory,
         tenants.operations,
         graph,
         tables,
-        OverrideOperations(tenants.overrides, tables),
-        token=token,
+        OverrideOperations(overrides.tenants, tables),
+        token=operator_token(platform.vault),
     )
-    return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
 
 
 class _Routes:
@@ -256,23 +288,11 @@ async def _follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None
     await platform.bus.listen(f"{NOTICE}.*", changed)
 
 
-def _reporting(platform: Platform, overrides: Overrides) -> tuple[OverrideReporter, Shadows]:
-    """What tells of overrides, until the platform closes: what runs beside ends first, then the last is told."""
-    reports, shadows = OverrideReporter(overrides), Shadows()
-    platform.stack.push_async_callback(reports.close)
-    _background(platform, reports.run())
-    platform.stack.push_async_callback(shadows.close)
-    return reports, shadows
-
-
-async def _follow_changes(
-    platform: Platform, tables: RouteTables, registered: RememberedOperations, policies: Policies
-) -> None:
+async def _follow_changes(platform: Platform, tables: RouteTables, registered: RememberedOperations) -> None:
     async def changed(name: str, _: bytes) -> None:
         environment_id = name.rsplit(".", 1)[1]
         tables.invalidate(environment_id)
         registered.forget(environment_id)
-        policies.forget(environment_id)
 
     for source in FOLLOWED:
         await platform.bus.listen(f"changed.{source}.*", changed)

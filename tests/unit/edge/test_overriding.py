@@ -104,6 +104,17 @@ async def test_a_fallback_serves_what_the_override_answers_in_time() -> None:
     assert edge.graph.asked == []
 
 
+async def test_the_native_answer_has_time_left_whatever_the_policy_says() -> None:
+    edge = edge_with()
+    edge.rule(PRODUCTS, fallback=True, deadline_ms=30_000)
+    edge.invoker.answer = None
+    call = Call(BOEING.id, Caller("account", "1"), "c" * 32, now_ms() + 2_000)
+    answer = await ask(edge.app, "GET", "/api/products", headers={"X-Kokoa-Call": TOKENS.sign(call, 60)})
+    assert (answer.status, answer.json()) == (200, NATIVE)
+    assert edge.invoker.calls[0][0].deadline_ms <= call.deadline_ms - 500 + 100
+    assert edge.graph.asked[0][2].deadline_ms == call.deadline_ms
+
+
 async def test_an_override_without_permission_falls_back_too() -> None:
     edge = edge_with(permitted=False)
     edge.rule(PRODUCTS, fallback=True)
