@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 from starlette.types import Receive
 
@@ -36,6 +37,7 @@ SHADOWS_OF_ENVIRONMENT_MAX = 8
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _SERVER_ERROR = 500
 _SHARE_OF_TIME = 75  # percent of what is left of the call that an override with a fallback may take
+_DIVIDED = ("vary", "cookie, x-session-id")
 _FAILURES = (FunctionFailed, FunctionTimeout, FunctionBusy, BadFunctionAnswer, ExtensionNotReady)
 
 Native = Callable[[], Awaitable[Response]]
@@ -99,6 +101,13 @@ class Overriding:
         """Raises what Extensions.serve and the native route raise."""
         if policy is None:
             return await self._served(asked, None)
+        response = await self._ruled(asked, policy, native)
+        if not 0 < policy.percent < 100:
+            return response
+        # Both answers: whoever keeps one must not give it to the other kind of customer.
+        return msgspec.structs.replace(response, headers=(*response.headers, _DIVIDED))
+
+    async def _ruled(self, asked: Asked, policy: OverridePolicy, native: Native) -> Response:
         if not is_on(policy.percent, asked.match.subject, asked.call):
             return await native()
         if not is_safe(asked.match):

@@ -184,6 +184,22 @@ async def test_the_share_is_right_and_the_same_visitors_each_time() -> None:
     assert edge.reports.outcomes == ["answered"] * 2 * len(first)
 
 
+async def test_both_answers_of_a_divided_route_say_what_they_depend_on() -> None:
+    edge = edge_with()
+    varies: dict[bytes, set[str | None]] = {}
+    for percent in (50.0, 0.0, 100.0):
+        edge.rule(PRODUCTS, percent=percent)
+        for number in range(40):
+            answer = await get(edge, x_session_id=f"visitor-{number}")
+            varies.setdefault(answer.body[:2] + b"%d" % percent, set()).add(answer.headers.get("vary"))
+    assert varies == {
+        b"fn50": {"cookie, x-session-id"},
+        b"[{50": {"cookie, x-session-id"},
+        b"[{0": {None},
+        b"fn100": {None},
+    }
+
+
 async def test_a_share_of_what_has_side_effects_is_asked_once_and_never_falls_back() -> None:
     edge = edge_with(UPLOAD)
     edge.rule(UPLOAD, percent=100.0, fallback=True, shadow=True)
