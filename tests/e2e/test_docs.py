@@ -75,11 +75,23 @@ def fields_came_and_went(store: RunningStore, printed: str) -> None:
     until(lambda: store.graphql(without).json["data"]["__type"] is None, what="the schema without the fields")
 
 
+def the_policy_came_and_went(store: RunningStore, printed: str) -> None:
+    """What each command says that the policy is then."""
+    assert (
+        "GET /api/search in demo/prod: 100 % of customers, deadline 30000 ms, no fallback, in shadow (ver" in printed
+    )
+    assert "10 % of customers, deadline 300 ms, falls back to the native answer (version 2)" in printed
+    assert "100 % of customers, deadline 300 ms, falls back to the native answer (version 3)" in printed
+    rows = operate(store, "GET", "/tenants/demo/prod/overrides")
+    assert [row for row in rows if row["policy"]] == []
+
+
 PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/add-pictures.md": the_product_has_a_picture_and_a_german_name,
     "how-to/bring-a-partner-in.md": a_partner_can_work,
     "how-to/declare-custom-fields.md": fields_came_and_went,
     "how-to/import-products.md": the_file_is_in_the_shop,
+    "how-to/roll-out-an-override.md": the_policy_came_and_went,
 }
 
 

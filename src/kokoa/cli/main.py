@@ -25,6 +25,7 @@ COMMANDS = {
     "grants": ("grants:grants", "Paths that partners may serve at the root of a store's domain (operator)."),
     "operations": ("operations:operations", "GraphQL documents that clients may ask for by id (operator)."),
     "routes": ("routes:routes", "Routes of a store: native, extensions', overridden (operator)."),
+    "overrides": ("overrides:overrides", "How overrides of a store behave, and what became of them (operator)."),
     "graph": ("graph:graph", "Compose subgraphs into one graph, on this machine alone."),
     "import": ("importing:imports", "Bring files into a store (tenant)."),
     "export": ("exporting:exports", "Write what a store has to files (tenant)."),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from graphql import GraphQLSchema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kokoa.edge.customers import SignedInCustomers
 from kokoa.edge.entrance import Entrance
 from kokoa.edge.environments import EnvironmentDirectory, Environments, TokenVerifier
 from kokoa.edge.extensions import Extensions, FunctionInvoker
@@ -14,10 +15,13 @@ from kokoa.edge.limits import RateLimits
 from kokoa.edge.native.media import MediaFiles, MediaRoutes
 from kokoa.edge.native.operations import NativeOperation
 from kokoa.edge.native.serve import NativeRoutes
+from kokoa.edge.overriding import Overriding, Shadows
+from kokoa.edge.policies import Policies
 from kokoa.edge.reserved import Reserved
 from kokoa.edge.store import Store
 from kokoa.edge.tables import RouteTables
 from kokoa.graphql.persisted import RegisteredOperations
+from kokoa.kernel.overrides import OverrideReports
 from kokoa.web.correlation import Correlation
 from kokoa.web.health import Check
 from kokoa.web.http import ROUTE_KEY, Response, StreamedResponse, request_of, send_answer
@@ -32,10 +36,12 @@ class EdgeParts:
 
     is_aws_request, aws: the AWS endpoint behind the same port.  operations: the native routes, by name.
     schema: the graph as every storefront sees it, for the API description.  media: the storage of pictures.
+    policies, reports, shadows: how overrides behave, where it is told what became of them, and what runs beside.
     """
 
     directory: EnvironmentDirectory
     tokens: TokenVerifier
+    customers: SignedInCustomers
     limits: RateLimits
     tables: RouteTables
     graph: Graph
@@ -44,6 +50,9 @@ class EdgeParts:
     operations: Mapping[str, NativeOperation]
     media: MediaFiles
     invoker: FunctionInvoker
+    policies: Policies
+    reports: OverrideReports
+    shadows: Shadows
     is_aws_request: Callable[[Scope], bool]
     aws: ASGIApp
     metrics: HttpMetrics
@@ -60,14 +69,17 @@ def create_edge_app(parts: EdgeParts) -> ASGIApp:
         schema=parts.schema,
         version=parts.version,
     )
+    extensions = Extensions(parts.invoker)
     store = Store(
-        environments=Environments(parts.directory, parts.tokens),
+        environments=Environments(parts.directory, parts.tokens, parts.customers),
         limits=parts.limits,
         tables=parts.tables,
         graphql=GraphqlEndpoint(parts.graph, parts.registered),
         native=NativeRoutes(parts.operations, parts.graph),
         media=MediaRoutes(parts.media, parts.graph),
-        extensions=Extensions(parts.invoker),
+        extensions=extensions,
+        policies=parts.policies,
+        overriding=Overriding(extensions, parts.shadows, parts.reports),
     )
     layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (
         Correlation,  # an id for everything that the request causes

@@ -2,7 +2,8 @@
 
 Internal calls   `X-Kokoa-Call` alone decides; other credentials beside it are refused.
 Servers          `X-Tenant-ID`, `X-Tenant-Secret`, `X-GraphQL-Secret` together; the secrets decide the environment.
-Storefronts      the domain, or `X-Tenant-ID` and `X-Environment` (default prod); no secrets, storefront scope.
+Storefronts      the domain, or `X-Tenant-ID` and `X-Environment` (default prod); no secrets, storefront scope; and
+                 `Authorization: Bearer` with a customer's token, if one is signed in.
 
 Whatever else the request says about the environment must agree; what contradicts is a 400, never a choice of ours.
 """
@@ -15,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from kokoa.edge.cache import FreshCache
+from kokoa.edge.customers import SignedInCustomers, bearer_of
 from kokoa.edge.errors import (
     CredentialsMissing,
     CredentialsMixed,
@@ -24,6 +26,7 @@ from kokoa.edge.errors import (
     TenantNotFound,
 )
 from kokoa.edge.model import SERVER_SCOPES, STOREFRONT_SCOPES, Environment
+from kokoa.edge.sessions import named_session, session_of
 from kokoa.kernel.call import DEADLINE_DEFAULT_MS, Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.web.http import Request
@@ -63,24 +66,35 @@ class Asker(msgspec.Struct, frozen=True):
 class Environments:
     """Identifies requests."""
 
-    def __init__(self, directory: EnvironmentDirectory, tokens: TokenVerifier) -> None:
+    def __init__(self, directory: EnvironmentDirectory, tokens: TokenVerifier, customers: SignedInCustomers) -> None:
         self._directory = directory
         self._tokens = tokens
+        self._customers = customers
         self._cache: FreshCache[Environment | None] = FreshCache(ttl_s=CACHE_TTL_S, entries_max=CACHE_ENTRIES_MAX)
 
     async def identify(self, request: Request) -> Asker:
-        """Raises TenantMissing, TenantNotFound, TenantContradiction, Credentials*, CallToken*."""
+        """Raises TenantMissing, TenantNotFound, TenantContradiction, Credentials*, CallToken*, InvalidSession,
+        CustomerToken*, SessionEnded.
+        """
         token = request.only(CALL_HEADER)
         if token is not None:
             return await self._by_token(request, token)
         tenant_secret, graphql_secret = request.only("x-tenant-secret"), request.only("x-graphql-secret")
         if tenant_secret is not None or graphql_secret is not None:
             environment = await self._by_secrets(request, tenant_secret, graphql_secret)
+            if bearer_of(request) is not None:
+                raise CredentialsMixed(
+                    "A server's secrets and a customer's token do not go together.", field="authorization"
+                )
             caller = Caller(kind="server", scopes=SERVER_SCOPES)
+            session = named_session(request)
         else:
             environment = await self._by_names(request)
-            caller = Caller(kind="storefront", scopes=STOREFRONT_SCOPES)
-        call = Call(environment.id, caller, request.correlation_id, now_ms() + DEADLINE_DEFAULT_MS)
+            who = await self._customers.who(request, environment)
+            caller = Caller("storefront", who.customer_id if who else "", STOREFRONT_SCOPES)
+            session = who.session_id if who else session_of(request)
+        deadline_ms = now_ms() + DEADLINE_DEFAULT_MS
+        call = Call(environment.id, caller, request.correlation_id, deadline_ms, session=session)
         return Asker(environment, call)
 
     async def _by_token(self, request: Request, token: str) -> Asker:

@@ -25,6 +25,10 @@ class TenantContradiction(Invalid):
     """Two parts of the request name different environments."""
 
 
+class InvalidSession(Invalid):
+    """The header X-Session-ID is not of the allowed form."""
+
+
 class CredentialsMixed(Invalid):
     """A call token came together with other credentials."""
 
@@ -59,6 +63,11 @@ class BadFunctionAnswer(BadGateway):
 
 class FunctionFailed(BadGateway):
     """The function raised, exited or could not be started."""
+
+    def __init__(self, message: str, *, reason: str = "", detail: str = "") -> None:
+        """reason: the function's own error, for its owner; it is neither shown to callers nor logged."""
+        super().__init__(message, detail=detail)
+        self.reason = reason
 
 
 class ExtensionNotReady(BadGateway):

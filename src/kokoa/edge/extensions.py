@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html and Lambda's quotas
 BODY_BYTES_MAX = 10 * 1024 * 1024
 EVENT_BYTES_MAX = 6 * 1024 * 1024
+_REASON_LENGTH_MAX = 500
 _TIMEOUT_TYPE = "Sandbox.Timedout"
 
 
@@ -63,13 +64,25 @@ class Extensions:
         self._invoker = invoker
 
     async def serve(
-        self, request: Request, receive: Receive, call: Call, match: Match, route: ExtensionRoute
+        self,
+        request: Request,
+        receive: Receive,
+        call: Call,
+        match: Match,
+        route: ExtensionRoute,
+        *,
+        deadline_ms: int | None = None,
     ) -> Response:
-        """Raises PayloadTooLarge, FunctionTimeout, FunctionFailed, FunctionBusy, BadFunctionAnswer,
-        ExtensionNotReady.
+        """deadline_ms: from when the request is read, if it is shorter than the route's own.
 
+        Raises PayloadTooLarge, FunctionTimeout, FunctionFailed, FunctionBusy, BadFunctionAnswer, ExtensionNotReady.
         What the shopper reads never says why; our log does, with the correlation id that the partner's log has too.
         """
+        event = await self.event_of(request, receive, match, route)
+        return await self.ask(call, route, event, deadline_ms=deadline_ms)
+
+    async def event_of(self, request: Request, receive: Receive, match: Match, route: ExtensionRoute) -> bytes:
+        """What the function shall receive. Reads the body. Raises PayloadTooLarge, ExtensionNotReady."""
         if not route.permitted:
             raise ExtensionNotReady(
                 "The extension behind this route is not ready to answer.",
@@ -85,20 +98,25 @@ class Extensions:
             path=match.path,
             path_parameters=match.parameters,
         )
-        payload_format = _FORMATS.get(route.payload_format_version, _FORMATS["2.0"])
-        event = payload_format.event_of(request, body, described, Occasion(new_request_id(), now_ms()))
+        event = _format_of(route).event_of(request, body, described, Occasion(new_request_id(), now_ms()))
         if len(event) > EVENT_BYTES_MAX:
             raise PayloadTooLarge(
                 f"The request is larger than a function takes: {len(event)} bytes as an event, "
                 f"at most {EVENT_BYTES_MAX}."
             )
-        answer = await self._invoke(call, route, event)
+        return event
+
+    async def ask(
+        self, call: Call, route: ExtensionRoute, event: bytes, *, deadline_ms: int | None = None
+    ) -> Response:
+        """The function's answer to an event. Raises what `serve` does."""
+        patience_ms = min(route.timeout_ms, call.remaining_ms(), deadline_ms or route.timeout_ms)
+        answer = await self._invoke(call, route, event, patience_ms)
         if answer.function_error is not None:
             raise _failure_of(answer, route)
-        return payload_format.response_of(answer.payload)
+        return _format_of(route).response_of(answer.payload)
 
-    async def _invoke(self, call: Call, route: ExtensionRoute, event: bytes) -> FunctionAnswer:
-        patience_ms = min(route.timeout_ms, call.remaining_ms())
+    async def _invoke(self, call: Call, route: ExtensionRoute, event: bytes, patience_ms: int) -> FunctionAnswer:
         bounded = call.until(now_ms() + patience_ms)
         try:
             async with asyncio.timeout(patience_ms / 1000):
@@ -117,16 +135,22 @@ class Extensions:
             ) from error
 
 
+def _format_of(route: ExtensionRoute) -> _Format:
+    return _FORMATS.get(route.payload_format_version, _FORMATS["2.0"])
+
+
 def _failure_of(answer: FunctionAnswer, route: ExtensionRoute) -> FunctionFailed | FunctionTimeout:
     try:
         error = orjson.loads(answer.payload)
     except orjson.JSONDecodeError:
         error = {}
-    error_type = str(error.get("errorType", "")) if isinstance(error, dict) else ""
+    error = error if isinstance(error, dict) else {}
+    error_type = str(error.get("errorType", ""))
     if error_type == _TIMEOUT_TYPE:
         return _timeout(route, "the function's own timeout passed")
     return FunctionFailed(
         "The extension behind this route failed. Its log has the reason, under this correlation id.",
+        reason=f"{error_type or answer.function_error}: {str(error.get('errorMessage', ''))[:_REASON_LENGTH_MAX]}",
         detail=f"{route.function_name} (request {answer.request_id}): {answer.function_error} {error_type}",
     )
 

@@ -1,5 +1,6 @@
 """A request for a store: who asks, within which limit, on which route; then graphql, native or extension."""
 
+import msgspec
 import structlog
 from starlette.types import Receive, Scope
 
@@ -8,14 +9,19 @@ from kokoa.edge.errors import ExtensionNotReady, RouteNotFound
 from kokoa.edge.extensions import Extensions
 from kokoa.edge.graph import GraphqlEndpoint
 from kokoa.edge.limits import RateLimits
-from kokoa.edge.model import ExtensionRoute
+from kokoa.edge.model import ExtensionRoute, NativeRoute
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.media import MediaRoutes
 from kokoa.edge.native.serve import NativeRoutes
+from kokoa.edge.overriding import Asked, Overriding
+from kokoa.edge.policies import Policies
 from kokoa.edge.routes import Match
 from kokoa.edge.routes.grants import is_reserved
 from kokoa.edge.routes.table import EXTENSION_PREFIX, RouteTable
+from kokoa.edge.sessions import new_session, with_cookie
 from kokoa.edge.tables import RouteTables
+from kokoa.kernel.call import Call
+from kokoa.kernel.errors import Unavailable
 from kokoa.web.errors import MethodNotAllowed
 from kokoa.web.http import ANSWER_HEADERS, ROUTE_KEY, Request, Response, StreamedResponse
 
@@ -33,6 +39,8 @@ class Store:
         native: NativeRoutes,
         media: MediaRoutes,
         extensions: Extensions,
+        policies: Policies,
+        overriding: Overriding,
     ) -> None:
         self._environments = environments
         self._limits = limits
@@ -41,6 +49,8 @@ class Store:
         self._native = native
         self._media = media
         self._extensions = extensions
+        self._policies = policies
+        self._overriding = overriding
 
     async def answer(self, request: Request, scope: Scope, receive: Receive) -> Response | StreamedResponse:
         """Raises what identifying, limiting and serving raise."""
@@ -50,6 +60,27 @@ class Store:
         allowance = self._limits.take(_limit_key(asker), environment.rate)
         scope[ANSWER_HEADERS].extend(allowance.headers())
         allowance.require()
+        session = await self._session_for(asker)
+        if not session:
+            return await self._routed(request, scope, receive, asker)
+        call = msgspec.structs.replace(asker.call, session=session)
+        answer = await self._routed(request, scope, receive, msgspec.structs.replace(asker, call=call))
+        return with_cookie(answer, session, secure=request.scheme == "https")
+
+    async def _session_for(self, asker: Asker) -> str:
+        """A new one for a visitor who has none, where customers are divided; else empty."""
+        if asker.internal or asker.call.session or asker.call.caller.kind != "storefront":
+            return ""
+        try:
+            policies = await self._policies.of(asker.environment.id)
+        except Unavailable:
+            return ""  # whoever needs the policies says so; a page that needs none is served
+        return new_session() if policies.divides else ""
+
+    async def _routed(
+        self, request: Request, scope: Scope, receive: Receive, asker: Asker
+    ) -> Response | StreamedResponse:
+        environment = asker.environment
         if request.segments == ("graphql",):
             scope[ROUTE_KEY] = "/graphql"
             answer = await self._graphql.serve(request, receive, asker.call)
@@ -82,10 +113,30 @@ class Store:
         scope[ROUTE_KEY] = _template(match)
         if isinstance(match.route, ExtensionRoute):
             structlog.contextvars.bind_contextvars(function=match.route.function_name)
-            return await self._extensions.serve(request, receive, asker.call, match, match.route)
-        if match.route in MEDIA_ROUTES:
-            return await self._media.serve(request, receive, asker.call, match.route, match.parameters)
-        return await self._native.serve(request, asker.call, match.route.operation, match.parameters)
+            return await self._extended(Asked(request, receive, asker.call, match, match.route))
+        return await self._natively(request, receive, asker.call, match, match.route)
+
+    async def _extended(self, asked: Asked) -> Response:
+        """Below `/ext/` a partner's route is as it is; policies are for what a store's customers ask."""
+        if not asked.match.at_root:
+            return await self._extensions.serve(*asked)
+        policies = await self._policies.of(asked.call.environment_id)
+        policy = policies.by_subject.get(asked.match.subject)
+        if asked.match.overridden is None:
+            return await self._extensions.serve(*asked, deadline_ms=policy.deadline_ms if policy else None)
+        instead, route = asked.match.native(), asked.match.overridden.route
+
+        async def native() -> Response:
+            return await self._natively(asked.request, asked.receive, asked.call, instead, route)
+
+        return await self._overriding.serve(asked, policy, native)
+
+    async def _natively(
+        self, request: Request, receive: Receive, call: Call, match: Match, route: NativeRoute
+    ) -> Response:
+        if route in MEDIA_ROUTES:
+            return await self._media.serve(request, receive, call, route, match.parameters)
+        return await self._native.serve(request, call, route.operation, match.parameters)
 
 
 def _limit_key(asker: Asker) -> str:

@@ -155,4 +155,5 @@ def _as_account(call: Call, account_id: str) -> Call:
         deadline_ms=call.deadline_ms,
         depth=call.depth,
         path=call.path,
+        session=call.session,
     )

@@ -3,8 +3,9 @@
 A *subject* is what is overridden: a field (`Product.price`) or a route (`GET /api/search`).
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, get_args
 from zlib import crc32
 
 import msgspec
@@ -12,10 +13,14 @@ import msgspec
 from kokoa.kernel.call import Call
 
 _SHARES = 1_000_000
+_CUT = " …"
 
 Outcome = Literal["answered", "failed", "late", "invalid", "equal", "different"]
 """answered: it was served.  failed, late, invalid: the native answer was served instead, or an error.
 equal, different: in shadow, against the native answer."""
+
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class OverridePolicy(msgspec.Struct, frozen=True):
@@ -54,11 +59,45 @@ class OverrideReports(Protocol):
 
 
 def who_of(call: Call) -> str:
-    """By what a share of customers is divided: the customer, else the session, else the request alone."""
-    return call.caller.subject or call.session or call.correlation_id
+    """By what a share of customers is divided: the customer, else the session, else the request alone.
+
+    The subject of other callers is no customer: a function that asks during a shopper's request falls as the shopper.
+    """
+    customer = call.caller.subject if call.caller.kind == "storefront" else ""
+    return customer or call.session or call.caller.subject or call.correlation_id
 
 
 def is_on(percent: float, salt: str, call: Call) -> bool:
     """Whether the call is among the `percent` of 100. salt: what is divided; customers fall alike for equal salts."""
     share = crc32(f"{salt}/{call.environment_id}/{who_of(call)}".encode()) % _SHARES
     return share < percent / 100 * _SHARES
+
+
+def is_field(subject: str) -> bool:
+    """Whether the subject is a field of the graph; a route has a method or is `$default`."""
+    return " " not in subject and "." in subject
+
+
+def digest_of_fields(policies: Mapping[str, OverridePolicy]) -> str:
+    """Stands for the policies of fields among these, in every process alike; empty when there are none."""
+    fields = sorted((item for item in policies.items() if is_field(item[0])), key=lambda item: item[0])
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest() if fields else ""
+
+
+def sample_text(value: Any, *, bytes_max: int) -> str:
+    """A value as people read it in a report: JSON, or text if it is bytes; cut after this many bytes of UTF-8."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        # What is cut off needs no decoding: a body may have megabytes.
+        text = value[: bytes_max + 1].decode("utf-8", "replace")
+    else:
+        try:
+            text = msgspec.json.encode(value).decode()
+        except (TypeError, UnicodeError, RecursionError):
+            text = repr(type(value))
+    text = text.replace("\0", "\ufffd")
+    encoded = text.encode()
+    if len(encoded) <= bytes_max:
+        return text
+    return encoded[: bytes_max - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT

@@ -15,6 +15,7 @@ from kokoa.graphql.errors import ErrorEntry
 from kokoa.kernel.call import DEADLINE_DEFAULT_MS, Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Invalid, Unauthenticated
+from kokoa.roles.operator_overrides import OverrideOperations, PolicyChange
 from kokoa.roles.seams import Administration, Directory, Operations, OperationText
 from kokoa.services.tenants.errors import EnvironmentNotFound
 from kokoa.web.http import CORRELATION_KEY
@@ -72,6 +73,10 @@ class _OperationPolicy(msgspec.Struct):
     registered_only: bool
 
 
+class _Subject(msgspec.Struct):
+    subject: str
+
+
 class _Rebuild(msgspec.Struct):
     language: str | None = None
 
@@ -116,6 +121,7 @@ class OperatorApi:
         operations: Operations,
         graph: OperatedGraph,
         tables: RouteTables,
+        overrides: OverrideOperations,
         *,
         token: str,
     ) -> None:
@@ -124,6 +130,7 @@ class OperatorApi:
         self._operations = operations
         self._graph = graph
         self._tables = tables
+        self._overrides = overrides
         self._token = token
 
     def routes(self) -> list[Route]:
@@ -152,6 +159,10 @@ class OperatorApi:
             self._route("DELETE", _ENVIRONMENT + "/operations/{operation}", self.remove_operation),
             self._route("GET", _ENVIRONMENT + "/search", self.search_status),
             self._route("POST", _ENVIRONMENT + "/search/rebuild", self.rebuild_search),
+            self._route("GET", _ENVIRONMENT + "/overrides", self.list_overrides),
+            self._route("PUT", _ENVIRONMENT + "/overrides", self.set_override),
+            self._route("DELETE", _ENVIRONMENT + "/overrides", self.unset_override),
+            self._route("GET", _ENVIRONMENT + "/overrides/report", self.report_override),
         ]
 
     def _route(self, method: str, path: str, answer: Callable[[Request], Awaitable[Any]]) -> Route:
@@ -271,6 +282,25 @@ class OperatorApi:
     async def rebuild_search(self, request: Request) -> Any:
         given = await _body(request, _Rebuild)
         return await self._asked(request, _REBUILD_SEARCH, {"language": given.language})
+
+    async def list_overrides(self, request: Request) -> Any:
+        return await self._overrides.rows(await self._environment_id(request))
+
+    async def set_override(self, request: Request) -> Any:
+        given = await _body(request, PolicyChange)
+        return await self._overrides.set_policy(await self._environment_id(request), given, _correlation(request))
+
+    async def unset_override(self, request: Request) -> Any:
+        given = await _body(request, _Subject)
+        environment_id = await self._environment_id(request)
+        await self._overrides.unset_policy(environment_id, given.subject, _correlation(request))
+
+    async def report_override(self, request: Request) -> Any:
+        since = request.query_params.get("since_s", "86400")
+        if not (since.isascii() and since.isdigit() and len(since) <= 9):
+            raise InvalidBody("since_s must be a whole number of seconds.", field="since_s")
+        subject = request.query_params.get("subject", "")
+        return await self._overrides.report(await self._environment_id(request), subject, int(since))
 
     async def _asked(self, request: Request, document: str, variables: dict[str, Any]) -> Any:
         """The `answer` of an operation on the environment's graph. Raises GraphRefused."""

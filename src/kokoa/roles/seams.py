@@ -9,6 +9,8 @@ from kokoa.edge.extensions import FunctionAnswer
 from kokoa.edge.model import Environment, ExtensionRoute, Grant
 from kokoa.functions.control.access import AccessKey, Account
 from kokoa.kernel.call import Call
+from kokoa.kernel.overrides import OverridePolicy
+from kokoa.services.tenants.overrides.model import PolicyEntry, Sample, Tally
 
 
 class EnvironmentEntry(msgspec.Struct, frozen=True):
@@ -144,6 +146,35 @@ class Operations(Protocol):
     async def require(self, environment_id: str, required: bool, correlation_id: str) -> None: ...
     async def mentioning(self, environment_id: str, text: str, after: str, limit: int) -> list[OperationText]:
         """Those in whose text something stands, whatever the capitals; by id, after the given one."""
+        ...
+
+
+class Overrides(Protocol):
+    """How overrides of an environment behave, and what became of them; answered by tenants."""
+
+    async def policies(self, environment_id: str) -> dict[str, OverridePolicy]:
+        """By subject; a subject without one behaves as if there were no policies."""
+        ...
+
+    async def entries(self, environment_id: str) -> list[PolicyEntry]: ...
+    async def set_policy(
+        self, environment_id: str, subject: str, policy: OverridePolicy, version: int, correlation_id: str
+    ) -> PolicyEntry:
+        """version: of the policy that is to be changed; 0 when there is none yet."""
+        ...
+
+    async def unset_policy(self, environment_id: str, subject: str, correlation_id: str) -> None: ...
+    async def note(self, environment_id: str, tallies: list[Tally], samples: list[Sample]) -> None: ...
+    async def totals(self, environment_id: str, since: datetime) -> list[Tally]:
+        """Of all subjects; one for each subject and outcome."""
+        ...
+
+    async def tallies(self, environment_id: str, subject: str, since: datetime) -> list[Tally]:
+        """Of one subject, by hours."""
+        ...
+
+    async def samples(self, environment_id: str, subject: str, since: datetime) -> list[Sample]:
+        """Of one subject, newest first."""
         ...
 
 

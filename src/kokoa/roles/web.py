@@ -11,10 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import kokoa
 from kokoa.edge.app import EdgeParts, create_edge_app
+from kokoa.edge.customers import CustomerSessions, SignedInCustomers
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import RouteTableInput
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
+from kokoa.edge.overriding import Shadows
+from kokoa.edge.policies import Policies
 from kokoa.edge.tables import RouteTables
 from kokoa.functions.aws.app import is_aws_request
 from kokoa.gateway.supergraph import Supergraph
@@ -26,10 +29,13 @@ from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatorApi
+from kokoa.roles.operator_overrides import OverrideOperations
+from kokoa.roles.override_reports import OverrideReporter, TenantsOverrides
 from kokoa.roles.parts import (
     Service,
     compose_core,
     compositions,
+    customer_tokens,
     local_gateway,
     local_graphs,
     media_objects,
@@ -40,10 +46,11 @@ from kokoa.roles.parts import (
 )
 from kokoa.roles.platform import FOLLOWED, SERVICES, Platform, operator_token
 from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs
-from kokoa.roles.seams import Administration, Directory, Functions, Operations, Schemas
+from kokoa.roles.seams import Administration, Directory, Functions, Operations, Overrides, Schemas
 from kokoa.roles.settings import Settings, load_settings
 from kokoa.roles.subgraph import InnerGraphql, SchemasGraphql
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.customers.service import CustomersService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.correlation import Correlation
 from kokoa.web.errors import MethodNotAllowed
@@ -87,10 +94,13 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         whole = ComposedGraph(composed, TenantsOperations(tenants), platform.bus)
         services |= {name: open_service(name, platform, whole) for name in SERVICES if name not in services}
         directory = TenantsDirectory(tenants)
+        overrides = await _overrides(platform, TenantsOverrides(tenants))
         functions = FunctionsPart(platform, directory)
         platform.stack.push_async_callback(functions.close)
         await platform.bus.listen("changed.functions.*", functions.heard)
         gateway = local_gateway(platform, services)
+        customers = services["customers"]
+        assert isinstance(customers, CustomersService)
         catalog = services["catalog"]
         assert isinstance(catalog, CatalogService)
         graphs = local_graphs(gateway, catalog, composed)
@@ -100,10 +110,12 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         yield await _edge(
             platform,
             Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants)),
+            overrides,
             functions,
             graph,
             functions.aws,
             compose_core(),
+            customers.store,
         )
 
 
@@ -119,10 +131,12 @@ async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
                 tenants.proxy("administration", Administration),
                 tenants.proxy("operations", Operations),
             ),
+            await _overrides(platform, tenants.proxy("overrides", Overrides)),
             functions.proxy("functions", Functions),
             remote_graph(platform),
             RawProxy(platform.http, settings.address_of("functions")),
             compose_core(),
+            _peer(platform, "customers").proxy("sessions", CustomerSessions),
         )
 
 
@@ -161,7 +175,10 @@ def _service_opener(name: str) -> Opener:
                 seams["directory"] = (Directory, TenantsDirectory(service))
                 seams["administration"] = (Administration, TenantsAdministration(service))
                 seams["operations"] = (Operations, TenantsOperations(service))
+                seams["overrides"] = (Overrides, TenantsOverrides(service))
             routes = [Route("/graphql", InnerGraphql(service.subgraph, platform.tokens), methods=["GET", "POST"])]
+            if isinstance(service, CustomersService):
+                seams["sessions"] = (CustomerSessions, service.store)
             if isinstance(service, CatalogService):
                 seams["schemas"] = (Schemas, service.schemas)
                 own = SchemasGraphql(service.schemas, platform.tokens)
@@ -179,13 +196,36 @@ class Tenants(NamedTuple):
     operations: Operations
 
 
+class OverridesHere(NamedTuple):
+    """What a process knows and tells of overrides; tenants: whom it asks and tells."""
+
+    tenants: Overrides
+    policies: Policies
+    reports: OverrideReporter
+
+
+async def _overrides(platform: Platform, tenants: Overrides) -> OverridesHere:
+    """Follows their policies, and tells what became of them, until the platform closes."""
+    policies, reports = Policies(tenants), OverrideReporter(tenants)
+
+    async def changed(name: str, _: bytes) -> None:
+        policies.forget(name.rsplit(".", 1)[1])
+
+    await platform.bus.listen("changed.tenants.*", changed)
+    platform.stack.push_async_callback(reports.close)
+    _background(platform, reports.run())
+    return OverridesHere(tenants, policies, reports)
+
+
 async def _edge(
     platform: Platform,
     tenants: Tenants,
+    overrides: OverridesHere,
     functions: Functions,
     graph: LocalGraph | RemoteGraph,
     aws: ASGIApp,
     supergraph: Supergraph,
+    sessions: CustomerSessions,
 ) -> ASGIApp:
     limits = RateLimits(platform.bus)
     operations = load_operations()
@@ -194,10 +234,13 @@ async def _edge(
     registered = RememberedOperations(tenants.operations)
     await _follow_changes(platform, tables, registered)
     _background(platform, limits.run())
+    shadows = Shadows()
+    platform.stack.push_async_callback(shadows.close)
     edge = create_edge_app(
         EdgeParts(
             directory=tenants.directory,
             tokens=platform.tokens,
+            customers=SignedInCustomers(customer_tokens(platform), sessions),
             limits=limits,
             tables=tables,
             graph=graph,
@@ -206,6 +249,9 @@ async def _edge(
             operations=operations,
             media=media_objects(platform.settings),
             invoker=functions,
+            policies=overrides.policies,
+            reports=overrides.reports,
+            shadows=shadows,
             is_aws_request=is_aws_request,
             aws=aws,
             metrics=HttpMetrics(str(os.getpid())),
@@ -213,9 +259,26 @@ async def _edge(
             version=kokoa.__version__,
         )
     )
-    token = operator_token(platform.vault)
-    operator = OperatorApi(tenants.administration, tenants.directory, tenants.operations, graph, tables, token=token)
+    operator = _operator(platform, tenants, overrides, graph, tables)
     return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
+
+
+def _operator(
+    platform: Platform,
+    tenants: Tenants,
+    overrides: OverridesHere,
+    graph: LocalGraph | RemoteGraph,
+    tables: RouteTables,
+) -> OperatorApi:
+    return OperatorApi(
+        tenants.administration,
+        tenants.directory,
+        tenants.operations,
+        graph,
+        tables,
+        OverrideOperations(overrides.tenants, tables),
+        token=operator_token(platform.vault),
+    )
 
 
 class _Routes:

@@ -25,6 +25,8 @@ from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import SearchService
 from kokoa.services.search.store import SearchStore
 from kokoa.services.search.waiting.store import StaleStore
+from kokoa.services.tenants.overrides.model import KEPT_DAYS
+from kokoa.services.tenants.service import TenantsService
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +44,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         await platform.open(SCHEMAS, name="worker")
         catalog = open_service("catalog", platform)
         assert isinstance(catalog, CatalogService)
+        tenants = open_service("tenants", platform)
+        assert isinstance(tenants, TenantsService)
         search = platform.databases["search"]
         inventory = open_service("inventory", platform)
         assert isinstance(inventory, InventoryService)
@@ -61,6 +65,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             forget_older(inventory.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(customers.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(customers.store.forget_sessions, settings.answers_days, what="sessions"),
+            forget_older(tenants.override_actions.forget_old, KEPT_DAYS, what="reports of overrides"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)

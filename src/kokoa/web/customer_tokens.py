@@ -14,6 +14,9 @@ from joserfc.jwk import OctKey
 
 from kokoa.kernel.errors import Unauthenticated
 
+PREFIX = "kokoa_"
+"""By which everybody knows a token of this store from one that a partner gave out."""
+
 TTL_S = 900
 LENGTH_MAX = 1_024
 
@@ -27,6 +30,10 @@ class CustomerTokenInvalid(Unauthenticated):
 
 class CustomerTokenExpired(Unauthenticated):
     """The access token was good once; refreshSession gives another one."""
+
+
+class SessionEnded(Unauthenticated):
+    """The session was signed out, or ended otherwise: sign in again."""
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -47,14 +54,14 @@ class CustomerTokens:
         """A token, and until when it is good, in seconds since 1970."""
         expires_s = math.ceil(time.time() + ttl_s)
         claims = {"env": who.environment_id, "sub": who.customer_id, "sid": who.session_id, "exp": expires_s}
-        return jwt.encode(_HEADER, claims, self._key, algorithms=["HS256"]), expires_s
+        return PREFIX + jwt.encode(_HEADER, claims, self._key, algorithms=["HS256"]), expires_s
 
     def verify(self, token: str) -> SignedIn:
         """Raises CustomerTokenInvalid, CustomerTokenExpired."""
-        if len(token) > LENGTH_MAX:
-            raise CustomerTokenInvalid("The access token is not valid.", detail="too long")
+        if len(token) > LENGTH_MAX or not token.startswith(PREFIX):
+            raise CustomerTokenInvalid("The access token is not valid.", detail="no token of ours")
         try:
-            decoded = jwt.decode(token, self._key, algorithms=["HS256"])
+            decoded = jwt.decode(token.removeprefix(PREFIX), self._key, algorithms=["HS256"])
             if decoded.header.get("typ") != _TYPE:
                 raise CustomerTokenInvalid("The access token is not valid.", detail="another type of token")
             claims = decoded.claims

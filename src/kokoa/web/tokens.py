@@ -1,5 +1,5 @@
 """Call tokens: how a call travels between processes. A short-lived signed JWT (HS256) that names environment,
-caller, scopes, depth, path, deadline and correlation id; never a secret of the tenant.
+caller, scopes, depth, path, deadline, session and correlation id; never a secret of the tenant.
 """
 
 import math
@@ -57,6 +57,8 @@ class CallTokens:
             "pth": list(call.path),
             "exp": math.ceil(time.time() + min(ttl_s, TTL_MAX_S)),
         }
+        if call.session:
+            claims["ses"] = call.session
         token = jwt.encode(_HEADER, claims, self._key, algorithms=["HS256"])
         if len(token) > TOKEN_LENGTH_MAX:
             raise CallTooLong("The names of the hops of this call are too long for a call token.")
@@ -102,4 +104,5 @@ def _call_of(claims: dict[str, Any]) -> Call:
         deadline_ms=int(claims["dln"]),
         depth=int(claims["dep"]),
         path=tuple(map(str, claims["pth"])),
+        session=str(claims.get("ses", "")),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,20 +10,26 @@ from graphql import GraphQLSchema, build_schema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kokoa.edge.app import EdgeParts, create_edge_app
+from kokoa.edge.customers import SignedInCustomers
 from kokoa.edge.extensions import FunctionAnswer
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import Environment, ExtensionRoute, Grant, RatePolicy, RouteTableInput
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
+from kokoa.edge.overriding import Shadows
+from kokoa.edge.policies import Policies
 from kokoa.edge.tables import RouteTables
 from kokoa.graphql import ExecutionResult
 from kokoa.kernel.call import Call
+from kokoa.kernel.overrides import Observation, OverridePolicy
+from kokoa.web.customer_tokens import CustomerTokens
 from kokoa.web.http import Response, send_response
 from kokoa.web.metrics import HttpMetrics
 from kokoa.web.tokens import CallTokens
 
 ACCOUNT = "123456789012"
 TOKENS = CallTokens(b"k" * 32)
+CUSTOMER_TOKENS = CustomerTokens(b"c" * 32)
 
 
 def digest(secret: str) -> str:
@@ -46,6 +52,18 @@ def environment(alias: str, name: str, *domains: str, rate: RatePolicy | None = 
 BOEING = environment("boeing", "prod", "shop.boeing.test")
 BOEING_DEV = environment("boeing", "dev", "dev.boeing.test")
 SAAB = environment("saab", "prod", "shop.saab.test")
+
+
+class FakeSessions:
+    """Sessions of customers, as (environment id, session id)."""
+
+    def __init__(self, *standing: tuple[str, str]) -> None:
+        self.standing = set(standing)
+        self.questions = 0
+
+    async def session_stands(self, environment_id: str, session_id: str) -> bool:
+        self.questions += 1
+        return (environment_id, session_id) in self.standing
 
 
 class FakeDirectory:
@@ -115,6 +133,33 @@ class FakeInvoker:
             raise self.answer
         assert self.answer is not None
         return self.answer
+
+
+class FakePolicies:
+    """By environment and subject."""
+
+    def __init__(self) -> None:
+        self.by_environment: dict[str, dict[str, OverridePolicy]] = {}
+        self.failure: Exception | None = None
+        self.loads = 0
+
+    async def policies(self, environment_id: str) -> dict[str, OverridePolicy]:
+        self.loads += 1
+        if self.failure:
+            raise self.failure
+        return dict(self.by_environment.get(environment_id, {}))
+
+
+class FakeReports:
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+
+    def note(self, observations: Sequence[Observation]) -> None:
+        self.observations.extend(observations)
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [one.outcome for one in self.observations]
 
 
 class FakeGraph:
@@ -226,11 +271,16 @@ class FakeEdge:
 
     def __init__(self, *environments: Environment) -> None:
         self.directory = FakeDirectory(*environments)
+        self.sessions = FakeSessions()
         self.gossip = FakeGossip()
         self.source = FakeRouteSource()
         self.invoker = FakeInvoker()
         self.graph = FakeGraph()
         self.media = FakeMedia()
+        self.policy_source = FakePolicies()
+        self.policies = Policies(self.policy_source)
+        self.reports = FakeReports()
+        self.shadows = Shadows()
         self.registered = FakeRegister()
         self.metrics = HttpMetrics("test")
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -239,6 +289,7 @@ class FakeEdge:
         parts = EdgeParts(
             directory=self.directory,
             tokens=TOKENS,
+            customers=SignedInCustomers(CUSTOMER_TOKENS, self.sessions),
             limits=RateLimits(self.gossip),
             tables=self.tables,
             graph=self.graph,
@@ -247,6 +298,9 @@ class FakeEdge:
             operations=operations,
             media=self.media,
             invoker=self.invoker,
+            policies=self.policies,
+            reports=self.reports,
+            shadows=self.shadows,
             is_aws_request=lambda scope: any(value.startswith(b"AWS4") for _, value in scope["headers"]),
             aws=fake_aws,
             metrics=self.metrics,
@@ -254,6 +308,12 @@ class FakeEdge:
             version="1",
         )
         self.app: ASGIApp = create_edge_app(parts)
+
+    def rule(self, subject: str, *, environment_id: str = BOEING.id, **policy: Any) -> None:
+        """A policy beside those that are there."""
+        rules = self.policy_source.by_environment.setdefault(environment_id, {})
+        rules[subject] = OverridePolicy(**{"fallback": False, "deadline_ms": 30_000, **policy})
+        self.policies.forget(environment_id)
 
     def deploy(
         self, *keys: str, environment_id: str = BOEING.id, grants: tuple[str, ...] = ("/api/*",), **more: Any

@@ -4,20 +4,30 @@ import asyncio
 
 import pytest
 
+from kokoa.edge.customers import SignedInCustomers
 from kokoa.edge.environments import Asker, Environments
 from kokoa.edge.errors import (
     CredentialsMissing,
     CredentialsMixed,
     CredentialsWrong,
+    InvalidSession,
     TenantContradiction,
     TenantMissing,
     TenantNotFound,
 )
+from kokoa.edge.model import Environment
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
+from kokoa.web.customer_tokens import (
+    CustomerTokenExpired,
+    CustomerTokenInvalid,
+    CustomerTokens,
+    SessionEnded,
+    SignedIn,
+)
 from kokoa.web.http import HeaderSentTwice, Request
 from kokoa.web.tokens import CallTokenInvalid, CallTokens
-from unit.edge.edge_fakes import BOEING, BOEING_DEV, SAAB, TOKENS, FakeDirectory
+from unit.edge.edge_fakes import BOEING, BOEING_DEV, CUSTOMER_TOKENS, SAAB, TOKENS, FakeDirectory, FakeSessions
 
 SECRETS = {"x-tenant-id": "boeing", "x-tenant-secret": "ts-boeing-prod", "x-graphql-secret": "gs-boeing-prod"}
 
@@ -27,8 +37,13 @@ def request(*pairs: tuple[str, str], **headers: str) -> Request:
     return Request("GET", "/graphql", ("graphql",), "", (*pairs, *named), "1.1", "http", "1.2.3.4", "c" * 32)
 
 
+def environments_of(directory: FakeDirectory | None = None, sessions: FakeSessions | None = None) -> Environments:
+    customers = SignedInCustomers(CUSTOMER_TOKENS, sessions or FakeSessions())
+    return Environments(directory or FakeDirectory(), TOKENS, customers)
+
+
 async def identify(asked: Request, directory: FakeDirectory | None = None) -> Asker:
-    return await Environments(directory or FakeDirectory(), TOKENS).identify(asked)
+    return await environments_of(directory).identify(asked)
 
 
 async def test_the_secrets_decide_the_environment() -> None:
@@ -151,13 +166,88 @@ async def test_forged_and_orphaned_tokens_are_refused() -> None:
 
 async def test_the_directory_is_asked_once_a_second_however_many_come() -> None:
     directory = FakeDirectory()
-    environments = Environments(directory, TOKENS)
+    environments = environments_of(directory)
     await asyncio.gather(*(environments.identify(request(x_tenant_id="boeing")) for _ in range(50)))
     assert directory.questions == 1
 
 
 async def test_a_wrong_second_secret_is_refused_although_the_first_is_remembered() -> None:
-    environments = Environments(FakeDirectory(), TOKENS)
+    environments = environments_of()
     await environments.identify(request(*SECRETS.items()))
     with pytest.raises(CredentialsWrong):
         await environments.identify(request(*{**SECRETS, "x-graphql-secret": "wrong"}.items()))
+
+
+async def test_a_shop_names_its_visitor_by_header_else_by_our_cookie() -> None:
+    cookies = (("cookie", "a=1; kokoa_session=from-cookie"), ("cookie", "kokoa_session=second"))
+    both = await identify(request(*cookies, x_tenant_id="boeing", x_session_id="from~header"))
+    cookie = await identify(request(*cookies, x_tenant_id="boeing"))
+    neither = await identify(request(("cookie", "xkokoa_session=a; kokoa_session=not/ours"), x_tenant_id="boeing"))
+    assert [asker.call.session for asker in (both, cookie, neither)] == ["from~header", "from-cookie", ""]
+
+
+async def test_a_server_names_the_visitor_by_header_alone() -> None:
+    named = await identify(request(*SECRETS.items(), ("x-session-id", "visitor-1")))
+    cookie = await identify(request(*SECRETS.items(), ("cookie", "kokoa_session=visitor-2")))
+    assert (named.call.session, cookie.call.session) == ("visitor-1", "")
+
+
+@pytest.mark.parametrize("session", ["", " ", "a b", "x" * 129, "caf\xe9", "a\x7f"])
+async def test_a_session_has_a_form(session: str) -> None:
+    with pytest.raises(InvalidSession, match="X-Session-ID"):
+        await identify(request(x_tenant_id="boeing", x_session_id=session))
+    with pytest.raises(HeaderSentTwice):
+        await identify(request(("x-session-id", "a"), ("x-session-id", "b"), x_tenant_id="boeing"))
+
+
+async def test_the_session_of_a_call_from_inside_is_its_tokens() -> None:
+    call = Call(BOEING.id, Caller("account", "123456789012"), "c" * 32, now_ms() + 1_000, session="shopper")
+    asked = request(x_kokoa_call=TOKENS.sign(call, 60), x_session_id="another", cookie="kokoa_session=a-third")
+    assert (await identify(asked)).call.session == "shopper"
+
+
+def shown(token: str, environment: Environment = BOEING, **headers: str) -> Request:
+    return request(x_tenant_id=environment.tenant_alias, authorization=f"Bearer {token}", **headers)
+
+
+async def test_a_customers_token_says_who_is_signed_in() -> None:
+    token, _ = CUSTOMER_TOKENS.sign(SignedIn(BOEING.id, "ada", "s-1"))
+    sessions = FakeSessions((BOEING.id, "s-1"))
+    environments = environments_of(sessions=sessions)
+    for _ in range(3):
+        call = (await environments.identify(shown(token))).call
+        assert (call.caller.kind, call.caller.subject, call.session) == ("storefront", "ada", "s-1")
+        assert call.caller.scopes == {"storefront"}
+    assert sessions.questions == 1
+    sessions.standing.clear()
+    with pytest.raises(SessionEnded):
+        await environments_of(sessions=sessions).identify(shown(token))
+
+
+async def test_a_customers_token_is_good_in_its_own_environment_only() -> None:
+    token, _ = CUSTOMER_TOKENS.sign(SignedIn(BOEING.id, "ada", "s-1"))
+    environments = environments_of(sessions=FakeSessions((BOEING.id, "s-1"), (SAAB.id, "s-1")))
+    with pytest.raises(SessionEnded):
+        await environments.identify(shown(token, SAAB))
+
+
+async def test_forged_old_and_foreign_tokens() -> None:
+    good, _ = CUSTOMER_TOKENS.sign(SignedIn(BOEING.id, "ada", "s-1"))
+    old, _ = CUSTOMER_TOKENS.sign(SignedIn(BOEING.id, "ada", "s-1"), -5)
+    forged, _ = CustomerTokens(b"x" * 32).sign(SignedIn(BOEING.id, "ada", "s-1"))
+    call_token = TOKENS.sign(Call(BOEING.id, Caller("operator"), "c" * 32, now_ms() + 60_000), 60)
+    environments = environments_of(sessions=FakeSessions((BOEING.id, "s-1")))
+    with pytest.raises(CustomerTokenExpired):
+        await environments.identify(shown(old))
+    for token in (forged, good[:-2], "kokoa_", "kokoa_x.y.z", f"kokoa_{call_token}", "kokoa_" + "x" * 5_000):
+        with pytest.raises(CustomerTokenInvalid):
+            await environments.identify(shown(token))
+    for other in ("Bearer eyJhbGciOi.a.b", "Basic YTpi", "Bearer", ""):
+        found = await environments.identify(request(x_tenant_id="boeing", authorization=other))
+        assert found.call.caller.subject == "", "a partner's own token is none of ours"
+
+
+async def test_a_servers_secrets_and_a_customers_token_do_not_go_together() -> None:
+    token, _ = CUSTOMER_TOKENS.sign(SignedIn(BOEING.id, "ada", "s-1"))
+    with pytest.raises(CredentialsMixed):
+        await identify(request(*SECRETS.items(), authorization=f"Bearer {token}"))

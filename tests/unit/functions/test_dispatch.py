@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from kokoa.functions.control.access import Account
@@ -98,8 +99,9 @@ async def test_a_host_is_told_what_it_needs() -> None:
 
 async def test_what_a_function_asks_is_asked_by_its_account_one_hop_deeper_and_in_its_time() -> None:
     world = World()
-    await world.dispatcher().invoke(shopper(), HELLO, b"{}")
+    await world.dispatcher().invoke(msgspec.structs.replace(shopper(), session="visitor-1"), HELLO, b"{}")
     inner, ttl_s = world.signed[0]
+    assert inner.session == "visitor-1"
     assert inner.caller == Caller("account", ACCOUNT.account_id, frozenset({"storefront", "management"}))
     assert (inner.depth, inner.path) == (1, ("function hello",))
     assert inner.remaining_ms() <= 5000 + QUEUE_MS

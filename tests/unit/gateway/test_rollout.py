@@ -25,3 +25,17 @@ def test_labels_are_decided_apart() -> None:
 def test_nobody_everybody_and_what_no_one_can_decide() -> None:
     assert labels_on(["percent(0)", "my-flag", "percent(x)"], call_of("a")) == frozenset()
     assert labels_on(["percent(100)"], call_of("")) == {"percent(100)"}
+
+
+def test_what_a_function_asks_during_a_shoppers_request_falls_as_the_shopper() -> None:
+    visitors = [f"visitor-{number}" for number in range(200)]
+    shoppers = [Call("environment", Caller("storefront"), "c" * 32, 0, session=one) for one in visitors]
+    functions = [Call("environment", Caller("account", "123456789012"), "c" * 32, 0, session=one) for one in visitors]
+    fell = [labels_on(["percent(50)"], one) for one in shoppers]
+    assert [labels_on(["percent(50)"], one) for one in functions] == fell
+    assert {len(one) for one in fell} == {0, 1}
+
+
+def test_each_environment_divides_its_customers_by_itself() -> None:
+    calls = [Call(name, Caller("storefront"), "c" * 32, 0, session="one") for name in map(str, range(200))]
+    assert {len(labels_on(["percent(50)"], one)) for one in calls} == {0, 1}

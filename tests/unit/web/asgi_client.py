@@ -1,6 +1,7 @@
 """The smallest ASGI client: one request in, status, headers and body out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ async def ask(
     body: bytes | list[bytes] = b"",
     client: str = "203.0.113.7",
     disconnect: bool = False,
+    scheme: str = "http",
 ) -> Answer:
     """target: path and query as they stand in the request line.  disconnect: the client leaves before its body."""
     raw_path, _, query = target.partition("?")
@@ -41,7 +43,7 @@ async def ask(
         "type": "http",
         "http_version": "1.1",
         "method": method,
-        "scheme": "http",
+        "scheme": scheme,
         "path": raw_path,
         "raw_path": raw_path.encode("latin-1"),
         "query_string": query.encode("latin-1"),
@@ -67,3 +69,23 @@ async def ask(
     start = sent[0]
     pairs_out = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
     return Answer(start["status"], pairs_out, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+class SessionOfApp:
+    """The part of aiohttp's session that a client uses, in front of an ASGI application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    @asynccontextmanager
+    async def post(self, url: str, *, data: bytes, headers: Mapping[str, str], timeout: Any) -> AsyncIterator[Any]:
+        assert timeout.total
+        answer = await ask(self._app, "POST", url.removeprefix("http://peer"), headers=headers, body=data)
+
+        class Response:
+            status = answer.status
+
+            async def read(self) -> bytes:
+                return answer.body
+
+        yield Response()

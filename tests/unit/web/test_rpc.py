@@ -1,12 +1,10 @@
 """Calls between our own processes: typed both ways, errors keep their kind and code, strangers are refused."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import msgspec
 import pytest
-from asgi_client import ask
+from asgi_client import SessionOfApp, ask
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -47,26 +45,6 @@ class Shelf:
 
     async def names(self, things: list[Thing]) -> list[str]:
         return [thing.name for thing in things]
-
-
-class SessionOfApp:
-    """The part of aiohttp's session that a client uses, in front of an ASGI application."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    @asynccontextmanager
-    async def post(self, url: str, *, data: bytes, headers: Mapping[str, str], timeout: Any) -> AsyncIterator[Any]:
-        assert timeout.total
-        answer = await ask(self._app, "POST", url.removeprefix("http://peer"), headers=headers, body=data)
-
-        class Response:
-            status = answer.status
-
-            async def read(self) -> bytes:
-                return answer.body
-
-        yield Response()
 
 
 def app() -> ASGIApp:

@@ -39,6 +39,7 @@ CALL = Call(
         deadline_ms=st.integers(0, 2**50),
         depth=st.integers(0, 8),
         path=st.lists(st.text(max_size=20), max_size=8).map(tuple),
+        session=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=128),
     )
 )
 def test_a_call_survives_the_journey(call: Call) -> None:

@@ -16,13 +16,39 @@ EXTENSION_PREFIX = "ext"
 Route = NativeRoute | ExtensionRoute
 
 
+class Overridden(msgspec.Struct, frozen=True):
+    """The native route in whose place an extension's answers.  key: the native route's own."""
+
+    route: NativeRoute
+    key: RouteKey
+
+
 class Match(msgspec.Struct, frozen=True):
-    """path: what the function shall see: the path without `/ext/<api>`.  key: the route's own."""
+    """path: what the function shall see: the path without `/ext/<api>`.  key: the route's own.
+
+    at_root: it was not asked for below `/ext/`.  overridden: what would answer if the extension's route did not.
+    """
 
     route: Route
     key: RouteKey
     parameters: dict[str, str]
     path: str
+    at_root: bool = True
+    overridden: Overridden | None = None
+
+    @property
+    def subject(self) -> str:
+        """How policies name the route: as Kokoa writes it, and if it is not Kokoa's, as its partner does."""
+        return self.overridden.key.text if self.overridden is not None else self.key.text
+
+    def native(self) -> "Match":
+        """The match of the overridden route, whose variables may have other names."""
+        assert self.overridden is not None
+        key = self.overridden.key
+        names = [segment.text for segment in key.segments if segment.kind != "literal"]
+        # The two have one shape, so the values come in the same order.
+        parameters = dict(zip(names, self.parameters.values(), strict=True))
+        return Match(self.overridden.route, key, parameters, self.path)
 
 
 class RouteRow(msgspec.Struct, frozen=True):
@@ -47,11 +73,18 @@ class RouteTable:
     """Built by `build`; answers `match` in microseconds."""
 
     def __init__(
-        self, root: Matcher[Route], extensions: dict[str, Matcher[ExtensionRoute]], rows: Sequence[RouteRow]
+        self,
+        root: Matcher[Route],
+        extensions: dict[str, Matcher[ExtensionRoute]],
+        rows: Sequence[RouteRow],
+        natives: "dict[tuple[str, str], Overridden]",
+        overridden: "dict[tuple[str, str], Overridden]",
     ) -> None:
         self._root = root
         self._extensions = extensions
         self._rows = tuple(rows)
+        self._natives = natives
+        self._overridden = overridden
 
     @classmethod
     def build(
@@ -83,6 +116,11 @@ class RouteTable:
             methods.add("HEAD")
         return tuple(sorted(methods))
 
+    def native_like(self, key: RouteKey) -> RouteKey | None:
+        """The key of the native route of this method and shape, however its variables are called."""
+        found = self._natives.get((key.method, key.shape))
+        return found.key if found is not None else None
+
     def describe(self) -> list[RouteRow]:
         """Every route, by path and method, with who answers it and why."""
         return sorted(self._rows, key=lambda row: (row.path, row.method, row.kind, row.served_by))
@@ -93,7 +131,12 @@ class RouteTable:
         found = matcher.match(method, rest) if matcher is not None else None
         if found is None:
             return None
-        return Match(found.value, found.key, found.parameters, "/" + "/".join(rest))
+        path = "/" + "/".join(rest)
+        if isinstance(found.value, NativeRoute):
+            return Match(found.value, found.key, found.parameters, path)
+        at_root = segments[0] != EXTENSION_PREFIX
+        overridden = self._overridden.get((found.value.api_id, found.key.text)) if at_root else None
+        return Match(found.value, found.key, found.parameters, path, at_root, overridden)
 
     def _matcher_of(
         self, segments: tuple[str, ...]
@@ -112,20 +155,23 @@ class _Builder:
         self._root: Matcher[Route] = Matcher()
         self._extensions: dict[str, Matcher[ExtensionRoute]] = {}
         self._rows: list[RouteRow] = []
+        self._natives: dict[tuple[str, str], Overridden] = {}
+        self._overridden: dict[tuple[str, str], Overridden] = {}
 
     def build(self, native: Iterable[NativeRoute], extension: Iterable[ExtensionRoute]) -> RouteTable:
         ordered = sorted(extension, key=lambda route: (route.created_ms, route.api_id, route.route_key))
         names = names_of_apis(ordered)
-        native_keys = [(route, parse_route_key(f"{route.method} {route.path}")) for route in native]
-        natives = {(key.method, key.shape): key.text for _, key in native_keys}
+        for native_route in native:
+            key = parse_route_key(f"{native_route.method} {native_route.path}")
+            self._natives[key.method, key.shape] = Overridden(native_route, key)
         for route in ordered:
-            self._place_extension(route, names, natives)
-        for native_route, key in native_keys:
-            self._place_native(native_route, key)
+            self._place_extension(route, names)
+        for one in self._natives.values():
+            self._place_native(one.route, one.key)
         for name, api_id in names.items():
             if api_id in self._extensions:
                 self._extensions.setdefault(name, self._extensions[api_id])
-        return RouteTable(self._root, self._extensions, self._rows)
+        return RouteTable(self._root, self._extensions, self._rows, self._natives, self._overridden)
 
     def _place_native(self, route: NativeRoute, key: RouteKey) -> None:
         holder = self._root.add(key, route)
@@ -135,9 +181,7 @@ class _Builder:
         )
         self._rows.append(row)
 
-    def _place_extension(
-        self, route: ExtensionRoute, names: dict[str, str], natives: dict[tuple[str, str], str]
-    ) -> None:
+    def _place_extension(self, route: ExtensionRoute, names: dict[str, str]) -> None:
         try:
             key = parse_route_key(route.route_key)
         except InvalidRouteKey as error:
@@ -149,6 +193,9 @@ class _Builder:
         refusal = self._grants.why_not_at_root(route.account_id, key)
         holder = self._root.add(key, route) if not refusal else None
         at_root = not refusal and holder is None
+        overridden = self._natives.get((key.method, key.shape)) if at_root else None
+        if overridden is not None:
+            self._overridden[route.api_id, key.text] = overridden
         shadowed = f"{label_of(holder)} holds this route: it was deployed first." if holder is not None else ""
         forbidden = "" if route.permitted else "The function does not permit apigateway.amazonaws.com to invoke it."
         self._rows.append(
@@ -159,7 +206,7 @@ class _Builder:
                 served_by=label_of(route),
                 at_root=at_root,
                 extension_path=prefix + ("/…" if key.is_default else key.path),
-                overrides=natives.get((key.method, key.shape), "") if at_root else "",
+                overrides=overridden.key.text if overridden is not None else "",
                 overridden_by=label_of(holder) if holder is not None else "",
                 note=" ".join(part for part in (refusal, shadowed, forbidden) if part),
             )

@@ -35,10 +35,6 @@ class SignInFailed(Unauthenticated):
     """E-mail address and password do not belong together, or the account is disabled."""
 
 
-class SessionEnded(Unauthenticated):
-    """The refresh token is not, or no longer, one of a session."""
-
-
 class NotSignedIn(Unauthenticated):
     """Only a customer who is signed in may do this."""
 

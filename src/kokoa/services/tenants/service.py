@@ -6,6 +6,8 @@ from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
 from kokoa.postgres import Database
 from kokoa.postgres.vault import Vault
 from kokoa.services.tenants.actions import TenantsActions
+from kokoa.services.tenants.overrides.actions import OverridesActions
+from kokoa.services.tenants.overrides.store import OverridesStore
 from kokoa.services.tenants.resolvers import TenantsResolvers
 from kokoa.services.tenants.store import TenantsStore
 
@@ -19,6 +21,8 @@ class TenantsService:
     def __init__(self, database: Database, vault: Vault) -> None:
         self.store = TenantsStore(database, vault)
         self.actions = TenantsActions(database, vault)
+        self.overrides = OverridesStore(database)
+        self.override_actions = OverridesActions(database)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),

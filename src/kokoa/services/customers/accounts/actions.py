@@ -10,7 +10,7 @@ from kokoa.postgres import Database, Event, Transaction
 from kokoa.services.customers import events
 from kokoa.services.customers.accounts.passwords import Passwords
 from kokoa.services.customers.actions import end_sessions, insert, locked, put
-from kokoa.services.customers.errors import NotSignedIn, ProofInvalid, SessionEnded, SignInFailed, TooManySignIns
+from kokoa.services.customers.errors import NotSignedIn, ProofInvalid, SignInFailed, TooManySignIns
 from kokoa.services.customers.model import (
     PASSWORD_MAX,
     RESET_HOURS,
@@ -29,6 +29,7 @@ from kokoa.services.customers.model import (
     wait_s,
 )
 from kokoa.services.customers.store import customer_of, queries
+from kokoa.web.customer_tokens import SessionEnded
 
 _WRONG = "E-mail address and password do not belong together."
 

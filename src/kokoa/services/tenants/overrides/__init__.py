@@ -1,0 +1,1 @@
+"""How overrides of an environment behave (policies), and what became of them (reports): fields and routes alike."""
