@@ -1,0 +1,60 @@
+"""Shoppers with an account and goods on shelves, over HTTP: in one process, and with each service in its own."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from running import RunningStore, roles_apart, until
+
+REGISTER = """mutation($input: RegisterCustomerInput!) { registerCustomer(input: $input) {
+  customer { email } tokens { accessToken refreshToken } } }"""
+ME = "{ me { email } }"
+SHELF = '{ product(slug: "harbour-desk-lamp") { variants { sku availability { inStock quantity backorderable } } } }'
+
+
+def ask(store: RunningStore, query: str, token: str = "", **variables: Any) -> Any:
+    """As a shopper; the status and the answer."""
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    return store.storefront("/graphql", method="POST", body=body, headers=headers)
+
+
+def signs_in_and_out(store: RunningStore) -> None:
+    given = {"email": f"{uuid.uuid4()}@example.com", "password": "correct horse battery"}
+    opened = ask(store, REGISTER, input=given).json["data"]["registerCustomer"]
+    token = opened["tokens"]["accessToken"]
+    assert ask(store, ME).json["data"] == {"me": None}
+    assert ask(store, ME, token).json["data"] == {"me": {"email": given["email"]}}
+    assert ask(store, "{ customers { id } }", token).json["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert ask(store, "mutation { signOut }", token).json["data"] == {"signOut": True}
+    until(lambda: ask(store, ME, token).status == 401, within_s=30, what="the end of the session everywhere")
+    for path in ("/graphql?query={me{email}}", "/api/search?q=lamp"):
+        answer = store.storefront(path, headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status, answer.json["code"]) == (401, "SESSION_ENDED")
+    refused = ask(store, ME, token[:-3] + "xxx")
+    assert (refused.status, refused.json["code"]) == (401, "CUSTOMER_TOKEN_INVALID")
+
+
+def has_goods_on_its_shelves(store: RunningStore) -> None:
+    variants = ask(store, SHELF).json["data"]["product"]["variants"]
+    assert {one["sku"] for one in variants} >= {"LMP-HARB-BLK"}
+    assert all(one["availability"]["quantity"] is not None for one in variants)
+    sku = variants[0]["sku"]
+    before = variants[0]["availability"]["quantity"]
+    adjust = """mutation($sku: String!) {
+      adjustStock(input: {sku: $sku, location: "helsinki", delta: 3, reason: RECEIVED}) { sku } }"""
+    assert store.graphql(adjust, {"sku": sku}).json["data"] == {"adjustStock": {"sku": sku}}
+    after = ask(store, SHELF).json["data"]["product"]["variants"][0]["availability"]["quantity"]
+    assert after == before + 3
+
+
+def test_in_one_process(store: RunningStore) -> None:
+    signs_in_and_out(store)
+    has_goods_on_its_shelves(store)
+
+
+def test_each_service_in_a_process_of_its_own(tmp_path: Path) -> None:
+    with roles_apart(tmp_path / "state") as store:
+        signs_in_and_out(store)
+        has_goods_on_its_shelves(store)
