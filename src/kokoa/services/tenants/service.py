@@ -8,6 +8,9 @@ from kokoa.postgres.vault import Vault
 from kokoa.services.tenants.actions import TenantsActions
 from kokoa.services.tenants.resolvers import TenantsResolvers
 from kokoa.services.tenants.store import TenantsStore
+from kokoa.services.tenants.subgraphs.actions import SubgraphActions
+from kokoa.services.tenants.subgraphs.store import SubgraphStore
+from kokoa.services.tenants.used_operations.store import UsedOperationStore
 
 NAME = "tenants"
 FOLDER = Path(__file__).parent
@@ -19,6 +22,9 @@ class TenantsService:
     def __init__(self, database: Database, vault: Vault) -> None:
         self.store = TenantsStore(database, vault)
         self.actions = TenantsActions(database, vault)
+        self.subgraphs = SubgraphStore(database)
+        self.publishing = SubgraphActions(database)
+        self.used_operations = UsedOperationStore(database)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
