@@ -277,6 +277,10 @@ async def test_subgraphs_are_bounded(place: Place, monkeypatch: pytest.MonkeyPat
         await place.publish(acme, "one", source(f"type Query {{ acme{number}: Int }}"))
     with pytest.raises(TooManySubgraphs, match="one has 4 versions"):
         await place.publish(acme, "one", source())
+    monkeypatch.setattr(model, "LIVE_BYTES_MAX", 60)
+    with pytest.raises(TooManySubgraphs, match="more than 60 bytes"):
+        await place.publish(acme, "two", source("type Query { acmeOneMoreIsTooMuch: Int }"))
+    monkeypatch.setattr(model, "LIVE_BYTES_MAX", 1_000)
     monkeypatch.setattr(model, "TEXT_BYTES_MAX", 100)
     with pytest.raises(TooManySubgraphs, match="more than 100 bytes"):
         await place.publish(acme, "two", source("type Query { acmeOneMore: Int }"))

@@ -73,7 +73,7 @@ class SubgraphActions:
             _require_version(head, name, if_version)
             await _require_base(tx, based_on)
             await _require_granted(tx, who, needs)
-            await _require_room(tx, who, head)
+            await _require_room(tx, who, name, head, source)
             await _keep_text(tx, who, source)
             version = (head["version"] if head else 0) + 1
             await tx.execute(queries.put_head, name, who.account_id, version, True)
@@ -171,10 +171,16 @@ async def _require_granted(tx: Transaction, who: Who, needs: Sequence[str]) -> N
         raise SubgraphNotGranted(f"Not granted any more: {', '.join(missing)}. Check the subgraph again.")
 
 
-async def _require_room(tx: Transaction, who: Who, head: Row | None) -> None:
+async def _require_room(tx: Transaction, who: Who, name: str, head: Row | None, source: Source) -> None:
     if head is None and await tx.fetchval(queries.names_of_account, who.account_id) >= model.NAMES_MAX:
         raise TooManySubgraphs(f"The account has {model.NAMES_MAX} subgraphs, withdrawn ones too. Use one of those.")
-    if (head is None or not head["live"]) and await tx.fetchval(queries.live_count) >= model.SUBGRAPHS_MAX:
+    others = await tx.fetchrow(queries.live_others, name)
+    assert others is not None
+    if others["bytes"] + len(source.sdl.encode()) > model.LIVE_BYTES_MAX:
+        raise TooManySubgraphs(
+            f"All subgraphs of this environment together would have more than {model.LIVE_BYTES_MAX} bytes of SDL."
+        )
+    if others["live"] >= model.SUBGRAPHS_MAX:
         raise TooManySubgraphs(
             f"{model.SUBGRAPHS_MAX} subgraphs are live in this environment, which is the most. Withdraw one first."
         )

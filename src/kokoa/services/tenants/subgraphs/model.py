@@ -24,6 +24,7 @@ SUBGRAPHS_MAX = 50  # live in an environment
 NAMES_MAX = 200  # of an account, withdrawn ones too
 VERSIONS_MAX = 10_000  # of a subgraph
 SDL_BYTES_MAX = 1024 * 1024
+LIVE_BYTES_MAX = 8 * 1024 * 1024  # live in an environment
 TEXT_BYTES_MAX = 256 * 1024 * 1024  # of an account, over all versions
 URL_LENGTH_MAX = 2_048
 NAMED_MAX = 50

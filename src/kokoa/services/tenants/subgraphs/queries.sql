@@ -21,9 +21,13 @@ SELECT partner FROM accounts WHERE environment_id = $1 AND account_id = $2;
 -- How many names the account has, withdrawn ones too.
 SELECT count(*) FROM subgraphs WHERE environment_id = $1 AND account_id = $2;
 
--- name: live_count
--- How many subgraphs are live.
-SELECT count(*) FROM subgraphs WHERE environment_id = $1 AND live;
+-- name: live_others
+-- How many subgraphs are live beside one, and how long their texts are together.
+SELECT count(*) AS live, coalesce(sum(t.bytes), 0)::bigint AS bytes
+  FROM subgraphs s
+  JOIN subgraph_versions v USING (environment_id, name, version)
+  JOIN subgraph_texts t ON (t.environment_id, t.account_id, t.sha256) = (v.environment_id, v.account_id, v.sha256)
+ WHERE s.environment_id = $1 AND s.live AND s.name <> $2;
 
 -- name: insert_text
 -- Keep a text; nothing if the account has it already.
@@ -74,14 +78,23 @@ SELECT s.name, s.account_id, a.partner, s.version, v.sha256, v.target, v.functio
  WHERE s.environment_id = $1 AND s.live
  ORDER BY s.name;
 
--- name: subgraphs_all
--- Every subgraph, withdrawn ones too, by name, after the given one.
+-- name: subgraph
+-- One subgraph, withdrawn or not.
 SELECT s.name, s.account_id, a.partner, s.version, s.live, v.target, v.function_name, v.url,
        coalesce(v.sha256, '') AS sha256, v.published_by, v.published_at
   FROM subgraphs s
   JOIN accounts a USING (environment_id, account_id)
   JOIN subgraph_versions v USING (environment_id, name, version)
- WHERE s.environment_id = $1 AND s.name > $2
+ WHERE s.environment_id = $1 AND s.name = $2;
+
+-- name: subgraphs_all
+-- Every subgraph of an account or, for an empty one, of all, withdrawn ones too, by name, after the given one.
+SELECT s.name, s.account_id, a.partner, s.version, s.live, v.target, v.function_name, v.url,
+       coalesce(v.sha256, '') AS sha256, v.published_by, v.published_at
+  FROM subgraphs s
+  JOIN accounts a USING (environment_id, account_id)
+  JOIN subgraph_versions v USING (environment_id, name, version)
+ WHERE s.environment_id = $1 AND s.name > $2 AND ($4 = '' OR s.account_id = $4)
  ORDER BY s.name LIMIT $3;
 
 -- name: versions_page

@@ -24,25 +24,17 @@ class SubgraphStore:
         """What is live, by name."""
         return [_live(row) for row in await self._database.fetch(environment_id, queries.live)]
 
-    async def subgraphs(self, environment_id: str, *, after: str = "", limit: int = 100) -> list[Subgraph]:
-        """Withdrawn ones too, by name, after the given one."""
-        rows = await self._database.fetch(environment_id, queries.subgraphs_all, after, limit)
-        return [
-            Subgraph(
-                name=row["name"],
-                account_id=row["account_id"],
-                partner=row["partner"],
-                version=row["version"],
-                live=row["live"],
-                target=row["target"],
-                function=row["function_name"],
-                url=row["url"],
-                sha256=row["sha256"],
-                published_by=row["published_by"],
-                published_at=row["published_at"],
-            )
-            for row in rows
-        ]
+    async def subgraphs(
+        self, environment_id: str, *, account_id: str = "", after: str = "", limit: int = 100
+    ) -> list[Subgraph]:
+        """Withdrawn ones too, by name, after the given one. account_id: whose; empty for everybody's."""
+        rows = await self._database.fetch(environment_id, queries.subgraphs_all, after, limit, account_id)
+        return [_subgraph(row) for row in rows]
+
+    async def subgraph(self, environment_id: str, name: str) -> Subgraph | None:
+        """One, withdrawn or not."""
+        row = await self._database.fetchrow(environment_id, queries.subgraph, name)
+        return _subgraph(row) if row else None
 
     async def versions(
         self, environment_id: str, account_id: str, name: str, *, before: int = VERSION_NONE, limit: int = 100
@@ -91,6 +83,22 @@ def _live(row: Row) -> Live:
         url=row["url"],
         needs=tuple(row["needs"]),
         sdl=row["sdl"],
+    )
+
+
+def _subgraph(row: Row) -> Subgraph:
+    return Subgraph(
+        name=row["name"],
+        account_id=row["account_id"],
+        partner=row["partner"],
+        version=row["version"],
+        live=row["live"],
+        target=row["target"],
+        function=row["function_name"],
+        url=row["url"],
+        sha256=row["sha256"],
+        published_by=row["published_by"],
+        published_at=row["published_at"],
     )
 
 
