@@ -123,6 +123,16 @@ class Marks(BaseHTTPRequestHandler):
         """Silent."""
 
 
+class MarksServer(ThreadingHTTPServer):
+    """Silent too about connections that end because a web process was killed."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Shopper(threading.Thread):
     """Asks without a pause. outcomes: how many of each kind; wrong: the first wrong answers."""
 
@@ -249,7 +259,7 @@ def publishing(
 ) -> None:
     """Publish, withdraw, ask, kill. Status 1 for a wrong answer."""
     console, random = Console(highlight=False), Random(seed)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Marks)
+    server = MarksServer(("127.0.0.1", 0), Marks)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with store_up() as store:
         partner = Partner(store, server, "publishing")

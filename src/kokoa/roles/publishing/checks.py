@@ -102,12 +102,24 @@ class SubgraphChecks:
         try:
             after = await self._graph(order, standing, wanted)
         except CompositionFailed as failed:
-            return verdict._replace(findings=(*verdict.findings, *_findings(failed)))
+            found = _findings(failed)
+            if order.source is None:
+                known = await self._standing_problems(order, standing)
+                found = tuple(one for one in found if one not in known)
+            return verdict._replace(findings=(*verdict.findings, *found))
         harm = await self._compositions.in_turn(
             order.environment_id, lambda: tuple(_harm(base, after, frozenset(verdict.needs)))
         )
         operations = await self._broken_operations(order, standing, after)
         return verdict._replace(findings=(*verdict.findings, *harm), operations=operations)
+
+    async def _standing_problems(self, order: Order, standing: Standing) -> tuple[Finding, ...]:
+        """What is wrong already, as after an upgrade: it keeps nobody from withdrawing."""
+        try:
+            await self._graph(order, standing, standing.published)
+        except CompositionFailed as failed:
+            return _findings(failed)
+        return ()
 
     async def _base(self, order: Order, standing: Standing, rest: Sequence[PublishedSubgraph]) -> Supergraph:
         """The graph without this subgraph; without all others too, where it does not compose without this one."""
