@@ -87,6 +87,6 @@ def sample(name: str, kind: str, environment: str) -> str:
         return plain[kind]
     if kind.endswith("[]"):
         return "'{}'"
-    if kind.startswith("timestamp"):
+    if kind.startswith(("timestamp", "date")):
         return "now()"
     return "'x'" if kind.startswith(("text", "character")) else "1"

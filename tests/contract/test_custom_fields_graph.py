@@ -14,9 +14,11 @@ from kokoa.kernel.errors import KokoaError
 from kokoa.messaging import Bus
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
-from kokoa.roles.schemas import NOTICE, ComposedGraph, Compositions
-from kokoa.roles.seams import OperationText
+from kokoa.roles.compositions import Compositions
+from kokoa.roles.schemas import NOTICE, ComposedGraph
+from kokoa.roles.seams import OperationText, PublishedSubgraph, PublishedSubgraphs
 from kokoa.roles.subgraph import SchemasGraphql
+from kokoa.roles.subgraphs import NoPolicies
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER, CatalogService
 from kokoa.web.tokens import CallTokens
@@ -41,6 +43,28 @@ class FakeOperations:
         return [one for one in found if one.id > after][:limit]
 
 
+class FakeSubgraphs:
+    """What partners have published. after: what is published then, from one look to the next."""
+
+    def __init__(self) -> None:
+        self.live: list[PublishedSubgraph] = []
+        self.after: list[list[PublishedSubgraph]] = []
+
+    def publish(self, sdl: str) -> None:
+        self.live = [PublishedSubgraph("acme", "1" * 12, "acme", 1, sdl, "fields", "acme", "")]
+
+    async def published(self, environment_id: str) -> PublishedSubgraphs:
+        found = PublishedSubgraphs(str(len(self.live)), self.live)
+        if self.after:
+            self.live = self.after.pop(0)
+        return found
+
+
+@pytest.fixture
+def subgraphs() -> FakeSubgraphs:
+    return FakeSubgraphs()
+
+
 @pytest.fixture(scope="module")
 async def database(postgres: str) -> AsyncIterator[Database]:
     async with open_database(postgres, "catalog", FOLDER / "migrations") as opened:
@@ -53,10 +77,18 @@ def operations() -> FakeOperations:
 
 
 @pytest.fixture
-async def shop(database: Database, bus: Bus, operations: FakeOperations, media_objects: MediaObjects) -> FieldShop:
+async def shop(
+    database: Database, bus: Bus, operations: FakeOperations, subgraphs: FakeSubgraphs, media_objects: MediaObjects
+) -> FieldShop:
     sdl = FOLDER.joinpath("schema.graphql").read_text()
     common = compose([SubgraphDefinition("catalog", sdl), SubgraphDefinition("reviews", CLASHING)])
-    graph = ComposedGraph(Compositions(common), operations, bus)  # type: ignore[arg-type]  # only what it asks
+    graph = ComposedGraph(
+        Compositions(common),
+        operations,  # type: ignore[arg-type]  # only what it asks
+        subgraphs,  # type: ignore[arg-type]
+        NoPolicies(),
+        bus,
+    )
     return FieldShop(CatalogService(database, Feed(bus, "catalog"), media_objects, graph=graph))
 
 
@@ -87,6 +119,34 @@ async def test_registered_operations_keep_what_they_ask_for(shop: FieldShop, ope
     assert (await shop.refused(CHANGE, input=fewer))[0] == "CUSTOM_FIELD_IN_USE"
     await shop.data(CHANGE, input={**fewer, "enumValues": ["OAK", "STEEL", "BRASS"]})
     await shop.data(REMOVE, on="PRODUCT", key="months")
+
+
+async def test_a_field_fits_what_partners_have_published(shop: FieldShop, subgraphs: FakeSubgraphs) -> None:
+    subgraphs.publish("type CategoryCustom { rank: Int }")
+    wanted = {"on": "CATEGORY", "key": "height", "type": "INT"}
+    code, message, _ = await shop.refused(DEFINE, input=wanted)
+    assert (code, "CategoryCustom" in message) == ("SCHEMA_NOT_COMPOSABLE", True)
+    assert (await shop.data("{ customFields { key } }"))["customFields"] == []
+
+
+async def test_a_field_that_a_publish_crossed_is_undone(
+    shop: FieldShop, subgraphs: FakeSubgraphs, database: Database
+) -> None:
+    await shop.define("months")
+    before = await shop.service.schemas.digest(shop.environment_id)
+    subgraphs.publish("type CategoryCustom { rank: Int }")
+    subgraphs.live, subgraphs.after = [], [subgraphs.live]
+    code, message, _ = await shop.refused(DEFINE, input={"on": "CATEGORY", "key": "height", "type": "INT"})
+    assert (code, "at the same moment" in message) == ("SCHEMA_NOT_COMPOSABLE", True)
+    assert await shop.service.schemas.digest(shop.environment_id) == before
+    events = await database.fetch(
+        shop.environment_id, "SELECT event_type FROM outbox WHERE environment_id = $1 ORDER BY event_id"
+    )
+    assert [row["event_type"] for row in events] == ["CustomFieldDefined", "CustomFieldDefined", "CustomFieldChanged"]
+    subgraphs.live = []
+    await shop.define("width")
+    newest = "SELECT definitions::text FROM custom_field_revisions WHERE environment_id = $1 ORDER BY revision DESC"
+    assert '"id":3' in (await database.fetchval(shop.environment_id, newest)).replace(" ", ""), "ids never come again"
 
 
 async def test_a_change_is_told_to_all_processes(shop: FieldShop, bus: Bus) -> None:

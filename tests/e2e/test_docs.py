@@ -86,10 +86,20 @@ def the_policy_came_and_went(store: RunningStore, printed: str) -> None:
     assert [row for row in rows if row["policy"]] == []
 
 
+def a_subgraph_came_and_went(store: RunningStore, printed: str) -> None:
+    """What the page says of each command; in the end the first version is live as the third."""
+    assert "reviews can be published. It has Product.rating." in printed
+    assert "reviews is live in version 1.\n" in printed
+    assert "reviews is withdrawn, in version 2.\n" in printed
+    (one,) = operate(store, "GET", "/tenants/airbus/dev/subgraphs")
+    assert (one["name"], one["partner"], one["version"], one["live"]) == ("reviews", "acme", 3, True)
+
+
 PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/add-pictures.md": the_product_has_a_picture_and_a_german_name,
     "how-to/bring-a-partner-in.md": a_partner_can_work,
     "how-to/declare-custom-fields.md": fields_came_and_went,
+    "how-to/extend-the-graph.md": a_subgraph_came_and_went,
     "how-to/import-products.md": the_file_is_in_the_shop,
     "how-to/roll-out-an-override.md": the_policy_came_and_went,
 }

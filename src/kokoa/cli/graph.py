@@ -1,4 +1,4 @@
-"""`kokoa graph`: subgraphs and what becomes of them, without a running store."""
+"""`kokoa graph`: subgraphs and what becomes of them, without a running store; publishing is in publishing.py."""
 
 import sys
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from graphql import FragmentDefinitionNode, GraphQLSyntaxError, OperationDefinitionNode, parse, validate
 from rich.console import Console
 
+from kokoa.cli.publishing import check, list_subgraphs, publish, rollback, versions, withdraw
 from kokoa.gateway.compose import CompositionFailed, print_supergraph
 from kokoa.gateway.compose import compose as compose_subgraphs
 from kokoa.gateway.plan import NotPlannable, make_plan
@@ -21,8 +22,11 @@ TOKENS_MAX = 20_000
 graph = App(
     name="graph",
     help_format="plaintext",
-    help="Compose subgraphs into one graph and explain plans, on this machine alone.",
+    help="Compose subgraphs and explain plans, on this machine alone; publish subgraphs in a store (partner).",
 )
+for _command in (publish, check, withdraw, rollback, versions):
+    graph.command(_command)
+graph.command(list_subgraphs, name="list")
 
 
 class SubgraphUnreadable(Invalid):

@@ -45,15 +45,24 @@ class GraphsOfEnvironments(Protocol):
         """None for the common one. Raises Unavailable: it cannot be told right now."""
 
 
+class Usage(Protocol):
+    """Where it is noted which documents were answered."""
+
+    def note(self, environment_id: str, text: str) -> None: ...
+
+
 class LocalGraph:
     """A gateway in this process. Answers both the edge and, as GraphSeam, other processes.
 
     graphs: of environments that have one of their own; without it, all have the common one.
     """
 
-    def __init__(self, gateway: Gateway, graphs: GraphsOfEnvironments | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, graphs: GraphsOfEnvironments | None = None, usage: Usage | None = None
+    ) -> None:
         self._gateway = gateway
         self._graphs = graphs
+        self._usage = usage
 
     async def execute(
         self,
@@ -67,9 +76,12 @@ class LocalGraph:
             graph = await self._graph_of(call.environment_id)
         except KokoaError as error:
             return refusal(error)
-        return await self._gateway.execute(
+        result = await self._gateway.execute(
             document, variables, call, operation_name, read_only=read_only, graph=graph
         )
+        if self._usage is not None and not result.refused:
+            self._usage.note(call.environment_id, document)
+        return result
 
     async def stream(
         self,
@@ -88,6 +100,8 @@ class LocalGraph:
         found = self._gateway.stream(document, variables, call, operation_name, read_only=read_only, graph=graph)
         async with aclosing(found):
             async for result in found:
+                if self._usage is not None and not result.refused:
+                    self._usage.note(call.environment_id, document)
                 yield result
 
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:

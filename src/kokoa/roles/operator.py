@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -16,8 +16,10 @@ from kokoa.kernel.call import DEADLINE_DEFAULT_MS, Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Invalid, Unauthenticated
 from kokoa.roles.operator_overrides import OverrideOperations, PolicyChange
-from kokoa.roles.seams import Administration, Directory, Operations, OperationText
+from kokoa.roles.publishing.seam import Order, Publishing
+from kokoa.roles.seams import Administration, Directory, Operations, OperationText, Subgraphs
 from kokoa.services.tenants.errors import EnvironmentNotFound
+from kokoa.services.tenants.subgraphs.errors import SubgraphNotFound
 from kokoa.web.http import CORRELATION_KEY
 
 PREFIX = "/_kokoa/operator"
@@ -69,6 +71,11 @@ class _Register(msgspec.Struct):
     operations: list[OperationText]
 
 
+class _Withdraw(msgspec.Struct):
+    if_version: int | None = None
+    allow_breaking: bool = False
+
+
 class _OperationPolicy(msgspec.Struct):
     registered_only: bool
 
@@ -111,6 +118,13 @@ class OperatedGraph(Protocol):
     ) -> ExecutionResult: ...
 
 
+class OperatedSubgraphs(NamedTuple):
+    """What partners have published, as the operator needs it."""
+
+    subgraphs: Subgraphs
+    publishing: Publishing
+
+
 class OperatorApi:
     """Routes for a Starlette application."""
 
@@ -122,6 +136,7 @@ class OperatorApi:
         graph: OperatedGraph,
         tables: RouteTables,
         overrides: OverrideOperations,
+        published: OperatedSubgraphs,
         *,
         token: str,
     ) -> None:
@@ -131,6 +146,7 @@ class OperatorApi:
         self._graph = graph
         self._tables = tables
         self._overrides = overrides
+        self._published = published
         self._token = token
 
     def routes(self) -> list[Route]:
@@ -157,6 +173,8 @@ class OperatorApi:
             self._route("POST", _ENVIRONMENT + "/operations", self.register_operations),
             self._route("PUT", _ENVIRONMENT + "/operations", self.set_operation_policy),
             self._route("DELETE", _ENVIRONMENT + "/operations/{operation}", self.remove_operation),
+            self._route("GET", _ENVIRONMENT + "/subgraphs", self.list_subgraphs),
+            self._route("DELETE", _ENVIRONMENT + "/subgraphs/{subgraph}", self.withdraw_subgraph),
             self._route("GET", _ENVIRONMENT + "/search", self.search_status),
             self._route("POST", _ENVIRONMENT + "/search/rebuild", self.rebuild_search),
             self._route("GET", _ENVIRONMENT + "/overrides", self.list_overrides),
@@ -275,6 +293,33 @@ class OperatorApi:
         given = await _body(request, _OperationPolicy)
         environment_id = await self._environment_id(request)
         await self._operations.require(environment_id, given.registered_only, _correlation(request))
+
+    async def list_subgraphs(self, request: Request) -> Any:
+        environment_id = await self._environment_id(request)
+        after = request.query_params.get("after", "")
+        return await self._published.subgraphs.entries(environment_id, "", after, _PAGE_MAX)
+
+    async def withdraw_subgraph(self, request: Request) -> Any:
+        given = await _body(request, _Withdraw)
+        environment_id, name = await self._environment_id(request), request.path_params["subgraph"]
+        one = await self._published.subgraphs.entry(environment_id, name)
+        if one is None:
+            raise SubgraphNotFound(
+                f"No partner has a subgraph {name[:80]!r}. `kokoa graph list` shows what there is."
+            )
+        tenant, environment = _where(request)
+        order = Order(
+            environment_id=environment_id,
+            tenant=tenant,
+            environment=environment,
+            account_id=one.account_id,
+            partner=one.partner,
+            by="operator",
+            name=name,
+            if_version=given.if_version,
+            allow_breaking=given.allow_breaking,
+        )
+        return await self._published.publishing.withdraw(order, _correlation(request))
 
     async def search_status(self, request: Request) -> Any:
         return await self._asked(request, _SEARCH_STATUS, {})

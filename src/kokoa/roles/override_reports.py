@@ -34,6 +34,17 @@ SAMPLES_HELD_MAX = 2_000
 _SAMPLED = frozenset({"failed", "late", "invalid", "different"})
 
 
+class FieldPolicies:
+    """Implements OverridePolicyDirectory: of all policies those of fields; a route's subject has a space."""
+
+    def __init__(self, overrides: Overrides) -> None:
+        self._overrides = overrides
+
+    async def policies(self, environment_id: str) -> dict[str, OverridePolicy]:
+        known = await self._overrides.policies(environment_id)
+        return {subject: policy for subject, policy in known.items() if " " not in subject}
+
+
 class TenantsOverrides:
     """Implements Overrides."""
 

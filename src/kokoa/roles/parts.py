@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from functools import cache
 
+import aiohttp
 import obstore.store
 
 from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
-from kokoa.gateway.execute.clients import HttpClient, InProcessClient
+from kokoa.gateway.execute.clients import HttpClient, InProcessClient, SubgraphClient
+from kokoa.gateway.extension import Extension
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 from kokoa.graphql.screening import ScreeningProcess
 from kokoa.messaging.feed import Feed
+from kokoa.roles.compositions import Compositions
+from kokoa.roles.extensions import AllowlistedClient, Allowlists, EgressDirectory, NobodyYet
 from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
-from kokoa.roles.schemas import Compositions, EnvironmentGraphs
-from kokoa.roles.seams import Schemas
+from kokoa.roles.schemas import ClientOfExtension, EnvironmentGraphs, GraphSources
 from kokoa.roles.settings import Settings
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
@@ -86,13 +89,37 @@ def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gatewa
     return Gateway(compose_core(), clients, reader=_reader(platform))
 
 
-def local_graphs(gateway: Gateway, catalog: CatalogService, composed: Compositions) -> EnvironmentGraphs:
-    """The graphs of environments with custom fields, whose catalog is in this process."""
+def client_of_extension(platform: Platform, directory: EgressDirectory) -> ClientOfExtension:
+    """What asks partners' subgraphs. directory: says where they may be."""
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=256, limit_per_host=64, keepalive_timeout=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+    platform.stack.push_async_callback(session.close)
+    allowlists = Allowlists(directory)
+
+    def client(_: str, extension: Extension) -> SubgraphClient:
+        if extension.target == "url":
+            return AllowlistedClient(extension, session, allowlists)
+        return NobodyYet(extension)
+
+    return client
+
+
+def local_graphs(
+    gateway: Gateway,
+    catalog: CatalogService,
+    composed: Compositions,
+    sources: GraphSources,
+    client_of: ClientOfExtension,
+) -> EnvironmentGraphs:
+    """The graphs of environments with custom fields or extensions, whose catalog is in this process."""
 
     async def client(environment_id: str, digest: str) -> InProcessClient:
         return InProcessClient(await catalog.schemas.subgraph(environment_id, digest))
 
-    return EnvironmentGraphs(gateway, catalog.schemas, composed, client)
+    return EnvironmentGraphs(gateway, sources, composed, client, client_of)
 
 
 def remote_gateway(platform: Platform) -> Gateway:
@@ -101,14 +128,19 @@ def remote_gateway(platform: Platform) -> Gateway:
     return Gateway(compose_core(), clients, reader=_reader(platform))
 
 
-def remote_graphs(gateway: Gateway, platform: Platform) -> EnvironmentGraphs:
-    """The graphs of environments with custom fields, whose catalog answers over HTTP."""
-    peer = RpcClient(platform.http, platform.tokens, platform.settings.address_of("catalog"), caller="kokoa")
+def remote_graphs(
+    gateway: Gateway,
+    platform: Platform,
+    composed: Compositions,
+    sources: GraphSources,
+    client_of: ClientOfExtension,
+) -> EnvironmentGraphs:
+    """The graphs of environments with custom fields or extensions, whose catalog answers over HTTP."""
 
     async def client(_: str, digest: str) -> HttpClient:
         return _client(platform, "catalog", f"/{digest}")
 
-    return EnvironmentGraphs(gateway, peer.proxy("schemas", Schemas), compositions(), client)
+    return EnvironmentGraphs(gateway, sources, composed, client, client_of)
 
 
 def compositions() -> Compositions:

@@ -1,79 +1,130 @@
-"""Each environment's own graph: what catalog's schema for it makes of the common one, in every process alike.
+"""Each environment's own graph: what its custom fields and its partners make of the common one, the same everywhere.
 
-An environment has a *digest*, which catalog tells (empty: the common graph). A process looks for it when it is first
-asked, after a notice, and when what it knows is a second old; a digest that it does not have yet it composes, beside
-the event loop. When catalog does not answer, the last digest serves for a minute, as routes do: it is whole, because
-a graph asks the subgraph of its own digest. A process that knows none yet says that it cannot answer, and never
-answers by another schema.
+An environment has a *digest* of what it has beside the common graph: catalog tells that of its schema, tenants that
+of the subgraphs which are live (both empty: the common graph), and the policies of overrides belong to it. A process
+looks for it when it is first asked, after a notice, and when what it knows is a second old.
+
+A graph that is new to a process is composed beside the event loop, and the one before serves until it is there. One
+that does not compose (a core service changed, or two changes crossed) is never served: the one before is, and the log
+says why. A process that has none before it leaves out the subgraphs that do not fit, if the policies of all their
+overrides let the native answer stand in for them; else it says that it cannot answer. When the digest cannot be read,
+the last one serves for a minute, as routes do. Nothing is ever answered by half of one graph and half of another.
 """
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import structlog
 
 from kokoa.edge.cache import FreshCache
 from kokoa.gateway.app import Gateway, Graph
-from kokoa.gateway.compose import CompositionFailed, compose
+from kokoa.gateway.compose import CompositionFailed
 from kokoa.gateway.execute.clients import SubgraphClient
-from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
+from kokoa.gateway.extension import Extension
+from kokoa.gateway.supergraph import Supergraph
 from kokoa.graphql.errors import DocumentRefused
-from kokoa.graphql.lane import Lane
 from kokoa.graphql.limits import DEFAULT_LIMITS
 from kokoa.graphql.lru import Lru
 from kokoa.graphql.reading import read
-from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.errors import KokoaError, Unavailable
 from kokoa.messaging import Bus, BusUnavailable
-from kokoa.roles.seams import Operations, OperationText, Schemas
+from kokoa.roles.compositions import CATALOG, Compositions, Extended, Policies
+from kokoa.roles.seams import (
+    Operations,
+    OperationText,
+    OverridePolicyDirectory,
+    PublishedSubgraph,
+    Schemas,
+    Subgraphs,
+)
 from kokoa.services.catalog.custom_fields.errors import SchemaNotComposable
 
 _log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
-CATALOG = "catalog"
 NOTICE = "schema"
 TTL_S = 1.0
 STALE_MAX_S = 60.0
 ASK_S = 5.0
 ENVIRONMENTS_MAX = 10_000
 GRAPHS_MAX = 64
+LOOKS_MAX = 4
+RENEWING_MAX = 64
 OPERATIONS_PAGE = 200
 
 ClientOf = Callable[[str, str], Awaitable[SubgraphClient]]
 """(environment_id, digest) → what asks catalog's subgraph of this digest."""
+
+ClientOfExtension = Callable[[str, Extension], SubgraphClient]
+"""(environment_id, extension) → what asks the extension."""
 
 
 class SchemaUnavailable(Unavailable):
     """The environment's own schema cannot be read or made right now; its operator finds the reason in the log."""
 
 
-class Compositions:
-    """Graphs of the common services, with a catalog of another schema. common: with the common one."""
+NO_POLICIES: Policies = MappingProxyType({})
 
-    def __init__(self, common: Supergraph) -> None:
-        self._common = common
-        self._others = [one for one in common.definitions if one.name != CATALOG]
-        self._kept: Lru[str, Supergraph] = Lru(GRAPHS_MAX)
-        self._lane = Lane()
 
-    async def of(self, environment_id: str, sdl: str) -> Supergraph:
-        """With this schema of catalog. Raises CompositionFailed, TooManyNewDocuments."""
-        found = self._kept.get(sdl)
-        if found is None:
-            definition = SubgraphDefinition(CATALOG, sdl)
-            if definition in self._common.definitions:
-                return self._common
-            found = await self.in_turn(environment_id, lambda: compose([*self._others, definition]))
-            self._kept.put(sdl, found)
-        return found
+class State(NamedTuple):
+    """What an environment has beside the common graph. key: of the graph; empty for the common one.
 
-    async def in_turn(self, environment_id: str, work: Callable[[], Result]) -> Result:
-        """Heavy work on schemas, beside the event loop. Raises what it raises, and TooManyNewDocuments."""
-        return await self._lane.run(environment_id, work)
+    catalog, subgraphs: digests.  policies: of overrides, where there are subgraphs.
+    """
+
+    key: str
+    catalog: str
+    subgraphs: str = ""
+    policies: Policies = NO_POLICIES
+
+
+class StateMoved(Exception):
+    """The state changed while a graph was made of it."""
+
+
+class GraphSources:
+    """Where the state of environments is read."""
+
+    def __init__(self, schemas: Schemas, subgraphs: Subgraphs, policies: OverridePolicyDirectory) -> None:
+        self.schemas = schemas
+        self.subgraphs = subgraphs
+        self.policies = policies
+
+    async def state(self, environment_id: str) -> State:
+        """What there is now: parts that were there together. Raises SchemaUnavailable, Unavailable."""
+        catalog = await _in_time(self.schemas.digest(environment_id))
+        for _ in range(LOOKS_MAX):
+            subgraphs = await _in_time(self.subgraphs.digest(environment_id))
+            if not subgraphs:
+                return State(catalog, catalog)
+            policies = await _in_time(self.policies.policies(environment_id))
+            again = await _in_time(self.schemas.digest(environment_id))
+            if again == catalog:
+                whole = msgspec.json.encode((catalog, subgraphs, sorted(policies.items())))
+                return State(f"{environment_id}/{sha256(whole).hexdigest()}", catalog, subgraphs, policies)
+            catalog = again
+        raise SchemaUnavailable("This store's schema changes right now; try again.")
+
+    async def sdl(self, environment_id: str, digest: str, compositions: Compositions) -> str:
+        """Catalog's schema of a digest."""
+        if not digest:
+            return compositions.common_sdl
+        return await _in_time(self.schemas.sdl(environment_id, digest))
+
+    async def published(self, environment_id: str, state: State) -> list[PublishedSubgraph]:
+        """What is live. Raises StateMoved if it is not what the state says."""
+        if not state.subgraphs:
+            return []
+        found = await _in_time(self.subgraphs.published(environment_id))
+        if found.digest != state.subgraphs:
+            raise StateMoved
+        return found.subgraphs
 
 
 class EnvironmentGraphs:
@@ -82,77 +133,181 @@ class EnvironmentGraphs:
     def __init__(
         self,
         gateway: Gateway,
-        schemas: Schemas,
+        sources: GraphSources,
         compositions: Compositions,
         client_of: ClientOf,
+        client_of_extension: ClientOfExtension,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gateway = gateway
-        self._schemas = schemas
+        self._sources = sources
         self._compositions = compositions
         self._client_of = client_of
+        self._client_of_extension = client_of_extension
         self._clock = clock
-        self._digests: FreshCache[str] = FreshCache(ttl_s=TTL_S, entries_max=ENVIRONMENTS_MAX, clock=clock)
-        # When each environment's digest was last told, and which it was.
-        self._told: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._states: FreshCache[State] = FreshCache(ttl_s=TTL_S, entries_max=ENVIRONMENTS_MAX, clock=clock)
+        # When each environment's state was last told, and which it was.
+        self._told: Lru[str, tuple[float, State]] = Lru(ENVIRONMENTS_MAX)
+        # By which key each environment was served last.
+        self._served: Lru[str, str] = Lru(ENVIRONMENTS_MAX)
         self._graphs: Lru[str, Graph] = Lru(GRAPHS_MAX)
+        self._broken: Lru[str, str] = Lru(ENVIRONMENTS_MAX)
         # Remembers nothing: whoever needs a graph that is being made waits for that one.
         self._making: FreshCache[Graph] = FreshCache(ttl_s=0.0, entries_max=0, clock=clock)
+        self._renewing: dict[str, asyncio.Task[None]] = {}
 
     async def of(self, environment_id: str) -> Graph | None:
-        """The environment's graph, None for the common one; at most TTL_S old while catalog answers.
+        """The environment's graph, None for the common one.
 
-        Raises SchemaUnavailable, and Unavailable of other kinds.
+        It is that of a state which is at most TTL_S old while catalog and tenants answer, or the one before while
+        that is being composed. Raises SchemaUnavailable, and Unavailable of other kinds.
         """
-        digest = self._digests.peek(environment_id)
-        if digest is None:
-            digest = await self._digests.get(environment_id, lambda: self._ask(environment_id))
-        if not digest:
-            return None
-        graph = self._graphs.get(digest)
-        if graph is None:
-            key = f"{environment_id}/{digest}"
-            graph = await self._making.get(key, lambda: self._make(environment_id, digest))
-        return graph
+        for _ in range(LOOKS_MAX):
+            state = self._states.peek(environment_id)
+            if state is None:
+                state = await self._states.get(environment_id, lambda: self._ask(environment_id))
+            graph = self._graphs.get(state.key)
+            if graph is not None or not state.key:
+                self._served.put(environment_id, state.key)
+                return graph
+            before = self._served.get(environment_id)
+            if before is not None and (not before or self._graphs.get(before) is not None):
+                self._make_beside(environment_id, state)
+                return self._graphs.get(before)
+            try:
+                return await self._first(environment_id, state)
+            except StateMoved:
+                self.forget(environment_id)
+        raise SchemaUnavailable("This store's schema changes right now; try again.")
 
     def forget(self, environment_id: str) -> None:
-        """The environment's schema changed."""
-        self._digests.forget(environment_id)
+        """Something of the environment changed: look again before the next request."""
+        self._states.forget(environment_id)
 
-    async def _ask(self, environment_id: str) -> str:
+    def heard(self, environment_id: str) -> None:
+        """A notice of a change: if the environment is served here, its new graph is made at once."""
+        self.forget(environment_id)
+        if self._served.get(environment_id) is not None:
+            self._beside(environment_id, self.renew(environment_id))
+
+    async def renew(self, environment_id: str) -> None:
+        """Look again, and have the graph of what is there made before this returns. Raises nothing."""
+        self.forget(environment_id)
+        for _ in range(LOOKS_MAX):
+            try:
+                state = await self._states.get(environment_id, lambda: self._ask(environment_id))
+                if state.key and self._graphs.get(state.key) is None and self._broken.get(state.key) is None:
+                    await self._made(environment_id, state)
+                return
+            except StateMoved:
+                self.forget(environment_id)
+            except KokoaError as error:
+                _log.warning("graph_not_renewed", environment_id=environment_id, reason=error.message)
+                return
+
+    async def close(self) -> None:
+        """End what is being made beside requests."""
+        tasks = list(self._renewing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _make_beside(self, environment_id: str, state: State) -> None:
+        """Begin to make a graph that nobody waits for; one that is known not to compose is left alone."""
+        if self._broken.get(state.key) is None:
+            self._beside(environment_id, self.renew(environment_id))
+
+    def _beside(self, environment_id: str, job: Coroutine[Any, Any, None]) -> None:
+        if environment_id in self._renewing or len(self._renewing) >= RENEWING_MAX:
+            job.close()  # the next request begins it
+            return
+        task = asyncio.ensure_future(job)
+        self._renewing[environment_id] = task
+        task.add_done_callback(lambda _: self._renewing.pop(environment_id, None))
+
+    async def _ask(self, environment_id: str) -> State:
         asked_at = self._clock()
         try:
-            digest = await _in_time(self._schemas.digest(environment_id))
+            state = await self._sources.state(environment_id)
         except Unavailable as error:
-            told_at, known = self._told.get(environment_id, (0.0, None))
-            if known is None or asked_at - told_at > STALE_MAX_S:
+            told = self._told.get(environment_id)
+            if told is None or asked_at - told[0] > STALE_MAX_S:
                 raise
             _log.warning("schema_may_be_stale", environment_id=environment_id, reason=error.message)
-            return known
-        self._told[environment_id] = (asked_at, digest)
-        self._told.move_to_end(environment_id)
-        while len(self._told) > ENVIRONMENTS_MAX:
-            self._told.popitem(last=False)
-        return digest
+            return told[1]
+        self._told.put(environment_id, (asked_at, state))
+        return state
 
-    async def _make(self, environment_id: str, digest: str) -> Graph:
-        sdl = await _in_time(self._schemas.sdl(environment_id, digest))
+    async def _first(self, environment_id: str, state: State) -> Graph:
+        """The graph for an environment that this process has not served. Raises SchemaUnavailable, StateMoved."""
         try:
-            supergraph = await self._compositions.of(environment_id, sdl)
+            graph = await self._made(environment_id, state)
+        except CompositionFailed as failed:
+            key, why = f"{state.key}/less", failed
+            graph = await self._making.get(key, lambda: self._made_of_less(environment_id, state, key, why))
+            self._served.put(environment_id, key)
+            return graph
+        self._served.put(environment_id, state.key)
+        return graph
+
+    async def _made(self, environment_id: str, state: State) -> Graph:
+        """Raises CompositionFailed, SchemaUnavailable, StateMoved."""
+        key = f"{environment_id}/{state.key}"
+        return await self._making.get(key, lambda: self._make(environment_id, state))
+
+    async def _make(self, environment_id: str, state: State) -> Graph:
+        sdl = await self._sources.sdl(environment_id, state.catalog, self._compositions)
+        published = await self._sources.published(environment_id, state)
+        try:
+            extended = await self._compositions.extended(environment_id, sdl, published, state.policies)
         except CompositionFailed as error:
-            raise SchemaUnavailable(
-                "This store's own schema does not fit its graph any more; its operator can tell why.",
-                detail=error.message,
-            ) from error
-        client = await self._client_of(environment_id, digest)
-        graph = self._gateway.build(supergraph, {CATALOG: client})
-        self._graphs.put(digest, graph)
+            if self._broken.get(state.key) is None:
+                self._broken.put(state.key, error.message)
+                _log.error("graph_does_not_compose", environment_id=environment_id, reason=error.message)
+            raise
+        return await self._built(environment_id, state, state.key, extended)
+
+    async def _made_of_less(self, environment_id: str, state: State, key: str, failed: CompositionFailed) -> Graph:
+        """Without the subgraphs that do not fit. Raises SchemaUnavailable where these must not be missing."""
+        sdl = await self._sources.sdl(environment_id, state.catalog, self._compositions)
+        published = await self._sources.published(environment_id, state)
+        try:
+            extended, left_out = await self._compositions.without_what_is_broken(
+                environment_id, sdl, published, state.policies, failed
+            )
+        except CompositionFailed as error:
+            raise _unfit(error) from error
+        strict = [where for where, policy in state.policies.items() if not policy.fallback]
+        if any(_names(one, where) for one in left_out for where in strict):
+            raise _unfit(failed)
+        names = [one.name for one in left_out]
+        _log.error("subgraphs_left_out", environment_id=environment_id, subgraphs=names, reason=failed.message)
+        return await self._built(environment_id, state, key, extended)
+
+    async def _built(self, environment_id: str, state: State, key: str, extended: Extended) -> Graph:
+        clients = {one.name: self._client_of_extension(environment_id, one) for one in extended.extensions}
+        if state.catalog:
+            clients[CATALOG] = await self._client_of(environment_id, state.catalog)
+        graph = self._gateway.build(extended.supergraph, clients)
+        self._graphs.put(key, graph)
         return graph
 
 
-async def _in_time(answer: Awaitable[str]) -> str:
-    """What catalog tells. Raises SchemaUnavailable when it takes longer than anybody would wait."""
+def _names(one: PublishedSubgraph, where: str) -> bool:
+    """Whether a subgraph may have an override of a field, which stands in its text then."""
+    type_name, _, field = where.partition(".")
+    return type_name in one.sdl and field in one.sdl
+
+
+def _unfit(error: CompositionFailed) -> SchemaUnavailable:
+    return SchemaUnavailable(
+        "This store's own schema does not fit its graph any more; its operator can tell why.", detail=error.message
+    )
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """What another part tells. Raises SchemaUnavailable when it takes longer than anybody would wait."""
     try:
         async with asyncio.timeout(ASK_S):
             return await answer
@@ -163,33 +318,47 @@ async def _in_time(answer: Awaitable[str]) -> str:
 class ComposedGraph:
     """What a change of catalog's schema must fit; implements catalog's StoreGraph.
 
-    heard: of this process, told at once; all others by a notice.
+    heard: of this process, which has the new graph before the change is answered; all others by a notice.
     """
 
-    def __init__(self, compositions: Compositions, operations: Operations, bus: Bus) -> None:
+    def __init__(
+        self,
+        compositions: Compositions,
+        operations: Operations,
+        subgraphs: Subgraphs,
+        policies: OverridePolicyDirectory,
+        bus: Bus,
+    ) -> None:
         self._compositions = compositions
         self._operations = operations
+        self._subgraphs = subgraphs
+        self._policies = policies
         self._bus = bus
-        self.heard: Callable[[str], None] | None = None
+        self.heard: Callable[[str], Awaitable[None]] | None = None
 
     async def require_composes(self, environment_id: str, sdl: str) -> None:
-        """Raises SchemaNotComposable."""
+        """With everything that partners have published now. Raises SchemaNotComposable."""
         try:
-            await self._compositions.of(environment_id, sdl)
+            await self._with(environment_id, sdl)
         except CompositionFailed as error:
             raise SchemaNotComposable(error.message, field="input.key") from error
 
+    async def _with(self, environment_id: str, sdl: str) -> Supergraph:
+        published = (await self._subgraphs.published(environment_id)).subgraphs
+        policies = await self._policies.policies(environment_id) if published else {}
+        return (await self._compositions.extended(environment_id, sdl, published, policies)).supergraph
+
     async def broken_operations(self, environment_id: str, before: str, after: str) -> Sequence[str]:
         """By their ids. Only documents with the word `custom` can use a custom field."""
-        then = await self._compositions.of(environment_id, after)
-        now = await self._compositions.of(environment_id, before)
+        then = await self._with(environment_id, after)
+        now = await self._with(environment_id, before)
         broken: list[str] = []
         last = ""
         while True:
             page = await self._operations.mentioning(environment_id, "custom", last, OPERATIONS_PAGE)
 
             def check(page: Sequence[OperationText] = page) -> list[str]:
-                return [one.id for one in page if _takes(now, one.document) and not _takes(then, one.document)]
+                return [one.id for one in page if takes(now, one.document) and not takes(then, one.document)]
 
             if page:
                 broken += await self._compositions.in_turn(environment_id, check)
@@ -199,15 +368,21 @@ class ComposedGraph:
 
     async def schema_changed(self, environment_id: str) -> None:
         """Tell all processes; without a bus they look within TTL_S."""
+        await tell(self._bus, environment_id)
         if self.heard is not None:
-            self.heard(environment_id)
-        try:
-            await self._bus.notify(f"{NOTICE}.{environment_id}")
-        except BusUnavailable as error:
-            _log.warning("schema_change_not_told", environment_id=environment_id, reason=error.message)
+            await self.heard(environment_id)
 
 
-def _takes(supergraph: Supergraph, document: str) -> bool:
+async def tell(bus: Bus, environment_id: str) -> None:
+    """Let all processes look at an environment's schema now. It may be lost: they also look by themselves."""
+    try:
+        await bus.notify(f"{NOTICE}.{environment_id}")
+    except BusUnavailable as error:
+        _log.warning("schema_change_not_told", environment_id=environment_id, reason=error.message)
+
+
+def takes(supergraph: Supergraph, document: str) -> bool:
+    """Whether a document fits a graph."""
     try:
         read(supergraph.schema, document, DEFAULT_LIMITS)
     except DocumentRefused:

@@ -1,6 +1,6 @@
 """The seams between processes, as Protocols. In one process the implementation is passed; else kokoa.web.rpc."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from kokoa.edge.extensions import FunctionAnswer
 from kokoa.edge.model import Environment, ExtensionRoute, Grant
 from kokoa.functions.control.access import AccessKey, Account
+from kokoa.gateway.extension import Target
 from kokoa.kernel.call import Call
 from kokoa.kernel.overrides import OverridePolicy
 from kokoa.services.tenants.overrides.model import PolicyEntry, Sample, Tally
@@ -84,6 +85,96 @@ class OperationPage(msgspec.Struct, frozen=True):
 
     registered_only: bool
     operations: list[OperationEntry]
+
+
+class SubgraphSource(msgspec.Struct, frozen=True):
+    """What a partner publishes. function: for targets `fields` and `function`.  url: for target `url`."""
+
+    sdl: str
+    target: Target
+    function: str = ""
+    url: str = ""
+
+
+class PublishedSubgraph(msgspec.Struct, frozen=True):
+    """A subgraph that is live, with its text as it was published."""
+
+    name: str
+    account_id: str
+    partner: str
+    version: int
+    sdl: str
+    target: Target
+    function: str
+    url: str
+    needs: tuple[str, ...] = ()
+
+
+class PublishedSubgraphs(msgspec.Struct, frozen=True):
+    """Everything that is live in an environment. digest: equal for equal content, empty for nothing."""
+
+    digest: str
+    subgraphs: list[PublishedSubgraph]
+
+
+class SubgraphEntry(msgspec.Struct, frozen=True):
+    """A subgraph without its text. version: the newest, which is a withdrawal unless it is live."""
+
+    name: str
+    partner: str
+    account_id: str
+    version: int
+    live: bool
+    target: str
+    function: str
+    url: str
+    sha256: str
+    published_by: str
+    published_at: datetime
+
+
+class SubgraphVersion(msgspec.Struct, frozen=True):
+    """One version without its text. sha256: empty for a withdrawal."""
+
+    version: int
+    target: str
+    function: str
+    url: str
+    sha256: str
+    bytes: int
+    published_by: str
+    published_at: datetime
+
+
+class SubgraphChange(msgspec.Struct, frozen=True):
+    """source: None to withdraw.  needs: what must be granted.  based_on: the digest that it was checked against.
+
+    by: the access key that signed, or `operator`.  if_version: the newest version that is known, 0 for none.
+    """
+
+    environment_id: str
+    account_id: str
+    name: str
+    by: str
+    based_on: str
+    source: SubgraphSource | None = None
+    needs: tuple[str, ...] = ()
+    if_version: int | None = None
+
+
+class SubgraphOutcome(msgspec.Struct, frozen=True):
+    """version: the newest.  changed: whether this change made it.  digest: of everything that is live then."""
+
+    version: int
+    changed: bool
+    digest: str
+
+
+class UsedDocument(msgspec.Struct, frozen=True):
+    """A document that the graph was asked, without comments and blanks. last_used: the day, by UTC."""
+
+    document: str
+    last_used: date
 
 
 class Directory(Protocol):
@@ -175,6 +266,46 @@ class Overrides(Protocol):
 
     async def samples(self, environment_id: str, subject: str, since: datetime) -> list[Sample]:
         """Of one subject, newest first."""
+        ...
+
+
+class Subgraphs(Protocol):
+    """What partners have published; answered by tenants."""
+
+    async def digest(self, environment_id: str) -> str:
+        """Which subgraphs are live; empty for none."""
+        ...
+
+    async def published(self, environment_id: str) -> PublishedSubgraphs: ...
+    async def entries(self, environment_id: str, account_id: str, after: str, limit: int) -> list[SubgraphEntry]:
+        """Withdrawn ones too, by name, after the given one. account_id: whose; empty for everybody's."""
+        ...
+
+    async def entry(self, environment_id: str, name: str) -> SubgraphEntry | None: ...
+    async def versions(
+        self, environment_id: str, account_id: str, name: str, before: int, limit: int
+    ) -> list[SubgraphVersion]: ...
+    async def source(
+        self, environment_id: str, account_id: str, name: str, version: int
+    ) -> SubgraphSource | None: ...
+    async def granted(self, environment_id: str, account_id: str) -> list[str]: ...
+    async def change(self, change: SubgraphChange, correlation_id: str) -> SubgraphOutcome: ...
+
+
+class OverridePolicyDirectory(Protocol):
+    """How overrides behave, as the environment's owner wants it."""
+
+    async def policies(self, environment_id: str) -> dict[str, OverridePolicy]:
+        """By field, as in `Product.price`; a field without one has the default."""
+        ...
+
+
+class UsedOperations(Protocol):
+    """Documents that graphs were asked; answered by tenants."""
+
+    async def note(self, environment_id: str, used: list[UsedDocument]) -> None: ...
+    async def since(self, environment_id: str, day: date, after: str, limit: int) -> list[UsedDocument]:
+        """By the SHA-256 of the text, after the given one."""
         ...
 
 

@@ -24,15 +24,16 @@ from kokoa.gateway.supergraph import Supergraph
 from kokoa.kernel.errors import NotFound
 from kokoa.roles.asgi import LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
-from kokoa.roles.functions import FunctionsPart, load_routes
+from kokoa.roles.functions import FreshKeys, FunctionsPart, load_routes
 from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
-from kokoa.roles.operator import OperatorApi
+from kokoa.roles.operator import OperatedSubgraphs, OperatorApi
 from kokoa.roles.operator_overrides import OverrideOperations
-from kokoa.roles.override_reports import OverrideReporter, TenantsOverrides
+from kokoa.roles.override_reports import FieldPolicies, OverrideReporter, TenantsOverrides
 from kokoa.roles.parts import (
     Service,
+    client_of_extension,
     compose_core,
     compositions,
     customer_tokens,
@@ -45,10 +46,26 @@ from kokoa.roles.parts import (
     remote_graphs,
 )
 from kokoa.roles.platform import FOLLOWED, SERVICES, Platform, operator_token
-from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs
-from kokoa.roles.seams import Administration, Directory, Functions, Operations, Overrides, Schemas
+from kokoa.roles.publishing.checks import SubgraphChecks
+from kokoa.roles.publishing.partner_api import PREFIX as PARTNER_PREFIX
+from kokoa.roles.publishing.partner_api import PartnerApi
+from kokoa.roles.publishing.publisher import Publisher
+from kokoa.roles.publishing.seam import Publishing
+from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs, GraphSources
+from kokoa.roles.seams import (
+    Administration,
+    Directory,
+    Functions,
+    Operations,
+    Overrides,
+    Schemas,
+    Subgraphs,
+    UsedOperations,
+)
 from kokoa.roles.settings import Settings, load_settings
 from kokoa.roles.subgraph import InnerGraphql, SchemasGraphql
+from kokoa.roles.subgraphs import TenantsSubgraphs, TenantsUsedOperations
+from kokoa.roles.usage import UsageNotes
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.tenants.service import TenantsService
@@ -65,7 +82,7 @@ from kokoa.web.rpc import PREFIX as RPC_PREFIX
 from kokoa.web.rpc import RpcClient, RpcServer
 
 Opener = Callable[[Settings], AbstractAsyncContextManager[ASGIApp]]
-_OURS = (OPERATOR_PREFIX.encode() + b"/", RPC_PREFIX.encode())
+_OURS = (OPERATOR_PREFIX.encode() + b"/", PARTNER_PREFIX.encode() + b"/", RPC_PREFIX.encode())
 
 
 class AddressNotFound(NotFound):
@@ -91,11 +108,18 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         tenants = services["tenants"]
         assert isinstance(tenants, TenantsService)
         composed = compositions()
-        whole = ComposedGraph(composed, TenantsOperations(tenants), platform.bus)
+        known = Tenants(
+            TenantsDirectory(tenants),
+            TenantsAdministration(tenants),
+            TenantsOperations(tenants),
+            TenantsSubgraphs(tenants),
+        )
+        overriding = TenantsOverrides(tenants)
+        policies = FieldPolicies(overriding)
+        whole = ComposedGraph(composed, known.operations, known.subgraphs, policies, platform.bus)
         services |= {name: open_service(name, platform, whole) for name in SERVICES if name not in services}
-        directory = TenantsDirectory(tenants)
-        overrides = await _overrides(platform, TenantsOverrides(tenants))
-        functions = FunctionsPart(platform, directory)
+        overrides = await _overrides(platform, overriding)
+        functions = FunctionsPart(platform, known.directory)
         platform.stack.push_async_callback(functions.close)
         await platform.bus.listen("changed.functions.*", functions.heard)
         gateway = local_gateway(platform, services)
@@ -103,16 +127,27 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         assert isinstance(customers, CustomersService)
         catalog = services["catalog"]
         assert isinstance(catalog, CatalogService)
-        graphs = local_graphs(gateway, catalog, composed)
-        whole.heard = graphs.forget
+        sources = GraphSources(catalog.schemas, known.subgraphs, policies)
+        client_of = client_of_extension(platform, known.directory)
+        graphs = local_graphs(gateway, catalog, composed, sources, client_of)
+        whole.heard = graphs.renew
         await _follow_schemas(platform, graphs)
-        graph = LocalGraph(gateway, graphs)
+        used = TenantsUsedOperations(tenants)
+        publisher = Publisher(
+            known.subgraphs,
+            SubgraphChecks(sources, composed, known.operations, used),
+            known.directory,
+            platform.bus,
+        )
+        publisher.heard = graphs.renew
+        graph = LocalGraph(gateway, graphs, _usage(platform, used))
         yield await _edge(
             platform,
-            Tenants(directory, TenantsAdministration(tenants), TenantsOperations(tenants)),
+            known,
             overrides,
             functions,
             graph,
+            publisher,
             functions.aws,
             compose_core(),
             customers.store,
@@ -130,10 +165,12 @@ async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
                 tenants.proxy("directory", Directory),
                 tenants.proxy("administration", Administration),
                 tenants.proxy("operations", Operations),
+                tenants.proxy("subgraphs", Subgraphs),
             ),
             await _overrides(platform, tenants.proxy("overrides", Overrides)),
             functions.proxy("functions", Functions),
             remote_graph(platform),
+            _peer(platform, "gateway").proxy("publishing", Publishing),
             RawProxy(platform.http, settings.address_of("functions")),
             compose_core(),
             _peer(platform, "customers").proxy("sessions", CustomerSessions),
@@ -145,11 +182,24 @@ async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The gateway alone; services are asked over HTTP."""
     async with _platform(settings, (), name="gateway") as platform:
         gateway = remote_gateway(platform)
-        graphs = remote_graphs(gateway, platform)
+        tenants, catalog = _peer(platform, "tenants"), _peer(platform, "catalog")
+        subgraphs, directory = tenants.proxy("subgraphs", Subgraphs), tenants.proxy("directory", Directory)
+        composed, sources = (
+            compositions(),
+            GraphSources(
+                catalog.proxy("schemas", Schemas), subgraphs, FieldPolicies(tenants.proxy("overrides", Overrides))
+            ),
+        )
+        graphs = remote_graphs(gateway, platform, composed, sources, client_of_extension(platform, directory))
         await _follow_schemas(platform, graphs)
-        graph = LocalGraph(gateway, graphs)
+        used = tenants.proxy("used_operations", UsedOperations)
+        checks = SubgraphChecks(sources, composed, tenants.proxy("operations", Operations), used)
+        publisher = Publisher(subgraphs, checks, directory, platform.bus)
+        publisher.heard = graphs.renew
+        graph = LocalGraph(gateway, graphs, _usage(platform, used))
         routes = [Route("/graphql", InnerGraphql(graph, platform.tokens), methods=["GET", "POST"])]
-        yield _inner(platform, {"graph": (GraphSeam, graph)}, routes, _checks(platform))
+        seams: dict[str, tuple[type, object]] = {"graph": (GraphSeam, graph), "publishing": (Publishing, publisher)}
+        yield _inner(platform, seams, routes, _checks(platform))
 
 
 @asynccontextmanager
@@ -168,14 +218,24 @@ def _service_opener(name: str) -> Opener:
     @asynccontextmanager
     async def open_one(settings: Settings) -> AsyncIterator[ASGIApp]:
         async with _platform(settings, (name,), name=name) as platform:
-            operations = _peer(platform, "tenants").proxy("operations", Operations)
-            service = open_service(name, platform, ComposedGraph(compositions(), operations, platform.bus))
+            tenants = _peer(platform, "tenants")
+            operations, subgraphs = tenants.proxy("operations", Operations), tenants.proxy("subgraphs", Subgraphs)
+            whole = ComposedGraph(
+                compositions(),
+                operations,
+                subgraphs,
+                FieldPolicies(tenants.proxy("overrides", Overrides)),
+                platform.bus,
+            )
+            service = open_service(name, platform, whole)
             seams: dict[str, tuple[type, object]] = {}
             if isinstance(service, TenantsService):
                 seams["directory"] = (Directory, TenantsDirectory(service))
                 seams["administration"] = (Administration, TenantsAdministration(service))
                 seams["operations"] = (Operations, TenantsOperations(service))
                 seams["overrides"] = (Overrides, TenantsOverrides(service))
+                seams["subgraphs"] = (Subgraphs, TenantsSubgraphs(service))
+                seams["used_operations"] = (UsedOperations, TenantsUsedOperations(service))
             routes = [Route("/graphql", InnerGraphql(service.subgraph, platform.tokens), methods=["GET", "POST"])]
             if isinstance(service, CustomersService):
                 seams["sessions"] = (CustomerSessions, service.store)
@@ -194,6 +254,7 @@ class Tenants(NamedTuple):
     directory: Directory
     administration: Administration
     operations: Operations
+    subgraphs: Subgraphs
 
 
 class OverridesHere(NamedTuple):
@@ -223,6 +284,7 @@ async def _edge(
     overrides: OverridesHere,
     functions: Functions,
     graph: LocalGraph | RemoteGraph,
+    publishing: Publishing,
     aws: ASGIApp,
     supergraph: Supergraph,
     sessions: CustomerSessions,
@@ -259,8 +321,9 @@ async def _edge(
             version=kokoa.__version__,
         )
     )
-    operator = _operator(platform, tenants, overrides, graph, tables)
-    return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
+    operator = _operator(platform, tenants, overrides, graph, publishing, tables)
+    partner = PartnerApi(FreshKeys(tenants.directory), platform.tokens, tenants.subgraphs, publishing)
+    return Either(_is_ours, _inner(platform, {}, [*operator.routes(), *partner.routes()], {}), edge)
 
 
 def _operator(
@@ -268,6 +331,7 @@ def _operator(
     tenants: Tenants,
     overrides: OverridesHere,
     graph: LocalGraph | RemoteGraph,
+    publishing: Publishing,
     tables: RouteTables,
 ) -> OperatorApi:
     return OperatorApi(
@@ -277,6 +341,7 @@ def _operator(
         graph,
         tables,
         OverrideOperations(overrides.tenants, tables),
+        OperatedSubgraphs(tenants.subgraphs, publishing),
         token=operator_token(platform.vault),
     )
 
@@ -292,11 +357,19 @@ class _Routes:
         return await load_routes(self._functions, self._directory, environment_id)
 
 
+def _usage(platform: Platform, used: UsedOperations) -> UsageNotes:
+    notes = UsageNotes(used)
+    _background(platform, notes.run())
+    return notes
+
+
 async def _follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None:
     async def changed(name: str, _: bytes) -> None:
-        graphs.forget(name.rsplit(".", 1)[1])
+        graphs.heard(name.rsplit(".", 1)[1])
 
-    await platform.bus.listen(f"{NOTICE}.*", changed)
+    platform.stack.push_async_callback(graphs.close)
+    for notice in (f"{NOTICE}.*", "changed.tenants.*"):
+        await platform.bus.listen(notice, changed)
 
 
 async def _follow_changes(platform: Platform, tables: RouteTables, registered: RememberedOperations) -> None:

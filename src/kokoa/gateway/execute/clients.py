@@ -73,7 +73,10 @@ class InProcessClient:
 
 
 class HttpClient:
-    """A subgraph behind a URL. sign: makes the token by which it knows the call; session: shared and kept open."""
+    """A subgraph behind a URL. session: shared and kept open.
+
+    sign: makes the token by which one of our own processes knows the call; None for a stranger's server.
+    """
 
     trusted = False
 
@@ -82,7 +85,7 @@ class HttpClient:
         name: str,
         url: str,
         session: aiohttp.ClientSession,
-        sign: Sign,
+        sign: Sign | None,
         *,
         response_bytes_max: int = RESPONSE_BYTES_MAX,
     ) -> None:
@@ -147,12 +150,10 @@ class HttpClient:
             raise self._unreachable(error) from error
 
     def _headers(self, call: Call, accept: str) -> dict[str, str]:
-        return {
-            "content-type": PLAIN_JSON,
-            "accept": accept,
-            "x-correlation-id": call.correlation_id,
-            CALL_HEADER: self._sign(call),
-        }
+        headers = {"content-type": PLAIN_JSON, "accept": accept, "x-correlation-id": call.correlation_id}
+        if self._sign is None:
+            return headers | {"accept-encoding": "identity"}
+        return headers | {CALL_HEADER: self._sign(call)}
 
     def _unreachable(self, error: Exception) -> SubgraphUnavailable:
         return SubgraphUnavailable(f"The subgraph {self._name} cannot be reached.", detail=repr(error))

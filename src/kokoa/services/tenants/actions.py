@@ -18,17 +18,22 @@ from kokoa.services.tenants.errors import (
     RegisteredOperationNotFound,
     TooManyAccessKeys,
     TooManyDestinations,
+    TooManyGrants,
     TooManyOperations,
 )
 from kokoa.services.tenants.model import (
     DESTINATIONS_MAX,
+    GRANTS_MAX,
     OPERATIONS_MAX,
     Environment,
     EnvironmentSecrets,
+    GrantKind,
     NewAccessKey,
     Operation,
 )
 from kokoa.services.tenants.store import key_place, queries
+from kokoa.services.tenants.subgraphs.actions import require_unused
+from kokoa.services.tenants.subgraphs.model import is_graph_pattern, require_graph_pattern
 
 
 class TenantsActions:
@@ -155,20 +160,30 @@ class TenantsActions:
             await tx.emit(event, correlation_id=correlation_id)
 
     async def add_grant(self, environment_id: str, account_id: str, pattern: str, *, correlation_id: str) -> None:
-        """Let the partner take paths. Again is no error. Raises InvalidGrant."""
-        model.require_route_pattern(pattern)
+        """Let the partner take paths, or parts of the graph. Again is no error.
+
+        Raises InvalidGrant, TooManyGrants.
+        """
+        kind = _grant_kind(pattern)
         async with self._database.transaction(environment_id) as tx:
-            if await tx.fetchval(queries.insert_grant, account_id, "route", pattern) is not None:
-                event = events.GrantAdded(account_id=account_id, kind="route", pattern=pattern)
+            await tx.fetchval(queries.lock_environment)
+            if await tx.fetchval(queries.insert_grant, account_id, kind, pattern) is not None:
+                if await tx.fetchval(queries.grant_count) > GRANTS_MAX:
+                    raise TooManyGrants(f"An environment has at most {GRANTS_MAX} grants. Revoke some first.")
+                event = events.GrantAdded(account_id=account_id, kind=kind, pattern=pattern)
                 await tx.emit(event, correlation_id=correlation_id)
         reached("override.granted")
 
     async def revoke_grant(self, environment_id: str, account_id: str, pattern: str, *, correlation_id: str) -> None:
-        """Raises GrantNotFound."""
+        """Raises InvalidGrant, GrantNotFound, GrantInUse."""
+        kind = _grant_kind(pattern)
         async with self._database.transaction(environment_id) as tx:
-            if await tx.fetchval(queries.delete_grant, account_id, "route", pattern) is None:
+            await tx.fetchval(queries.lock_environment)
+            if await tx.fetchval(queries.delete_grant, account_id, kind, pattern) is None:
                 raise GrantNotFound(f"The partner has no grant for {pattern!r}.")
-            event = events.GrantRevoked(account_id=account_id, kind="route", pattern=pattern)
+            if kind != "route":
+                await require_unused(tx, account_id)
+            event = events.GrantRevoked(account_id=account_id, kind=kind, pattern=pattern)
             await tx.emit(event, correlation_id=correlation_id)
 
     async def allow_egress(self, environment_id: str, destination: str, *, correlation_id: str) -> model.Destination:
@@ -198,3 +213,11 @@ class TenantsActions:
 
 def _changed(environment: Environment) -> events.EnvironmentChanged:
     return events.EnvironmentChanged(tenant_alias=environment.tenant_alias, name=environment.name)
+
+
+def _grant_kind(pattern: str) -> GrantKind:
+    """Which kind of grant a pattern is. Raises InvalidGrant."""
+    if is_graph_pattern(pattern):
+        return require_graph_pattern(pattern)
+    model.require_route_pattern(pattern)
+    return "route"

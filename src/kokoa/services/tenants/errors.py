@@ -43,6 +43,10 @@ class InvalidGrant(Invalid):
     """The pattern is not one that can be granted."""
 
 
+class TooManyGrants(Conflict):
+    """The environment has as many grants as it may have."""
+
+
 class GrantNotFound(NotFound):
     """The partner has no such grant."""
 

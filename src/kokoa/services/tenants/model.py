@@ -35,7 +35,7 @@ _HOST_LENGTH_MAX = 253
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-GrantKind = Literal["route"]
+GrantKind = Literal["route", "type", "field"]
 
 
 class Environment(msgspec.Struct, frozen=True):

@@ -100,6 +100,10 @@ RETURNING pattern;
 DELETE FROM grants WHERE environment_id = $1 AND account_id = $2 AND kind = $3 AND pattern = $4
 RETURNING pattern;
 
+-- name: grant_count
+-- How many grants the environment has.
+SELECT count(*) FROM grants WHERE environment_id = $1;
+
 -- name: grants_all
 -- All grants of the environment with their partners; bounded.
 SELECT g.account_id, a.partner, g.kind, g.pattern, g.created_at

@@ -10,6 +10,9 @@ from kokoa.services.tenants.overrides.actions import OverridesActions
 from kokoa.services.tenants.overrides.store import OverridesStore
 from kokoa.services.tenants.resolvers import TenantsResolvers
 from kokoa.services.tenants.store import TenantsStore
+from kokoa.services.tenants.subgraphs.actions import SubgraphActions
+from kokoa.services.tenants.subgraphs.store import SubgraphStore
+from kokoa.services.tenants.used_operations.store import UsedOperationStore
 
 NAME = "tenants"
 FOLDER = Path(__file__).parent
@@ -23,6 +26,9 @@ class TenantsService:
         self.actions = TenantsActions(database, vault)
         self.overrides = OverridesStore(database)
         self.override_actions = OverridesActions(database)
+        self.subgraphs = SubgraphStore(database)
+        self.publishing = SubgraphActions(database)
+        self.used_operations = UsedOperationStore(database)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import structlog
+
+from kokoa.kernel.errors import Unavailable
 from kokoa.postgres import Database, Event, Transaction
 from kokoa.services.catalog import events
 from kokoa.services.catalog.categories.store import queries as category_queries
@@ -10,6 +13,7 @@ from kokoa.services.catalog.custom_fields.errors import (
     CustomFieldHasValues,
     CustomFieldInUse,
     CustomFieldsChanged,
+    SchemaNotComposable,
 )
 from kokoa.services.catalog.custom_fields.events import (
     CategoryCustomized,
@@ -43,6 +47,8 @@ from kokoa.services.catalog.custom_fields.store import (
 from kokoa.services.catalog.custom_fields.values import Document, merged
 from kokoa.services.catalog.errors import CategoryChanged, CategoryNotFound, ProductChanged, ProductNotFound
 from kokoa.services.catalog.variants.errors import VariantNotFound
+
+_log = structlog.get_logger(__name__)
 
 ATTEMPTS_MAX = 5
 NAMED_MAX = 20
@@ -127,6 +133,9 @@ class DefinitionActions:
                     await _lose(tx, loss, event, remove_values)
                 await tx.emit(event, correlation_id=correlation_id)
             if self._graph is not None:
+                await self._require_still_fits(
+                    self._graph, environment_id, number + 1, before, after, event, correlation_id
+                )
                 await self._graph.schema_changed(environment_id)
             return after
         raise CustomFieldsChanged("Others change the custom fields of this environment right now; try again.")
@@ -147,6 +156,39 @@ class DefinitionActions:
                 f"These registered operations would be refused then: {', '.join(broken[:NAMED_MAX])}{more}. "
                 "Register others, remove these, and try again."
             )
+
+    async def _require_still_fits(
+        self,
+        graph: StoreGraph,
+        environment_id: str,
+        number: int,
+        before: Definitions,
+        after: Definitions,
+        event: CustomFieldEvent,
+        correlation_id: str,
+    ) -> None:
+        """A partner may have published since the change was checked: then what does not fit is undone.
+
+        Ids of fields are not given again. Raises SchemaNotComposable.
+        """
+        then = await self._schemas.made(environment_id, after)
+        try:
+            await graph.require_composes(environment_id, then.sdl)
+        except SchemaNotComposable as error:
+            async with self._database.transaction(environment_id) as tx:
+                undone = Definitions(before.fields, after.next_id)
+                if await insert_revision(tx, number + 1, undone):
+                    changed = CustomFieldChanged(on=event.on, field_key=event.field_key)
+                    await tx.emit(changed, correlation_id=correlation_id)
+            await graph.schema_changed(environment_id)
+            raise SchemaNotComposable(
+                f"A partner published a subgraph at the same moment, and both do not fit together. The field is as "
+                f"it was before. {error.message}",
+                field="input.key",
+            ) from error
+        except Unavailable as error:
+            # It was checked before; should it not fit after all, the graph before serves, and the log says so.
+            _log.warning("schema_not_checked_again", environment_id=environment_id, reason=error.message)
 
 
 async def _lose(tx: Transaction, loss: Loss, event: CustomFieldEvent, remove_values: bool) -> None:

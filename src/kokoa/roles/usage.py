@@ -1,0 +1,86 @@
+"""Which documents graphs are asked: noted beside the requests, told to tenants in batches.
+
+A process tells a document once a day, so what is asked again and again costs one look into a table. What is noted and
+not yet told goes with a process that is killed: at most a few seconds of documents that nobody asked for before on
+that day.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+
+import structlog
+from graphql import GraphQLError, strip_ignored_characters
+
+from kokoa.graphql.lru import Lru
+from kokoa.kernel.errors import KokoaError
+from kokoa.roles.seams import UsedDocument, UsedOperations
+from kokoa.services.tenants.used_operations.model import BATCH_MAX, fits
+
+_log = structlog.get_logger(__name__)
+
+FLUSH_S = 1.0
+NOTED_MAX = 50_000
+PENDING_MAX = 2_000
+PENDING_OF_ENVIRONMENT_MAX = BATCH_MAX
+CHARACTERS_MAX = 256 * 1024
+_DAY_S = 86_400
+
+_Key = tuple[str, int]
+
+
+class UsageNotes:
+    """clock: unix time, in seconds."""
+
+    def __init__(self, operations: UsedOperations, *, clock: Callable[[], float] = time.time) -> None:
+        self._operations = operations
+        self._clock = clock
+        # Environment and hash of a text → the day on which it was told last.
+        self._noted: Lru[_Key, int] = Lru(NOTED_MAX)
+        self._pending: dict[str, dict[_Key, str]] = {}
+        self._waiting = 0
+
+    def note(self, environment_id: str, text: str) -> None:
+        """The graph of an environment has answered a document. Costs next to nothing, and never fails."""
+        key = (environment_id, hash(text))
+        day = int(self._clock() // _DAY_S)
+        if self._noted.get(key) == day or len(text) > CHARACTERS_MAX:
+            return
+        own = self._pending.setdefault(environment_id, {})
+        if len(own) < PENDING_OF_ENVIRONMENT_MAX and self._waiting < PENDING_MAX:
+            self._noted.put(key, day)
+            own[key] = text
+            self._waiting += 1
+
+    async def run(self) -> None:
+        """Tell what was noted, again and again."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Tell what was noted by now. What cannot be told is noted again when it is asked again."""
+        pending, self._pending, self._waiting = self._pending, {}, 0
+        for environment_id, texts in pending.items():
+            day = datetime.fromtimestamp(self._clock(), UTC).date()
+            try:
+                used = await asyncio.to_thread(_documents, texts, day)
+                await self._operations.note(environment_id, used)
+            except KokoaError as error:
+                _log.warning("usage_not_noted", environment_id=environment_id, reason=error.message)
+                for key in texts:
+                    self._noted.put(key, -1)
+
+
+def _documents(texts: Mapping[_Key, str], day: date) -> list[UsedDocument]:
+    """Without what GraphQL ignores, and without what cannot be kept."""
+    found: dict[str, UsedDocument] = {}
+    for text in texts.values():
+        try:
+            normal = strip_ignored_characters(text)
+        except GraphQLError:  # it was answered, so it is GraphQL; what is not can be left
+            continue
+        if fits(normal):
+            found[normal] = UsedDocument(normal, day)
+    return list(found.values())
