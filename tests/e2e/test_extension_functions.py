@@ -1,6 +1,6 @@
 """Extensions of a graph whose functions run in real sandboxes: of fields, and with a GraphQL server in them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -8,29 +8,16 @@ import aiohttp
 import graphql
 import msgspec
 import pytest
-from functions_fixtures.hosting import ACCOUNT_ID, ENVIRONMENT_ID, Hosting, package, require_sandboxes, running_host
+from extended_graph import LINK, ExtendedStore
+from functions_fixtures.hosting import ACCOUNT_ID, Hosting, package, require_sandboxes, running_host
 
 from kokoa.functions.host.model import FunctionSpec, Invocation
-from kokoa.gateway.app import Gateway
-from kokoa.gateway.compose import compose
-from kokoa.gateway.execute.clients import InProcessClient
 from kokoa.gateway.extension import Extension
-from kokoa.gateway.extensions.client import ExtensionParts, extension_client
-from kokoa.gateway.supergraph import SubgraphDefinition
-from kokoa.graphql.result import ExecutionResult
-from kokoa.graphql.subgraph import build_subgraph
-from kokoa.kernel.call import Call, Caller
-from kokoa.kernel.clock import now_ms
-from kokoa.kernel.overrides import Observation, OverridePolicy
-from kokoa.roles.extensions import ApiGatewayEvents
+from kokoa.kernel.call import Call
+from kokoa.kernel.overrides import OverridePolicy
 
 pytestmark = pytest.mark.e2e
 
-LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@override"])\n'
-CATALOG = """
-type Query { products: [Product!]! }
-type Product @key(fields: "id") { id: ID!  name: String!  stock: Int! }
-"""
 STOCK = """
 type Query { nearest(town: String!): String }
 type Product @key(fields: "id") { id: ID!  stock: Int! @override(from: "catalog")  shelves: [Shelf!]! }
@@ -89,49 +76,12 @@ class HostFunctions:
         return await self._host.client.invoke(msgspec.structs.replace(request, payload=payload))
 
 
-class Reports:
-    def __init__(self) -> None:
-        self.noted: list[Observation] = []
-
-    def note(self, observations: Sequence[Observation]) -> None:
-        self.noted += observations
-
-
-class Store:
-    """A graph of a small catalogue and an extension whose function runs in the host."""
-
-    def __init__(self, host: Hosting, function: FunctionSpec, target: Any, session: aiohttp.ClientSession) -> None:
-        self.reports = Reports()
-        policy = OverridePolicy(deadline_ms=60_000)
-        extension = Extension(
-            "stock", ACCOUNT_ID, "acme", LINK + STOCK, target, function.name, policies={"Product.stock": policy}
-        )
-        self.products = [{"id": str(one), "name": f"p{one}", "stock": 1} for one in range(1, 4)]
-        catalog = build_subgraph(
-            name="catalog",
-            sdl=LINK + CATALOG,
-            resolvers={
-                "Query.products": lambda _p, _a, _c: [self.products],
-                "Product": lambda representations, _: [
-                    next(one for one in self.products if one["id"] == asked["id"]) for asked in representations
-                ],
-            },
-        )
-        supergraph = compose(
-            [SubgraphDefinition("catalog", LINK + CATALOG), SubgraphDefinition("stock", extension.sdl)]
-        )
-        natives = {"catalog": InProcessClient(catalog)}
-
-        async def allowed(host: str, port: int) -> bool:
-            return False
-
-        parts = ExtensionParts(HostFunctions(host, function), ApiGatewayEvents(), session, allowed, self.reports)
-        client = extension_client(extension, supergraph, natives, parts)
-        self._gateway = Gateway(supergraph, {**natives, "stock": client})
-
-    async def ask(self, text: str) -> ExecutionResult:
-        call = Call(ENVIRONMENT_ID, Caller("storefront"), "4bf92f3577b34da6a3ce929d0e0e4736", now_ms() + 120_000)
-        return await self._gateway.execute(text, {}, call)
+def store_of(host: Hosting, function: FunctionSpec, target: Any, session: aiohttp.ClientSession) -> ExtendedStore:
+    policy = OverridePolicy(deadline_ms=60_000)
+    extension = Extension(
+        "stock", ACCOUNT_ID, "acme", LINK + STOCK, target, function.name, policies={"Product.stock": policy}
+    )
+    return ExtendedStore(extension, session, invoker=HostFunctions(host, function))
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +111,10 @@ async def test_a_function_in_a_sandbox_answers_its_part_of_the_graph(
     host: Hosting, session: aiohttp.ClientSession, target: str
 ) -> None:
     function = host.function(FIELDS) if target == "fields" else host.packaged(server_package(), memory_mb=256)
-    store = Store(host, function, target, session)
-    result = await store.ask('{ products { id name stock shelves { shelfName } } nearest(town: "Turku") }')
+    store = store_of(host, function, target, session)
+    result = await store.ask(
+        '{ products(ids: ["1", "2", "3"]) { id name stock shelves { shelfName } } nearest(town: "Turku") }'
+    )
     assert result.errors == ()
     assert result.data == {
         "products": [
@@ -179,10 +131,9 @@ async def test_a_function_in_a_sandbox_answers_its_part_of_the_graph(
 async def test_a_function_that_raises_is_answered_natively_and_the_owner_reads_why(
     host: Hosting, session: aiohttp.ClientSession
 ) -> None:
-    store = Store(host, host.function(FIELDS), "fields", session)
-    store.products = [{"id": "13", "name": "p13", "stock": 2}]
-    result = await store.ask("{ products { stock } }")
+    store = store_of(host, host.function(FIELDS), "fields", session)
+    result = await store.ask('{ products(ids: ["13"]) { stock } }')
     assert result.errors == ()
-    assert result.data == {"products": [{"stock": 2}]}
+    assert result.data == {"products": [{"stock": 1}]}
     (noted,) = store.reports.noted
     assert (noted.outcome, noted.reason) == ("failed", "ValueError: unlucky")
