@@ -14,6 +14,7 @@ import structlog
 from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.extension import Extension
 from kokoa.gateway.extensions.answers import Answer, AnswerCheck, Judgement, Place, failure, places_of
+from kokoa.gateway.extensions.errors import ExtensionFailed
 from kokoa.gateway.extensions.hoisting import gather, put_back
 from kokoa.gateway.extensions.natives import Natives
 from kokoa.gateway.extensions.served import Served
@@ -98,6 +99,9 @@ class ExtensionClient:
                 detail=error.detail,
             )
             return failure(error)
+        except Exception as error:
+            log.error("extension failed", extension=self._extension.name, exc_info=error)
+            return failure(ExtensionFailed(f"The extension {self._extension.name} could not be asked."))
 
     async def _checked(
         self, work: Work, document: str, variables: Mapping[str, Any], call: Call, patience_ms: int | None

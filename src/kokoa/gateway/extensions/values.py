@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from graphql import (
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
@@ -82,7 +83,7 @@ class Reading:
     def reader(self, type_name: str, field_name: str, response_key: str) -> FieldResolver:
         """Reads the key of the field."""
         holder = self._schema.type_map[type_name]
-        assert isinstance(holder, GraphQLObjectType)
+        assert isinstance(holder, GraphQLObjectType | GraphQLInterfaceType)
         check = _check_of(holder.fields[field_name].type, f"{type_name}.{field_name}")
         key = response_key if self._by_response_key else field_name
 

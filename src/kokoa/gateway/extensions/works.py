@@ -237,7 +237,8 @@ class _Taken:
             rewritten = self._rewrite(node, type_name, group, (), found[0] if found else "")
             if found is None:
                 main.setdefault(place, []).append(rewritten)
-                plain.setdefault(place, []).append(key_of(node))
+                if node.name.value != "__typename":
+                    plain.setdefault(place, []).append(key_of(node))
                 continue
             site = self._site(group, type_name, rewritten, *found)
             if site.policy.shadow:
