@@ -20,7 +20,7 @@ Open = Callable[..., Awaitable[Shop]]
 LISTING = "{ products(limit: 2) { id price { amount } points } }"
 
 
-def prices_subgraph(**resolvers: Any) -> Subgraph:
+def prices_subgraph(sdl: str = PRICES, **resolvers: Any) -> Subgraph:
     """The extension as a real subgraph of the engine."""
     usual: dict[str, Any] = {
         "Product": lambda representations, _: [{"id": one["id"]} for one in representations],
@@ -33,7 +33,7 @@ def prices_subgraph(**resolvers: Any) -> Subgraph:
         "Query.greeting": lambda _p, args, _c: [f"Hello {args['to_whom']}"],
         "Mutation.redeem": lambda _p, args, _c: [{"new_balance": args["points"], "product": {"id": "1"}}],
     }
-    return build_subgraph(name="prices", sdl=FEDERATION + PRICES, resolvers=usual | resolvers)
+    return build_subgraph(name="prices", sdl=FEDERATION + sdl, resolvers=usual | resolvers)
 
 
 def serving(subgraph: Subgraph, seen: list[web.Request] | None = None) -> Handler:
