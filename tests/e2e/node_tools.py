@@ -42,5 +42,10 @@ def node(script: str, *arguments: str) -> "subprocess.Popen[str]":
     """A running script; its output is read line by line."""
     folder = node_folder()
     return subprocess.Popen(
-        ["node", script, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["node", script, *arguments],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )

@@ -182,6 +182,11 @@ class Gateway:
         self._default = Graph(supergraph, self._clients, limits, lane=self._lane, reader=reader)
         self._own: dict[str, Graph] = {}
 
+    @property
+    def clients(self) -> Mapping[str, SubgraphClient]:
+        """Of the subgraphs that every environment has."""
+        return self._clients
+
     def publish(
         self,
         environment_id: str | None,

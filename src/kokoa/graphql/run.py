@@ -6,7 +6,7 @@ no waiting runs straight through; one waiting resolver is awaited as it is; only
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from inspect import isawaitable
 from typing import Any
 
@@ -28,7 +28,7 @@ Outs = Sequence[dict[str, Any]]
 
 
 class Run:
-    """One execution of one program."""
+    """One execution of one program. reporter: made of a correlation id, says what failures look like."""
 
     __slots__ = (
         "_call",
@@ -37,13 +37,22 @@ class Run:
         "_objects",
         "_program",
         "_ready",
+        "_reporter",
         "_tasks",
         "_variables",
         "_waiting",
     )
 
-    def __init__(self, program: Program, variables: VariableValues, call: Call, limits: Limits) -> None:
+    def __init__(
+        self,
+        program: Program,
+        variables: VariableValues,
+        call: Call,
+        limits: Limits,
+        reporter: Callable[[str], Reporter] = Reporter,
+    ) -> None:
         self._program = program
+        self._reporter = reporter
         self._variables = variables
         self._call = call
         self._limits = limits
@@ -91,7 +100,8 @@ class Run:
         return ExecutionResult(out, errors)
 
     def _settlement(self) -> Settlement:
-        return Settlement(self._completion.concrete(), Reporter(self._call.correlation_id), self._limits.errors)
+        reporter = self._reporter(self._call.correlation_id)
+        return Settlement(self._completion.concrete(), reporter, self._limits.errors)
 
     def _finish(self, out: dict[str, Any]) -> ExecutionResult:
         if not self._completion.failed:

@@ -14,14 +14,14 @@ subgraph = build_subgraph(
 result = await subgraph.execute("{ products { id } }", {}, call)
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, OperationType, is_abstract_type, is_object_type
 
 from kokoa.graphql.document import Document
-from kokoa.graphql.errors import SchemaInvalid
+from kokoa.graphql.errors import Reporter, SchemaInvalid
 from kokoa.graphql.federation import (
     ENTITY,
     EntitiesResolver,
@@ -64,14 +64,23 @@ class _Resolvers:
 
 
 class Subgraph:
-    """name: as the supergraph knows it.  sdl: as its author wrote it."""
+    """name: as the supergraph knows it.  sdl: as its author wrote it.  reporter: says what failures look like."""
 
-    def __init__(self, name: str, sdl: str, parts: Executable, sources: Mapping[str, Source], limits: Limits) -> None:
+    def __init__(
+        self,
+        name: str,
+        sdl: str,
+        parts: Executable,
+        sources: Mapping[str, Source],
+        limits: Limits,
+        reporter: Callable[[str], Reporter] = Reporter,
+    ) -> None:
         self.name = name
         self.sdl = sdl
         self._executable = parts
         self._sources = sources
         self._limits = limits
+        self._reporter = reporter
         self._preparation = Preparation(parts, limits, Lane())
 
     @property
@@ -105,7 +114,7 @@ class Subgraph:
             return refusal(error)
         if ready.operation.kind is OperationType.SUBSCRIPTION:
             return refusal(NEEDS_STREAM)
-        return await Run(ready.program, ready.variables, call, self._limits).execute()
+        return await Run(ready.program, ready.variables, call, self._limits, self._reporter).execute()
 
     async def stream(
         self,
@@ -125,7 +134,7 @@ class Subgraph:
             yield refusal(error)
             return
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
-            yield await Run(ready.program, ready.variables, call, self._limits).execute()
+            yield await Run(ready.program, ready.variables, call, self._limits, self._reporter).execute()
             return
         async with aclosing(responses(ready, self._sources, call, self._limits)) as found:
             async for result in found:

@@ -8,16 +8,17 @@ import obstore.store
 
 from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
-from kokoa.gateway.execute.clients import HttpClient, InProcessClient, SubgraphClient
-from kokoa.gateway.extension import Extension
+from kokoa.gateway.execute.clients import HttpClient, InProcessClient
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 from kokoa.graphql.screening import ScreeningProcess
+from kokoa.kernel.overrides import OverrideReports
 from kokoa.messaging.feed import Feed
 from kokoa.roles.compositions import Compositions
-from kokoa.roles.extensions import AllowlistedClient, Allowlists, EgressDirectory, NobodyYet
+from kokoa.roles.extensions import EgressDirectory, ExtensionClients
 from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.schemas import ClientOfExtension, EnvironmentGraphs, GraphSources
+from kokoa.roles.seams import Functions
 from kokoa.roles.settings import Settings
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
@@ -89,22 +90,17 @@ def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gatewa
     return Gateway(compose_core(), clients, reader=_reader(platform))
 
 
-def client_of_extension(platform: Platform, directory: EgressDirectory) -> ClientOfExtension:
-    """What asks partners' subgraphs. directory: says where they may be."""
+def client_of_extension(
+    platform: Platform, functions: Functions, directory: EgressDirectory, reports: OverrideReports
+) -> ClientOfExtension:
+    """What asks partners' subgraphs. directory: says where they may be.  reports: hear what became of overrides."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=256, limit_per_host=64, keepalive_timeout=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     )
     platform.stack.push_async_callback(session.close)
-    allowlists = Allowlists(directory)
-
-    def client(_: str, extension: Extension) -> SubgraphClient:
-        if extension.target == "url":
-            return AllowlistedClient(extension, session, allowlists)
-        return NobodyYet(extension)
-
-    return client
+    return ExtensionClients(functions, platform.settings.region, session, directory, reports).client
 
 
 def local_graphs(

@@ -13,7 +13,7 @@ the last one serves for a minute, as routes do. Nothing is ever answered by half
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -61,8 +61,8 @@ OPERATIONS_PAGE = 200
 ClientOf = Callable[[str, str], Awaitable[SubgraphClient]]
 """(environment_id, digest) → what asks catalog's subgraph of this digest."""
 
-ClientOfExtension = Callable[[str, Extension], SubgraphClient]
-"""(environment_id, extension) → what asks the extension."""
+ClientOfExtension = Callable[[str, Extension, Supergraph, Mapping[str, SubgraphClient]], Awaitable[SubgraphClient]]
+"""(environment_id, extension, graph that it is a part of, clients of what it may override) → what asks it."""
 
 
 class SchemaUnavailable(Unavailable):
@@ -286,9 +286,12 @@ class EnvironmentGraphs:
         return await self._built(environment_id, state, key, extended)
 
     async def _built(self, environment_id: str, state: State, key: str, extended: Extended) -> Graph:
-        clients = {one.name: self._client_of_extension(environment_id, one) for one in extended.extensions}
+        clients: dict[str, SubgraphClient] = {}
         if state.catalog:
             clients[CATALOG] = await self._client_of(environment_id, state.catalog)
+        natives = {**self._gateway.clients, **clients}
+        for one in extended.extensions:
+            clients[one.name] = await self._client_of_extension(environment_id, one, extended.supergraph, natives)
         graph = self._gateway.build(extended.supergraph, clients)
         self._graphs.put(key, graph)
         return graph

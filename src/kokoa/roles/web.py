@@ -128,7 +128,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         catalog = services["catalog"]
         assert isinstance(catalog, CatalogService)
         sources = GraphSources(catalog.schemas, known.subgraphs, policies)
-        client_of = client_of_extension(platform, known.directory)
+        client_of = client_of_extension(platform, functions, known.directory, overrides.reports)
         graphs = local_graphs(gateway, catalog, composed, sources, client_of)
         whole.heard = graphs.renew
         await _follow_schemas(platform, graphs)
@@ -184,13 +184,12 @@ async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
         gateway = remote_gateway(platform)
         tenants, catalog = _peer(platform, "tenants"), _peer(platform, "catalog")
         subgraphs, directory = tenants.proxy("subgraphs", Subgraphs), tenants.proxy("directory", Directory)
-        composed, sources = (
-            compositions(),
-            GraphSources(
-                catalog.proxy("schemas", Schemas), subgraphs, FieldPolicies(tenants.proxy("overrides", Overrides))
-            ),
-        )
-        graphs = remote_graphs(gateway, platform, composed, sources, client_of_extension(platform, directory))
+        overrides = await _overrides(platform, tenants.proxy("overrides", Overrides))
+        policies = FieldPolicies(overrides.tenants)
+        composed, sources = compositions(), GraphSources(catalog.proxy("schemas", Schemas), subgraphs, policies)
+        functions = _peer(platform, "functions").proxy("functions", Functions)
+        client_of = client_of_extension(platform, functions, directory, overrides.reports)
+        graphs = remote_graphs(gateway, platform, composed, sources, client_of)
         await _follow_schemas(platform, graphs)
         used = tenants.proxy("used_operations", UsedOperations)
         checks = SubgraphChecks(sources, composed, tenants.proxy("operations", Operations), used)

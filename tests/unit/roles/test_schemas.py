@@ -95,7 +95,7 @@ class Place:
     async def client(self, _: str, digest: str) -> FakeClient:
         return self.clients.setdefault(digest, FakeClient(*[ExecutionResult({digest: "here"})] * 9))
 
-    def extension(self, _: str, extension: Extension) -> FakeClient:
+    async def extension(self, _: str, extension: Extension, *_more: object) -> FakeClient:
         self.extensions.append(extension)
         return FakeClient(*[ExecutionResult({"acme": 1})] * 9)
 

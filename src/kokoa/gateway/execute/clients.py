@@ -20,12 +20,20 @@ RESPONSE_BYTES_MAX = 32_000_000
 CALL_HEADER = "X-Kokoa-Call"
 CONNECT_S = 5.0
 SILENCE_S_MAX = 4 * HEARTBEAT_S
+PASSING_STATUSES = frozenset({502, 503, 504})
 
 Sign = Callable[[Call], str]
 
 
 class SubgraphUnavailable(Unavailable):
-    """A subgraph does not answer, or answers what is not GraphQL; the message names it."""
+    """A subgraph does not answer, or answers what is not GraphQL; the message names it.
+
+    passing: whether the very next attempt may be answered.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", passing: bool = False) -> None:
+        super().__init__(message, detail=detail)
+        self.passing = passing
 
 
 class SubgraphClient(Protocol):
@@ -98,14 +106,16 @@ class HttpClient:
     async def execute(
         self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None
     ) -> ExecutionResult:
-        timeout = aiohttp.ClientTimeout(total=call.remaining_ms() / 1000)
+        timeout = aiohttp.ClientTimeout(total=call.remaining_ms() / 1000, sock_connect=CONNECT_S)
         headers = self._headers(call, f"{RESPONSE_JSON}, {PLAIN_JSON};q=0.9")
-        body = _body(document, variables, operation_name)
+        body = encode_operation(document, variables, operation_name)
         try:
             async with self._session.post(
                 self._url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 return self._read(response.status, await self._body_of(response))
+        except aiohttp.ConnectionTimeoutError as error:
+            raise self._unreachable(error) from error
         except TimeoutError:
             raise DeadlineExceeded(f"The subgraph {self._name} did not answer before the deadline.") from None
         except aiohttp.ClientError as error:
@@ -123,7 +133,7 @@ class HttpClient:
         """read_only: ask by GET, so that the other side refuses a mutation."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S_MAX)
         headers = self._headers(call, EVENT_STREAM)
-        url, data = URL(self._url), _body(document, variables, operation_name)
+        url, data = URL(self._url), encode_operation(document, variables, operation_name)
         if read_only:
             asked = {"query": document, "variables": orjson.dumps(variables).decode()}
             url, data = url.with_query(asked | {"operationName": operation_name or ""}), b""
@@ -156,7 +166,7 @@ class HttpClient:
         return headers | {CALL_HEADER: self._sign(call)}
 
     def _unreachable(self, error: Exception) -> SubgraphUnavailable:
-        return SubgraphUnavailable(f"The subgraph {self._name} cannot be reached.", detail=repr(error))
+        return SubgraphUnavailable(f"The subgraph {self._name} cannot be reached.", detail=repr(error), passing=True)
 
     async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, as long as it is within the bound."""
@@ -170,21 +180,28 @@ class HttpClient:
         return bytes(body)
 
     def _read(self, status: int, body: bytes) -> ExecutionResult:
-        try:
-            answer = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            answer = None
-        if not isinstance(answer, dict) or not ("data" in answer or "errors" in answer):
-            raise SubgraphUnavailable(
-                f"The subgraph {self._name} answered what is not a GraphQL response (HTTP status {status})."
-            )
-        data, errors = answer.get("data", UNSET), answer.get("errors") or []
-        if not (data is UNSET or data is None or isinstance(data, dict)) or not isinstance(errors, list):
-            raise SubgraphUnavailable(f"The subgraph {self._name} answered a malformed GraphQL response.")
-        return ExecutionResult(data, [one for one in errors if isinstance(one, dict)])
+        return read_answer(self._name, status, body)
 
 
-def _body(document: str, variables: Mapping[str, Any], operation_name: str | None) -> bytes:
+def read_answer(name: str, status: int, body: bytes) -> ExecutionResult:
+    """The GraphQL response in an HTTP response of a subgraph. Raises SubgraphUnavailable."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict) or not ("data" in answer or "errors" in answer):
+        raise SubgraphUnavailable(
+            f"The subgraph {name} answered what is not a GraphQL response (HTTP status {status}).",
+            passing=status in PASSING_STATUSES,
+        )
+    data, errors = answer.get("data", UNSET), answer.get("errors") or []
+    if not (data is UNSET or data is None or isinstance(data, dict)) or not isinstance(errors, list):
+        raise SubgraphUnavailable(f"The subgraph {name} answered a malformed GraphQL response.")
+    return ExecutionResult(data, [one for one in errors if isinstance(one, dict)])
+
+
+def encode_operation(document: str, variables: Mapping[str, Any], operation_name: str | None) -> bytes:
+    """The operation as the body of a POST request."""
     body: dict[str, Any] = {"query": document, "variables": variables}
     if operation_name:
         body["operationName"] = operation_name
