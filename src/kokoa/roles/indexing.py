@@ -42,6 +42,8 @@ _BUILD_STEPS = 20
 _BUILD_PATIENCE_MS = 30_000
 _BUILD_POLL_S = 1.0
 # Events after which the paths of many products are others.
+_INDEXED_TYPES = frozenset({"Product", "Variant", "Category"})
+SETTLE_S = 2.0
 _MANY_CHANGED = frozenset({"CategoryRenamed", "CategoryMoved"})
 
 
@@ -85,6 +87,37 @@ def _moved_environments(messages: Sequence[Message]) -> set[str]:
     """Where categories have other paths now, and with them any number of products that no event names."""
     subjects = (message.subject.split(".") for message in messages)
     return {environment_id for _, environment_id, _, event in subjects if event in _MANY_CHANGED}
+
+
+async def follow_graphs(bus: Bus, search: SearchStore, *, settle_s: float = SETTLE_S) -> None:
+    """Build the index anew where products are shown otherwise, because of what a partner published or withdrew, or
+    because an override behaves otherwise.
+
+    settle_s: from the change until every process serves the new graph.
+    """
+
+    async def handle(messages: list[Message]) -> None:
+        changed: dict[str, int] = {}
+        for message in messages:
+            envelope = msgspec.json.decode(message.data, type=Envelope)
+            if _shows_products_otherwise(envelope):
+                changed[envelope.environment_id] = envelope.time_ms
+        if changed:
+            await asyncio.sleep(max(max(changed.values()) / 1000 + settle_s - now_ms() / 1000, 0))
+        for environment_id in changed:
+            await search.begin_rebuild(environment_id, None)
+
+    await bus.consume("EVENTS", "search-graph", "events.*.tenants.>", handle, batch=_NOTED_MAX)
+
+
+def _shows_products_otherwise(envelope: Envelope) -> bool:
+    if envelope.type in {"SubgraphPublished", "SubgraphWithdrawn"}:
+        touched = envelope.data["needs"]
+    elif envelope.type in {"OverridePolicySet", "OverridePolicyUnset"}:
+        touched = [envelope.data["subject"]]
+    else:
+        return False
+    return any(one.partition(".")[0] in _INDEXED_TYPES for one in touched)
 
 
 async def keep_index(bus: Bus, search: SearchActions, stale: StaleStore) -> None:

@@ -17,7 +17,7 @@ from kokoa.roles.compositions import Compositions
 from kokoa.roles.extensions import EgressDirectory, ExtensionClients
 from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
-from kokoa.roles.schemas import ClientOfExtension, EnvironmentGraphs, GraphSources
+from kokoa.roles.schemas import NOTICE, ClientOfExtension, EnvironmentGraphs, GraphSources
 from kokoa.roles.seams import Functions
 from kokoa.roles.settings import Settings
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
@@ -116,6 +116,17 @@ def local_graphs(
         return InProcessClient(await catalog.schemas.subgraph(environment_id, digest))
 
     return EnvironmentGraphs(gateway, sources, composed, client, client_of)
+
+
+async def follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None:
+    """Let graphs hear at once what changes them, until the platform closes."""
+
+    async def changed(name: str, _: bytes) -> None:
+        graphs.heard(name.rsplit(".", 1)[1])
+
+    platform.stack.push_async_callback(graphs.close)
+    for notice in (f"{NOTICE}.*", "changed.tenants.*"):
+        await platform.bus.listen(notice, changed)
 
 
 def remote_gateway(platform: Platform) -> Gateway:

@@ -37,6 +37,7 @@ from kokoa.roles.parts import (
     compose_core,
     compositions,
     customer_tokens,
+    follow_schemas,
     local_gateway,
     local_graphs,
     media_objects,
@@ -51,7 +52,7 @@ from kokoa.roles.publishing.partner_api import PREFIX as PARTNER_PREFIX
 from kokoa.roles.publishing.partner_api import PartnerApi
 from kokoa.roles.publishing.publisher import Publisher
 from kokoa.roles.publishing.seam import Publishing
-from kokoa.roles.schemas import NOTICE, ComposedGraph, EnvironmentGraphs, GraphSources
+from kokoa.roles.schemas import ComposedGraph, GraphSources
 from kokoa.roles.seams import (
     Administration,
     Directory,
@@ -131,7 +132,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         client_of = client_of_extension(platform, functions, known.directory, overrides.reports)
         graphs = local_graphs(gateway, catalog, composed, sources, client_of)
         whole.heard = graphs.renew
-        await _follow_schemas(platform, graphs)
+        await follow_schemas(platform, graphs)
         used = TenantsUsedOperations(tenants)
         publisher = Publisher(
             known.subgraphs,
@@ -190,7 +191,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
         functions = _peer(platform, "functions").proxy("functions", Functions)
         client_of = client_of_extension(platform, functions, directory, overrides.reports)
         graphs = remote_graphs(gateway, platform, composed, sources, client_of)
-        await _follow_schemas(platform, graphs)
+        await follow_schemas(platform, graphs)
         used = tenants.proxy("used_operations", UsedOperations)
         checks = SubgraphChecks(sources, composed, tenants.proxy("operations", Operations), used)
         publisher = Publisher(subgraphs, checks, directory, platform.bus)
@@ -360,15 +361,6 @@ def _usage(platform: Platform, used: UsedOperations) -> UsageNotes:
     notes = UsageNotes(used)
     _background(platform, notes.run())
     return notes
-
-
-async def _follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None:
-    async def changed(name: str, _: bytes) -> None:
-        graphs.heard(name.rsplit(".", 1)[1])
-
-    platform.stack.push_async_callback(graphs.close)
-    for notice in (f"{NOTICE}.*", "changed.tenants.*"):
-        await platform.bus.listen(notice, changed)
 
 
 async def _follow_changes(platform: Platform, tables: RouteTables, registered: RememberedOperations) -> None:

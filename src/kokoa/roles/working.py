@@ -1,7 +1,7 @@
 """`kokoa serve worker` and `indexer`: jobs on what the process opens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,11 +11,25 @@ from kokoa.functions.control.logs import FunctionLogs
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Conflict, Unavailable
 from kokoa.processes.priority import give_way
+from kokoa.roles.directory import TenantsDirectory
+from kokoa.roles.functions import FunctionsPart
 from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
-from kokoa.roles.indexing import keep_generations, keep_index, note_changes
-from kokoa.roles.parts import local_gateway, open_service, remote_graph
+from kokoa.roles.indexing import follow_graphs, keep_generations, keep_index, note_changes
+from kokoa.roles.override_reports import FieldPolicies, OverrideReporter, TenantsOverrides
+from kokoa.roles.parts import (
+    Service,
+    client_of_extension,
+    compositions,
+    follow_schemas,
+    local_gateway,
+    local_graphs,
+    open_service,
+    remote_graph,
+)
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
+from kokoa.roles.schemas import GraphSources
 from kokoa.roles.settings import Settings
+from kokoa.roles.subgraphs import TenantsSubgraphs
 from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
@@ -55,6 +69,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
             note_changes(platform.bus, SearchStore(search), StaleStore(search)),
+            follow_graphs(platform.bus, SearchStore(search)),
             keep_schedules(catalog.publishing),
             expire_reservations(inventory.reservations),
             keep_logs(platform.bus, logs),
@@ -79,10 +94,11 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await platform.open(SCHEMAS, name="indexer")
         services = {name: open_service(name, platform) for name in SERVICES}
+        reporter = OverrideReporter(_overrides_of(services))
         graph: LocalGraph | RemoteGraph = (
             remote_graph(platform, caller="indexer")
             if settings.gateway_url
-            else LocalGraph(local_gateway(platform, services))
+            else await _own_graph(platform, services, reporter)
         )
         search = services["search"]
         assert isinstance(search, SearchService)
@@ -90,12 +106,37 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
         jobs = [
             keep_index(platform.bus, indexer, StaleStore(platform.databases["search"])),
             keep_generations(indexer),
+            reporter.run(),
         ]
         give_way()
         _log.info("indexer_ready", jobs=len(jobs))
         await _until(stop, jobs)
     finally:
         await platform.close()
+
+
+async def _own_graph(platform: Platform, services: Mapping[str, Service], reporter: OverrideReporter) -> LocalGraph:
+    """The graphs of all environments in this process, as a web process has them."""
+    tenants, catalog = services["tenants"], services["catalog"]
+    assert isinstance(tenants, TenantsService)
+    assert isinstance(catalog, CatalogService)
+    directory = TenantsDirectory(tenants)
+    functions = FunctionsPart(platform, directory)
+    platform.stack.push_async_callback(functions.close)
+    await platform.bus.listen("changed.functions.*", functions.heard)
+    gateway = local_gateway(platform, services)
+    policies = FieldPolicies(_overrides_of(services))
+    sources = GraphSources(catalog.schemas, TenantsSubgraphs(tenants), policies)
+    client_of = client_of_extension(platform, functions, directory, reporter)
+    graphs = local_graphs(gateway, catalog, compositions(), sources, client_of)
+    await follow_schemas(platform, graphs)
+    return LocalGraph(gateway, graphs)
+
+
+def _overrides_of(services: Mapping[str, Service]) -> TenantsOverrides:
+    tenants = services["tenants"]
+    assert isinstance(tenants, TenantsService)
+    return TenantsOverrides(tenants)
 
 
 async def expire_reservations(reservations: ReservationActions) -> None:

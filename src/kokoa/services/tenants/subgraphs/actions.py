@@ -76,6 +76,7 @@ class SubgraphActions:
             await _require_room(tx, who, name, head, source)
             await _keep_text(tx, who, source)
             version = (head["version"] if head else 0) + 1
+            before = await _needs_of(tx, name)
             await tx.execute(queries.put_head, name, who.account_id, version, True)
             await tx.execute(
                 queries.insert_version,
@@ -90,7 +91,13 @@ class SubgraphActions:
                 who.by,
             )
             digest = await _put_digest(tx)
-            event = SubgraphPublished(subgraph=name, account_id=who.account_id, version=version, sha256=source.sha256)
+            event = SubgraphPublished(
+                subgraph=name,
+                account_id=who.account_id,
+                version=version,
+                sha256=source.sha256,
+                needs=sorted(before | set(needs)),
+            )
             await tx.emit(event, correlation_id=correlation_id)
         return Outcome(version, True, digest)
 
@@ -111,12 +118,18 @@ class SubgraphActions:
             _require_version(head, name, if_version)
             await _require_base(tx, based_on)
             version = head["version"] + 1
+            before = await _needs_of(tx, name)
             await tx.execute(queries.put_head, name, who.account_id, version, False)
             await tx.execute(queries.insert_version, name, version, who.account_id, None, "", "", "", [], who.by)
             digest = await _put_digest(tx)
-            event = SubgraphWithdrawn(subgraph=name, account_id=who.account_id, version=version)
+            event = SubgraphWithdrawn(subgraph=name, account_id=who.account_id, version=version, needs=sorted(before))
             await tx.emit(event, correlation_id=correlation_id)
         return Outcome(version, True, digest)
+
+
+async def _needs_of(tx: Transaction, name: str) -> set[str]:
+    """What the live version of a subgraph takes of the graph."""
+    return {need for one in await live_in(tx) if one.name == name for need in one.needs}
 
 
 async def require_unused(tx: Transaction, account_id: str) -> None:
