@@ -14,11 +14,13 @@ from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 from kokoa.graphql.screening import ScreeningProcess
 from kokoa.messaging.feed import Feed
 from kokoa.roles.compositions import Compositions
+from kokoa.roles.directory import TenantsDirectory
 from kokoa.roles.extensions import AllowlistedClient, Allowlists, EgressDirectory, NobodyYet
 from kokoa.roles.graph import GraphSeam, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.schemas import ClientOfExtension, EnvironmentGraphs, GraphSources
 from kokoa.roles.settings import Settings
+from kokoa.roles.subgraphs import NoPolicies, TenantsSubgraphs
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
@@ -98,6 +100,18 @@ def local_graphs(
         return InProcessClient(await catalog.schemas.subgraph(environment_id, digest))
 
     return EnvironmentGraphs(gateway, sources, composed, client, client_of)
+
+
+def own_graphs(platform: Platform, gateway: Gateway, services: Mapping[str, Service]) -> EnvironmentGraphs:
+    """The same for a process that has tenants too, and nothing else that composes."""
+    tenants, catalog = services["tenants"], services["catalog"]
+    assert isinstance(tenants, TenantsService)
+    assert isinstance(catalog, CatalogService)
+    sources = GraphSources(catalog.schemas, TenantsSubgraphs(tenants), NoPolicies())
+    client_of = client_of_extension(platform, TenantsDirectory(tenants))
+    graphs = local_graphs(gateway, catalog, compositions(), sources, client_of)
+    platform.stack.push_async_callback(graphs.close)
+    return graphs
 
 
 def remote_gateway(platform: Platform) -> Gateway:

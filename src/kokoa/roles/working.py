@@ -13,7 +13,7 @@ from kokoa.kernel.errors import Unavailable
 from kokoa.processes.priority import give_way
 from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.indexing import keep_generations, keep_index, note_changes
-from kokoa.roles.parts import local_gateway, open_service, remote_graph
+from kokoa.roles.parts import local_gateway, open_service, own_graphs, remote_graph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.settings import Settings
 from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
@@ -62,11 +62,12 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await platform.open(SCHEMAS, name="indexer")
         services = {name: open_service(name, platform) for name in SERVICES}
-        graph: LocalGraph | RemoteGraph = (
-            remote_graph(platform, caller="indexer")
-            if settings.gateway_url
-            else LocalGraph(local_gateway(platform, services))
-        )
+        graph: LocalGraph | RemoteGraph
+        if settings.gateway_url:
+            graph = remote_graph(platform, caller="indexer")
+        else:
+            gateway = local_gateway(platform, services)
+            graph = LocalGraph(gateway, own_graphs(platform, gateway, services))
         search = services["search"]
         assert isinstance(search, SearchService)
         indexer = search.indexer(DataOrError(graph))
