@@ -20,7 +20,8 @@ from kokoa.roles.directory import TenantsDirectory
 from kokoa.roles.operations import TenantsOperations
 from kokoa.roles.parts import compose_core
 from kokoa.roles.publishing.checks import PAGE, SubgraphChecks
-from kokoa.roles.publishing.publisher import Publisher
+from kokoa.roles.publishing.errors import TooManyPublishes
+from kokoa.roles.publishing.publisher import AT_ONCE_MAX, Publisher
 from kokoa.roles.publishing.seam import Order, Report
 from kokoa.roles.schemas import NOTICE, ComposedGraph, GraphSources
 from kokoa.roles.seams import SubgraphSource, UsedDocument
@@ -298,6 +299,16 @@ async def test_many_partners_at_once_all_get_in(place: Place) -> None:
     )
     assert [one.version for one in reports] == [1] * 6
     assert len(await place.live()) == 6
+
+
+async def test_a_flood_of_checks_of_one_account_is_throttled(place: Place) -> None:
+    await place.grant("rival")
+    orders = [place.order(f"type AcmeBox{number} {{ a: Int }}") for number in range(AT_ONCE_MAX + 3)]
+    rivals = place.order("type RivalBox { a: Int }", "rival")
+    results = await asyncio.gather(*(place.publisher.check(one) for one in (*orders, rivals)), return_exceptions=True)
+    throttled = [one for one in results if isinstance(one, TooManyPublishes)]
+    assert (len(throttled), isinstance(results[-1], Report)) == (3, True)
+    assert (await place.publisher.check(orders[0])).findings == ()
 
 
 async def test_an_outage_after_the_commit_does_not_take_the_publish_back(place: Place) -> None:

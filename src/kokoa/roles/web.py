@@ -136,7 +136,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         used = TenantsUsedOperations(tenants)
         publisher = Publisher(
             known.subgraphs,
-            SubgraphChecks(sources, composed, known.operations, used),
+            SubgraphChecks(sources, composed.aside(), known.operations, used),
             known.directory,
             platform.bus,
         )
@@ -193,7 +193,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
         graphs = remote_graphs(gateway, platform, composed, sources, client_of)
         await follow_schemas(platform, graphs)
         used = tenants.proxy("used_operations", UsedOperations)
-        checks = SubgraphChecks(sources, composed, tenants.proxy("operations", Operations), used)
+        checks = SubgraphChecks(sources, composed.aside(), tenants.proxy("operations", Operations), used)
         publisher = Publisher(subgraphs, checks, directory, platform.bus)
         publisher.heard = graphs.renew
         graph = LocalGraph(gateway, graphs, _usage(platform, used))

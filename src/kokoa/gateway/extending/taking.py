@@ -29,6 +29,8 @@ from kokoa.gateway.supergraph import SubgraphView
 from kokoa.graphql.scopes import requirements_of
 from kokoa.graphql.sdl import SubgraphDocument
 
+DEFINITIONS_MAX = 2_000
+
 # What may stand on something that is only mentioned: it changes nothing for others.
 _STRUCTURAL = frozenset(
     ("key", "external", "shareable", "extends", "requires", "provides", "override", "interfaceObject", "specifiedBy")
@@ -46,6 +48,9 @@ class Taken(msgspec.Struct, frozen=True):
 
 def taken(document: SubgraphDocument, view: SubgraphView, others: Sequence[SubgraphView]) -> Taken:
     """others: everything else but the partner's own subgraphs."""
+    if len(document.ast.definitions) > DEFINITIONS_MAX:
+        message = f"[{view.name}] A subgraph has at most {DEFINITIONS_MAX} definitions. Make two of it."
+        return Taken((), (Problem("TOO_LARGE", message, (view.name,)),))
     known = _known(others)
     needs: dict[str, None] = {}
     machinery = machinery_names(view)

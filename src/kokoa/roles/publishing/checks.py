@@ -98,6 +98,8 @@ class SubgraphChecks:
                 told = model.refusal_of(missing, order.partner, order.tenant, order.environment)
                 refused = (Finding(NOT_GRANTED, told), *refused)
             verdict = verdict._replace(needs=wants.needs, missing=missing, findings=refused)
+            if wants.problems:
+                return verdict
             wanted = [*rest, _published(order, order.source)]
         try:
             after = await self._graph(order, standing, wanted)

@@ -1,6 +1,6 @@
 """Why a subgraph is not published."""
 
-from kokoa.kernel.errors import Conflict, Forbidden, Invalid
+from kokoa.kernel.errors import Conflict, Forbidden, Invalid, Throttled
 
 
 class SubgraphNotComposable(Invalid):
@@ -13,6 +13,10 @@ class SubgraphUrlNotAllowed(Forbidden):
 
 class SubgraphBreaksOperations(Conflict):
     """Operations that are registered, or were used in the last 30 days, would be refused then."""
+
+
+class TooManyPublishes(Throttled):
+    """The account has as many subgraphs checked at once as it may have."""
 
 
 class PublishUndone(Conflict):

@@ -1,6 +1,8 @@
 """Publishing: check, change, look once more, tell. Implements Publishing."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 import structlog
@@ -15,6 +17,7 @@ from kokoa.roles.publishing.errors import (
     SubgraphBreaksOperations,
     SubgraphNotComposable,
     SubgraphUrlNotAllowed,
+    TooManyPublishes,
 )
 from kokoa.roles.publishing.seam import Order, Report
 from kokoa.roles.schemas import StateMoved, tell
@@ -25,6 +28,7 @@ from kokoa.services.tenants.subgraphs.errors import SubgraphNotFound, SubgraphNo
 _log = structlog.get_logger(__name__)
 
 ATTEMPTS_MAX = 8
+AT_ONCE_MAX = 4  # of an account, in a process
 
 
 class Publisher:
@@ -35,24 +39,28 @@ class Publisher:
         self._checks = checks
         self._egress = egress
         self._bus = bus
+        self._at_once: Counter[str] = Counter()
         self.heard: Callable[[str], Awaitable[None]] | None = None
 
     async def check(self, order: Order) -> Report:
-        """Raises InvalidSubgraph, SubgraphUrlNotAllowed."""
-        await self._require_form(order)
-        verdict = await self._verdict(order)
+        """Raises InvalidSubgraph, SubgraphUrlNotAllowed, TooManyPublishes."""
+        with self._turn(order):
+            await self._require_form(order)
+            verdict = await self._verdict(order)
         return Report(order.name, verdict.needs, verdict.findings, verdict.operations)
 
     async def publish(self, order: Order, correlation_id: str) -> Report:
         """Raises InvalidSubgraph, SubgraphNotGranted, SubgraphNotComposable, SubgraphBreaksOperations,
         SubgraphUrlNotAllowed, PublishUndone, and what tenants raises.
         """
-        await self._require_form(order)
-        return await self._carried_out(order, correlation_id)
+        with self._turn(order):
+            await self._require_form(order)
+            return await self._carried_out(order, correlation_id)
 
     async def withdraw(self, order: Order, correlation_id: str) -> Report:
         """Raises SubgraphNotFound, SubgraphNotComposable where others need it, and what `publish` raises."""
-        return await self._carried_out(order, correlation_id)
+        with self._turn(order):
+            return await self._carried_out(order, correlation_id)
 
     async def rollback(self, order: Order, version: int, correlation_id: str) -> Report:
         """Raises SubgraphNotFound, and what `publish` raises."""
@@ -62,6 +70,21 @@ class Publisher:
                 f"{order.name[:80]} has no version {version} to go back to; `kokoa graph versions` lists them."
             )
         return await self.publish(_with_source(order, source), correlation_id)
+
+    @contextmanager
+    def _turn(self, order: Order) -> Iterator[None]:
+        """Checking takes a processor: an account has few at once. Raises TooManyPublishes."""
+        if self._at_once[order.account_id] >= AT_ONCE_MAX:
+            raise TooManyPublishes(
+                f"{AT_ONCE_MAX} subgraphs of this account are being checked. Try again when one is done."
+            )
+        self._at_once[order.account_id] += 1
+        try:
+            yield
+        finally:
+            self._at_once[order.account_id] -= 1
+            if not self._at_once[order.account_id]:
+                del self._at_once[order.account_id]
 
     async def _require_form(self, order: Order) -> None:
         """Raises InvalidSubgraph, SubgraphUrlNotAllowed."""

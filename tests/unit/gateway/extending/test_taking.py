@@ -3,7 +3,7 @@
 import pytest
 
 from kokoa.gateway.compose.composer import read_one
-from kokoa.gateway.extending.taking import Taken, taken
+from kokoa.gateway.extending.taking import DEFINITIONS_MAX, Taken, taken
 from kokoa.gateway.supergraph import SubgraphDefinition, SubgraphView
 from kokoa.graphql.sdl import read_subgraph
 from unit.gateway.gateway_fakes import FEDERATION, composed
@@ -99,6 +99,11 @@ def test_a_type_of_another_partner_is_existing_too() -> None:
     sdl = 'type RivalThing @key(fields: "id") { id: ID! b: Int }'
     assert taken_by(sdl, other).needs == ("RivalThing.b",)
     assert taken_by(sdl).needs == ("RivalThing",)
+
+
+def test_a_subgraph_is_bounded() -> None:
+    many = "".join(f"enum AcmeE{number} {{ A }} " for number in range(DEFINITIONS_MAX))
+    assert [one.code for one in taken_by(many).problems] == ["TOO_LARGE"]
 
 
 def test_some_things_are_allowed_to_nobody() -> None:
