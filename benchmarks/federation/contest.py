@@ -71,8 +71,11 @@ class Contest:
         self._subgraphs = subgraphs
 
     def agree(self) -> int:
-        """How many bytes their one answer has. Raises AnswersDiffer."""
-        for query in (ONE_FETCH, QUERY):
+        """How many bytes their one answer has. Raises AnswersDiffer.
+
+        Each is asked twice: Kokoa keeps a document when it comes for the second time.
+        """
+        for query in (ONE_FETCH, QUERY, ONE_FETCH, QUERY):
             answers = {one.name: self._ask(one, query) for one in self.contestants}
             first, *others = answers
             if "errors" in answers[first]:

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 
 from starlette.types import Receive, Scope, Send
 
+from kokoa.roles.asgi import settle_heap
+
 
 class SmallApp(ABC):
     """An ASGI application. open and close: around its life, in its event loop."""
@@ -31,6 +33,7 @@ class SmallApp(ABC):
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await self.open()
+        settle_heap()  # as each of Kokoa's processes does
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.close()
