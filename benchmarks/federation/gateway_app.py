@@ -7,8 +7,9 @@ import aiohttp
 from benchmarks.federation.shop import LIMITS, NAMES, make_call, make_supergraph
 from benchmarks.federation.small_app import SmallApp
 from kokoa.gateway.app import Gateway
-from kokoa.gateway.execute import HttpClient
+from kokoa.gateway.execute import PeerClient
 from kokoa.graphql.http import Refusal, encode, read_request
+from kokoa.web.connections import Connections
 
 
 class GatewayApp(SmallApp):
@@ -21,13 +22,17 @@ class GatewayApp(SmallApp):
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60), auto_decompress=False
         )
+        self._connections = Connections()
         clients = {
-            name: HttpClient(name, f"{self._base_url}/{name}", self._session, lambda call: "unsigned")
+            name: PeerClient(
+                name, f"{self._base_url}/{name}", self._connections, self._session, lambda call: "unsigned"
+            )
             for name in NAMES
         }
         self._gateway = Gateway(make_supergraph(self._base_url), clients, LIMITS)
 
     async def close(self) -> None:
+        await self._connections.close()
         await self._session.close()
 
     async def answer(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
