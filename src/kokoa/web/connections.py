@@ -79,22 +79,26 @@ class Connections:
         self._origins: dict[tuple[str, int, bool], _Origin] = {}
 
     async def post(
-        self, address: Address, headers: dict[str, str], body: bytes, *, answer_bytes_max: int
+        self, address: Address, headers: dict[str, str], body: bytes, *, answer_bytes_max: int, timeout_s: float
     ) -> PeerAnswer:
-        """Send a POST and wait for its answer; whoever calls says for how long. Raises PeerFailed, AnswerTooLong."""
+        """Send a POST and wait for its answer. Raises PeerFailed, AnswerTooLong, TimeoutError."""
         key = address[:3]
         origin = self._origins.get(key)
         if origin is None:
             origin = self._origins[key] = _Origin(address, self._open_max, self._idle_s_max)
         data = head_of(address, headers, len(body)) + body
-        await origin.places.acquire()
+        connection = None if origin.places.locked() else origin.kept()
+        if connection is None:
+            started = monotonic()
+            async with asyncio.timeout(timeout_s):
+                connection = await origin.wait()
+            timeout_s -= monotonic() - started
+        else:
+            await origin.places.acquire()
         try:
-            connection = origin.kept() or await origin.connect()
-            try:
-                return await connection.exchange(data, answer_bytes_max)
-            finally:
-                origin.give_back(connection)
+            return await connection.exchange(data, answer_bytes_max, timeout_s)
         finally:
+            origin.give_back(connection)
             origin.places.release()
 
     @property
@@ -132,6 +136,15 @@ class _Origin:
                 return connection
             connection.abort()
         return None
+
+    async def wait(self) -> "_Connection":
+        """A connection, kept or new, as soon as there is a place for one, which is then taken. Raises PeerFailed."""
+        await self.places.acquire()
+        try:
+            return self.kept() or await self.connect()
+        except BaseException:
+            self.places.release()
+            raise
 
     async def connect(self) -> "_Connection":
         """Raises PeerFailed."""
@@ -178,8 +191,11 @@ class _Connection(asyncio.Protocol):
         self._head_read = False
         self._length_known = False
 
-    async def exchange(self, data: bytes, answer_bytes_max: int) -> PeerAnswer:
-        """Send a request and read its answer. While it runs, the connection is not usable."""
+    async def exchange(self, data: bytes, answer_bytes_max: int, timeout_s: float) -> PeerAnswer:
+        """Send a request and read its answer. While it runs, the connection is not usable.
+
+        Raises PeerFailed, AnswerTooLong, TimeoutError.
+        """
         if self._transport is None or not self.usable:
             raise PeerFailed("the connection is closed")
         self.usable = False
@@ -187,9 +203,14 @@ class _Connection(asyncio.Protocol):
         self._room = answer_bytes_max
         self._head_room = HEAD_BYTES_MAX
         self._head_read = False
-        self._waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(timeout_s, self._fail, TimeoutError())  # asyncio.timeout costs as much as the rest
         self._transport.write(data)
-        return await self._waiting
+        try:
+            return await self._waiting
+        finally:
+            timer.cancel()
 
     def abort(self) -> None:
         """Close it at once."""
@@ -260,7 +281,7 @@ class _Connection(asyncio.Protocol):
         self._chunks = []
         self._waiting.set_result(PeerAnswer(self._parser.get_status_code(), body))
 
-    def _fail(self, error: PeerFailed) -> None:
+    def _fail(self, error: PeerFailed | TimeoutError) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(error)
         self.abort()

@@ -40,9 +40,10 @@ class Peer:
             pass
         writer.close()
 
-    async def ask(self, connections: Connections, body: bytes = b"?") -> PeerAnswer:
-        async with asyncio.timeout(PATIENCE_S):
-            return await connections.post(address_of(self.url), {"x-one": "1"}, body, answer_bytes_max=LIMIT)
+    async def ask(self, connections: Connections, body: bytes = b"?", timeout_s: float = PATIENCE_S) -> PeerAnswer:
+        return await connections.post(
+            address_of(self.url), {"x-one": "1"}, body, answer_bytes_max=LIMIT, timeout_s=timeout_s
+        )
 
 
 @asynccontextmanager
@@ -205,17 +206,22 @@ async def test_an_answer_that_is_too_long_is_not_held(connections: Connections, 
         assert (await peer.ask(connections)).body == body[:LIMIT]
 
 
-async def test_nobody_gets_the_answer_of_who_stopped_waiting(connections: Connections) -> None:
-    asked, go = asyncio.Event(), asyncio.Event()
+def echoing(go: asyncio.Event, asked: asyncio.Event) -> Respond:
+    """Answers with what it is sent; with `slow` only when it may go."""
 
-    async def slow_then_quick(body: bytes, writer: Writer) -> bool:
+    async def respond(body: bytes, writer: Writer) -> bool:
         if body == b"slow":
             asked.set()
             await go.wait()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
         return True
 
-    async with peer_that(slow_then_quick) as peer:
+    return respond
+
+
+async def test_nobody_gets_the_answer_of_who_stopped_waiting(connections: Connections) -> None:
+    go, asked = asyncio.Event(), asyncio.Event()
+    async with peer_that(echoing(go, asked)) as peer:
         waiting = asyncio.ensure_future(peer.ask(connections, b"slow"))
         await asked.wait()
         waiting.cancel()
@@ -226,20 +232,70 @@ async def test_nobody_gets_the_answer_of_who_stopped_waiting(connections: Connec
         assert peer.opened == 2
 
 
-async def test_a_second_answer_to_one_request_reaches_nobody(connections: Connections) -> None:
+async def test_nobody_gets_the_answer_of_whose_time_was_up() -> None:
+    go, asked = asyncio.Event(), asyncio.Event()
+    connections = Connections(open_max=1)
+    async with peer_that(echoing(go, asked)) as peer:
+        assert (await peer.ask(connections, b"first")).body == b"first"
+        with pytest.raises(TimeoutError):
+            await peer.ask(connections, b"slow", timeout_s=0.05)
+        go.set()
+        assert (await peer.ask(connections, b"quick")).body == b"quick"
+        assert peer.opened == 2
+        await connections.close()
+
+
+async def test_waiting_for_a_place_has_its_time_too_and_takes_none() -> None:
+    go, asked = asyncio.Event(), asyncio.Event()
+    connections = Connections(open_max=1)
+    async with peer_that(echoing(go, asked)) as peer:
+        slow = asyncio.ensure_future(peer.ask(connections, b"slow"))
+        await asked.wait()
+        with pytest.raises(TimeoutError):
+            await peer.ask(connections, b"late", timeout_s=0.05)
+        go.set()
+        assert (await slow).body == b"slow"
+        assert (await peer.ask(connections, b"quick")).body == b"quick"
+        assert (peer.opened, peer.bodies) == (1, [b"slow", b"quick"])
+        await connections.close()
+
+
+@pytest.mark.parametrize("more", [HELLO, HELLO[:-3], b"HTTP/1.1 200", b"junk"])
+async def test_more_than_one_answer_to_a_request_reaches_nobody(connections: Connections, more: bytes) -> None:
     async def twice_at_first(body: bytes, writer: Writer) -> bool:
-        writer.write(HELLO + HELLO.replace(b"hello", b"wrong") if body == b"1" else HELLO.replace(b"hello", b"right"))
+        writer.write(HELLO + more if body == b"1" else HELLO.replace(b"hello", b"right"))
         return True
 
     async with peer_that(twice_at_first) as peer:
         assert (await peer.ask(connections, b"1")).body == b"hello"
         assert (await peer.ask(connections, b"2")).body == b"right"
+        assert peer.opened == 2
+
+
+@pytest.mark.parametrize("unasked", [HELLO, HELLO[:-3], b"\r\n"])
+async def test_what_comes_unasked_ends_the_connection(connections: Connections, unasked: bytes) -> None:
+    go = asyncio.Event()
+
+    async def speak_later(body: bytes, writer: Writer) -> bool:
+        writer.write(HELLO)
+        if body == b"1":
+            await go.wait()
+            writer.write(unasked)
+        return True
+
+    async with peer_that(speak_later) as peer:
+        await peer.ask(connections, b"1")
+        assert connections.idle == 1
+        go.set()
+        await until(lambda: connections.idle == 0)
+        assert (await peer.ask(connections, b"2")).body == b"hello"
+        assert peer.opened == 2
 
 
 async def test_nobody_there_and_a_pool_that_is_closed() -> None:
     connections = Connections()
     with pytest.raises(PeerFailed):
-        await connections.post(address_of("http://127.0.0.1:9/"), {}, b"", answer_bytes_max=1)
+        await connections.post(address_of("http://127.0.0.1:9/"), {}, b"", answer_bytes_max=1, timeout_s=PATIENCE_S)
     asked = asyncio.Event()
 
     async def never(_: bytes, __: Writer) -> bool:
@@ -259,7 +315,7 @@ async def test_nobody_there_and_a_pool_that_is_closed() -> None:
 async def test_a_header_cannot_bring_another_one(connections: Connections, value: str) -> None:
     async with peer_that(sending(HELLO)) as peer:
         with pytest.raises(ValueError, match="line break"):
-            await connections.post(address_of(peer.url), {"x": value}, b"", answer_bytes_max=LIMIT)
+            await connections.post(address_of(peer.url), {"x": value}, b"", answer_bytes_max=LIMIT, timeout_s=1)
     assert peer.opened == 0
 
 

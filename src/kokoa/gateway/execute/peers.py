@@ -1,6 +1,5 @@
 """Asking a subgraph in another of our own processes: `HttpClient`, over connections that cost little."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,10 +41,13 @@ class PeerClient(HttpClient):
             asked["operationName"] = operation_name
         headers = self._headers(call, _ACCEPT)
         try:
-            async with asyncio.timeout(call.remaining_ms() / 1000):
-                answer = await self._connections.post(
-                    self._address, headers, orjson.dumps(asked), answer_bytes_max=self._response_bytes_max
-                )
+            answer = await self._connections.post(
+                self._address,
+                headers,
+                orjson.dumps(asked),
+                answer_bytes_max=self._response_bytes_max,
+                timeout_s=call.remaining_ms() / 1000,
+            )
         except TimeoutError:
             raise DeadlineExceeded(f"The subgraph {self._name} did not answer before the deadline.") from None
         except AnswerTooLong:
