@@ -10,8 +10,8 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from benchmarks.federation import measure_gateway
 from benchmarks.functions import measure_cold_start, measure_invoke, measure_invoke_rate, measure_override
+from benchmarks.gateway import measure_gateway
 from benchmarks.imports import measure_imports
 from benchmarks.reads import LISTING, PAGE, SEARCH, measure_reads
 from benchmarks.report import Measurement, table_of

@@ -26,10 +26,11 @@ class UnexpectedAnswer(Exception):
 
 
 class Drive(msgspec.Struct, frozen=True):
-    """What a drive did.  answers: all of them with status 200."""
+    """What a drive did.  answers: all of them with status 200.  times_ms: how long each took."""
 
     answers: int
     seconds: float
+    times_ms: list[float] = []
 
     @property
     def per_second(self) -> float:
@@ -70,11 +71,12 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._wanted = 0
         self._transport: asyncio.Transport | None = None
-        self.answers = 0
+        self._sent = 0.0
+        self.times_ms: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(next(self._requests))
+        self._send(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -87,9 +89,13 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer.clear()
         self._wanted = 0
-        self.answers += 1
+        self.times_ms.append((time.perf_counter() - self._sent) * 1000)
         if self._transport is not None and not self._ended.done():
-            self._transport.write(next(self._requests))
+            self._send(self._transport)
+
+    def _send(self, transport: asyncio.Transport) -> None:
+        self._sent = time.perf_counter()
+        transport.write(next(self._requests))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(UnexpectedAnswer(f"the server closed the connection: {exc!r}"))
@@ -122,7 +128,8 @@ async def drive(address: Address, requests: Sequence[bytes], *, connections: int
         ended.cancel()
         for connection in made:
             connection.close()
-    return Drive(sum(connection.answers for connection in made), took)
+    times_ms = [one for connection in made for one in connection.times_ms]
+    return Drive(len(times_ms), took, times_ms)
 
 
 class Line:

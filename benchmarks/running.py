@@ -90,13 +90,21 @@ def store_up(settings: Mapping[str, str] | None = None) -> Iterator[RunningStore
 def floor_up(settings: Mapping[str, str]) -> Iterator[Address]:
     """The floor's server (see floor_app), with as many processes as the store has."""
     port = free_port()
-    environment = {**_clean(), **settings}
-    with tempfile.TemporaryDirectory(prefix="kokoa-floor-") as folder:
-        output = Path(folder) / "floor.log"
-        words = [sys.executable, "-m", "benchmarks.floor_app", str(port), str(WEB_PROCESSES)]
-        with _running(words, environment, output) as process:
+    words = [sys.executable, "-m", "benchmarks.floor_app", str(port), str(WEB_PROCESSES)]
+    with server_up(words, port, settings):
+        yield "127.0.0.1", port
+
+
+@contextlib.contextmanager
+def server_up(
+    words: list[str], port: int, settings: Mapping[str, str], *, cwd: Path = ROOT
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program that listens on this port of 127.0.0.1, until the block ends. Raises NotStarted."""
+    with tempfile.TemporaryDirectory(prefix="kokoa-server-") as folder:
+        output = Path(folder) / "server.log"
+        with _running(words, {**_clean(), **settings}, output, cwd) as process:
             _wait(process, output, lambda: _listens(port))
-            yield "127.0.0.1", port
+            yield process
 
 
 def _listens(port: int) -> bool:
@@ -105,11 +113,13 @@ def _listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], environment: Mapping[str, str], output: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def _running(
+    command: list[str], environment: Mapping[str, str], output: Path, cwd: Path = ROOT
+) -> Iterator["subprocess.Popen[bytes]"]:
     """In a session of its own, so that the terminal's Ctrl-C reaches us first and we stop it in order."""
     with output.open("wb") as log:
         process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command, env=environment, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
         yield process

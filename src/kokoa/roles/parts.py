@@ -8,7 +8,8 @@ import obstore.store
 
 from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
-from kokoa.gateway.execute.clients import HttpClient, InProcessClient
+from kokoa.gateway.execute.clients import InProcessClient
+from kokoa.gateway.execute.peers import PeerClient
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 from kokoa.graphql.screening import ScreeningProcess
 from kokoa.kernel.overrides import OverrideReports
@@ -144,7 +145,7 @@ def remote_graphs(
 ) -> EnvironmentGraphs:
     """The graphs of environments with custom fields or extensions, whose catalog answers over HTTP."""
 
-    async def client(_: str, digest: str) -> HttpClient:
+    async def client(_: str, digest: str) -> PeerClient:
         return _client(platform, "catalog", f"/{digest}")
 
     return EnvironmentGraphs(gateway, sources, composed, client, client_of)
@@ -167,7 +168,9 @@ def remote_graph(platform: Platform, *, caller: str = "kokoa") -> RemoteGraph:
     return RemoteGraph(peer.proxy("graph", GraphSeam), _client(platform, "gateway"))
 
 
-def _client(platform: Platform, role: str, path: str = "") -> HttpClient:
+def _client(platform: Platform, role: str, path: str = "") -> PeerClient:
     """Asks another of our processes as a GraphQL server. path: below its address for GraphQL."""
     url = f"{platform.settings.address_of(role)}/graphql{path}"
-    return HttpClient(role, url, platform.http, lambda call: platform.tokens.sign(call, _TOKEN_TTL_S))
+    return PeerClient(
+        role, url, platform.connections, platform.http, lambda call: platform.tokens.sign(call, _TOKEN_TTL_S)
+    )

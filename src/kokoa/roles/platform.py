@@ -19,6 +19,7 @@ from kokoa.messaging import Bus
 from kokoa.postgres import Database, ServiceSchema, service_dsn
 from kokoa.postgres.vault import Vault
 from kokoa.roles.settings import InvalidSetting, Settings, master_key
+from kokoa.web.connections import Connections
 from kokoa.web.tokens import CallTokens
 
 SCHEMAS: dict[str, Path] = {
@@ -49,6 +50,7 @@ class Platform:
         self.databases: dict[str, Database] = {}
         self._bus: Bus | None = None
         self._http: aiohttp.ClientSession | None = None
+        self.connections = Connections()
 
     async def open(self, schemas: Iterable[str], *, name: str) -> None:
         """Connect to the bus and to the named schemas. Raises Unavailable errors that say what is down."""
@@ -71,6 +73,7 @@ class Platform:
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=60), auto_decompress=False
         )
         self.stack.push_async_callback(self._http.close)
+        self.stack.push_async_callback(self.connections.close)
 
     @property
     def bus(self) -> Bus:

@@ -1,4 +1,4 @@
-"""The HTTP client for subgraphs, against a server on the loopback that answers as told."""
+"""The HTTP clients for subgraphs, against a server on the loopback that answers as told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,17 +10,23 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from gateway_fakes import make_call
 
-from kokoa.gateway.execute import HttpClient, SubgraphUnavailable
+from kokoa.gateway.execute import HttpClient, PeerClient, SubgraphUnavailable
+from kokoa.kernel.call import Call
 from kokoa.kernel.errors import DeadlineExceeded
+from kokoa.web.connections import Connections
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Connect = Callable[[Handler], Awaitable[HttpClient]]
 
 
-@pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
+def sign(call: Call) -> str:
+    return f"signed:{call.depth}"
+
+
+@pytest.fixture(params=[HttpClient, PeerClient])
+async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
     """connect(handler) → a client of a server that answers with the handler."""
-    opened: list[TestServer | aiohttp.ClientSession] = []
+    opened: list[TestServer | aiohttp.ClientSession | Connections] = []
 
     async def to(handler: Handler) -> HttpClient:
         app = web.Application()
@@ -28,10 +34,12 @@ async def connect() -> AsyncIterator[Connect]:
         server, session = TestServer(app), aiohttp.ClientSession()
         await server.start_server()
         opened.extend((session, server))
-        return HttpClient(
-            "reviews", str(server.make_url("/graphql")), session, lambda call: f"signed:{call.depth}",
-            response_bytes_max=10_000,
-        )  # fmt: skip
+        url = str(server.make_url("/graphql"))
+        if request.param is HttpClient:
+            return HttpClient("reviews", url, session, sign, response_bytes_max=10_000)
+        connections = Connections()
+        opened.insert(0, connections)
+        return PeerClient("reviews", url, connections, session, sign, response_bytes_max=10_000)
 
     yield to
     for one in opened:
@@ -103,6 +111,10 @@ async def test_a_server_that_is_away_or_hangs(connect: Connect) -> None:
     with pytest.raises(DeadlineExceeded, match="reviews did not answer"):
         await client.execute("{ x }", {}, make_call(deadline_in_ms=80), None)
     async with aiohttp.ClientSession() as session:
-        nobody = HttpClient("reviews", "http://127.0.0.1:9/graphql", session, lambda _: "")
-        with pytest.raises(SubgraphUnavailable, match="cannot be reached"):
-            await nobody.execute("{ x }", {}, make_call(), None)
+        url = "http://127.0.0.1:9/graphql"
+        for nobody in (
+            HttpClient("reviews", url, session, sign),
+            PeerClient("reviews", url, Connections(), session, sign),
+        ):
+            with pytest.raises(SubgraphUnavailable, match="cannot be reached"):
+                await nobody.execute("{ x }", {}, make_call(), None)

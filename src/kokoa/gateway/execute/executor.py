@@ -217,15 +217,20 @@ class _Running:
 def _merge_batch(batch: Batch, found: Any) -> None:
     """Put what a group brought into the objects that it stands for."""
     entities: Sequence[Any] = found if isinstance(found, list) else ()
+    targets = batch.targets
     for entity, members in zip(entities, batch.members, strict=False):
         if type(entity) is dict:
             if batch.group.renames:
                 rename(entity, batch.group.renames)
             for index in members:
-                merge_into(batch.targets[index], entity)
+                target = targets[index]
+                if target.keys().isdisjoint(entity):
+                    target.update(entity)
+                else:
+                    merge_into(target, entity)
         elif entity is None:
             for index in members:
-                batch.targets[index][GONE] = True
+                targets[index][GONE] = True
 
 
 def _renamed(path: Sequence[PathKey], renames: Sequence[Rename]) -> list[PathKey]:

@@ -5,6 +5,7 @@ the tree holds the error itself, so that projecting the response finds it at its
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, cycle
 from typing import Any
 
 import orjson
@@ -16,16 +17,31 @@ Tree = dict[str, Any]
 GONE = "\0gone"
 """A key of an object that a subgraph named and the one that it belongs to does not have; no name of GraphQL."""
 
+_ONLY_LISTS = {list}
+_ONLY_OBJECTS = {dict}
+_PLAIN = {str, int, float, bool}
+_NONE = type(None)
+
 
 def objects_at(data: Tree, path: Sequence[Step]) -> list[Tree]:
     """The objects that a path leads to, through lists, in order; the same object may occur twice."""
     found: list[Any] = [data]
     for step in path:
-        found = _flatten(one.get(step.key) for one in found if not step.types or one.get("__typename") in step.types)
+        key, types = step.key, step.types
+        if types:
+            found = [one for one in found if one.get("__typename") in types]
+        found = _flatten([one.get(key) for one in found])
     return found
 
 
-def _flatten(values: Iterable[Any]) -> list[Any]:
+def _flatten(values: list[Any]) -> list[Any]:
+    """The objects in values and in lists among them. A level of nothing but lists or objects is taken as a whole."""
+    types = set(map(type, values))
+    while types == _ONLY_LISTS:
+        values = list(chain.from_iterable(values))
+        types = set(map(type, values))
+    if types == _ONLY_OBJECTS:
+        return values
     flat: list[Any] = []
     for value in values:
         if type(value) is dict:
@@ -79,26 +95,54 @@ class Batch:
 def make_batch(data: Tree, group: Group) -> Batch:
     """Read the representations of a group of entities from the tree."""
     batch = Batch(group, [target for path in group.paths for target in objects_at(data, path)])
-    seen: dict[Any, int] = {}
+    seen: dict[Any, dict[Any, int]] = {}
     for entities in group.entities:
-        single = entities.needs[0] if len(entities.needs) == 1 and not entities.needs[0].children else None
-        for index, target in enumerate(batch.targets):
-            if entities.types and target.get("__typename") not in entities.types:
-                continue
-            representation = _representation(entities, target)
+        chosen: Sequence[int] = range(len(batch.targets))
+        if entities.types:
+            chosen = [index for index in chosen if batch.targets[index].get("__typename") in entities.types]
+        targets = [batch.targets[index] for index in chosen]
+        identities = _plain_values(entities, targets) or cycle((None,))
+        known = seen.setdefault((entities.type_name, tuple(need.name for need in entities.needs)), {})
+        _represent(batch, entities, chosen, identities, known)
+    return batch
+
+
+def _represent(
+    batch: Batch, entities: Entities, chosen: Sequence[int], identities: Iterable[Any], known: dict[Any, int]
+) -> None:
+    """Add the representations of the chosen targets. One whose identity is known is not even made."""
+    targets, members = batch.targets, batch.members
+    for index, identity in zip(chosen, identities, strict=False):
+        place = known.get(identity) if identity is not None else None
+        if place is None:
+            representation = _representation(entities, targets[index])
             if representation is None:
                 continue
-            value = representation.get(single.name) if single is not None else None
-            identity = (entities.type_name, value) if type(value) is str else orjson.dumps(representation)
-            known = seen.get(identity)
-            if known is None:
-                seen[identity] = len(batch.representations)
+            own = orjson.dumps(representation) if identity is None else identity
+            place = known.setdefault(own, len(members))
+            if place == len(members):
                 batch.representations.append(representation)
                 batch.owners.append(entities)
-                batch.members.append([index])
-            else:
-                batch.members[known].append(index)
-    return batch
+                members.append([])
+        members[place].append(index)
+
+
+def _plain_values(entities: Entities, targets: Sequence[Tree]) -> list[tuple[Any, ...]] | None:
+    """What makes a representation, for each target; None if equal ones could stand for different ones.
+
+    In Python 1, 1.0 and True are equal.
+    """
+    columns = []
+    for need in entities.needs:
+        if need.children or need.types:
+            return None
+        column = [target.get(need.key) for target in targets]
+        types = set(map(type, column))
+        types.discard(_NONE)
+        if len(types) > 1 or not types <= _PLAIN:
+            return None
+        columns.append(column)
+    return list(zip(*columns, strict=True))
 
 
 def rename(holder: Any, renames: Sequence[Rename]) -> None:
