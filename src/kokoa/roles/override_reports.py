@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 import structlog
+from graphql import ObjectTypeDefinitionNode, ObjectTypeExtensionNode, parse
 
 from kokoa.kernel.clock import Clock, now_ms, to_datetime
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.overrides import Observation, OverridePolicy, sample_text
-from kokoa.roles.seams import Overrides
+from kokoa.roles.seams import Overrides, PublishedSubgraph, Subgraphs
 from kokoa.services.tenants.overrides.model import (
     BATCH_MAX,
     REASON_BYTES_MAX,
@@ -211,3 +212,27 @@ def _sample(one: Observation, moment: datetime) -> Sample:
         sample_text(one.native, bytes_max=SAMPLE_BYTES_MAX),
         sample_text(one.other, bytes_max=SAMPLE_BYTES_MAX),
     )
+
+
+class PublishedOverrides:
+    """Implements OverriddenFields: what partners' subgraphs take over with `@override`."""
+
+    def __init__(self, subgraphs: Subgraphs) -> None:
+        self._subgraphs = subgraphs
+
+    async def overridden_fields(self, environment_id: str) -> dict[str, str]:
+        published = (await self._subgraphs.published(environment_id)).subgraphs
+        # Up to some megabytes of text.
+        return await asyncio.to_thread(_partner_of_fields, published)
+
+
+def _partner_of_fields(published: Sequence[PublishedSubgraph]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in published:
+        for definition in parse(one.sdl, no_location=True).definitions:
+            if not isinstance(definition, ObjectTypeDefinitionNode | ObjectTypeExtensionNode):
+                continue
+            for field in definition.fields or ():
+                if any(directive.name.value.endswith("override") for directive in field.directives or ()):
+                    found[f"{definition.name.value}.{field.name.value}"] = one.partner
+    return found

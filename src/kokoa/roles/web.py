@@ -30,7 +30,7 @@ from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatedSubgraphs, OperatorApi
 from kokoa.roles.operator_overrides import OverrideOperations
-from kokoa.roles.override_reports import FieldPolicies, OverrideReporter, TenantsOverrides
+from kokoa.roles.override_reports import FieldPolicies, OverrideReporter, PublishedOverrides, TenantsOverrides
 from kokoa.roles.parts import (
     Service,
     client_of_extension,
@@ -340,7 +340,7 @@ def _operator(
         tenants.operations,
         graph,
         tables,
-        OverrideOperations(overrides.tenants, tables),
+        OverrideOperations(overrides.tenants, tables, PublishedOverrides(tenants.subgraphs)),
         OperatedSubgraphs(tenants.subgraphs, publishing),
         token=operator_token(platform.vault),
     )
