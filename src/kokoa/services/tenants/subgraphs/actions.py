@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction
+from kokoa.processes.steps import reached
 from kokoa.services.tenants.model import GRANTS_MAX
 from kokoa.services.tenants.subgraphs import model
 from kokoa.services.tenants.subgraphs.errors import (
@@ -92,6 +93,8 @@ class SubgraphActions:
             digest = await _put_digest(tx)
             event = SubgraphPublished(subgraph=name, account_id=who.account_id, version=version, sha256=source.sha256)
             await tx.emit(event, correlation_id=correlation_id)
+            reached("publish.inserted")
+        reached("publish.committed")
         return Outcome(version, True, digest)
 
     async def withdraw(

@@ -184,7 +184,7 @@ def destination_of(url: str) -> Destination:
 
 def is_graph_pattern(pattern: str) -> bool:
     """Whether what an owner grants is a part of the graph; it is a route otherwise."""
-    return not pattern.startswith(("/", "$"))
+    return "/" not in pattern and not pattern.startswith("$")
 
 
 def require_graph_pattern(pattern: str) -> Literal["type", "field"]:
