@@ -169,7 +169,8 @@ async def _require_base(tx: Transaction, based_on: str) -> None:
 async def _require_granted(tx: Transaction, who: Who, needs: Sequence[str]) -> None:
     granted = [row["pattern"] for row in await tx.fetch(queries.granted_to, who.account_id, GRANTS_MAX)]
     partner = await tx.fetchval(queries.partner_of, who.account_id)
-    missing = model.ungranted(needs, granted, partner or "")
+    others = [row["partner"] for row in await tx.fetch(queries.partners, model.PARTNERS_MAX)]
+    missing = model.ungranted(needs, granted, partner or "", others)
     if partner is None or missing:
         raise SubgraphNotGranted(f"Not granted any more: {', '.join(missing)}. Check the subgraph again.")
 
