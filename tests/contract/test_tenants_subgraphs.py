@@ -307,9 +307,19 @@ async def test_used_documents_are_remembered_by_day_and_within_a_bound(
         "{ new }",
         "{ newest }",
     }
+    flood = [UsedOperation(f"{{ flood{number} }}", next_day) for number in range(9)]
+    await store.note(environment_id, flood, forget_before=day)
+    left = {one.document for one in await store.since(environment_id, day)}
+    assert "{ old1 }" in left, "what was used on two days outlives a flood"
+    assert len(left) == 3
+    monkeypatch.setattr("kokoa.services.tenants.used_operations.store.BYTES_MAX", 10)
+    await store.note(environment_id, [UsedOperation("{ one }", next_day)], forget_before=day)
+    assert [one.document for one in await store.since(environment_id, day)] == ["{ old1 }"]
+    monkeypatch.setattr("kokoa.services.tenants.used_operations.store.BYTES_MAX", 1_000)
+    await store.note(environment_id, [UsedOperation("{ one }", next_day)], forget_before=day)
     too_long = UsedOperation("{ " + "a " * 40_000 + "}", next_day)
     assert await store.note(environment_id, [too_long], forget_before=day) == 0
-    page = await store.since(environment_id, day, limit=2)
+    page = await store.since(environment_id, day, limit=1)
     assert len(await store.since(environment_id, day, after=page[-1].digest)) == 1
     alias = f"t{new_correlation_id()[:12]}"
     other, _ = await tenants.actions.create_environment(alias, "prod", correlation_id=CORRELATION)

@@ -67,6 +67,9 @@ WRONG = {
     "bad tenant": ("tenant create Boeing!", "2 to 40 lower-case letters"),
     "bad domain": ("tenant add-domain {tenant} http://x", "is not a domain name such as shop.example.com"),
     "bad pattern": ("grants add acme api/* --tenant {tenant}", "is not a path pattern"),
+    "bad part of the graph": ("grants add acme product.price --tenant {tenant}", "a field (Product.price, Query"),
+    "nobody's part of the graph": ("grants add acme _Service.sdl --tenant {tenant}", "cannot be granted"),
+    "unknown subgraph": ("graph withdraw none --tenant {tenant}", "No partner has a subgraph 'none'"),
     "bad limit": ("tenant limit {tenant} 0", "1 to 1,000,000"),
 }
 
@@ -83,6 +86,33 @@ def test_the_store_refuses_and_says_why(
         shop.operate("GET", "/partners"),
         shop.operate("GET", "/grants"),
     )
+
+
+PUBLISHING = {
+    "nobody answers": ("graph publish reviews {file}", "Say who answers: --url"),
+    "two answer": ("graph check reviews {file} --url http://a.example --fields b", "Say who answers: --url"),
+    "no file": ("graph publish reviews none.graphql --fields b", "none.graphql cannot be read"),
+    "no key": ("graph publish reviews {file} --fields b", "No access key: set AWS_ACCESS_KEY_ID"),
+}
+
+
+@pytest.mark.parametrize("case", PUBLISHING, ids=str)
+def test_publishing_says_what_is_missing(tmp_path: Path, case: str) -> None:
+    file = tmp_path / "reviews.graphql"
+    file.write_text("type Query { acme: Int }")
+    words, part = PUBLISHING[case]
+    none = {
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    assert part in fails(*words.format(file=file).split(), **none)
+
+
+def test_a_partners_store_that_is_away_is_named(tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "secret"}
+    url = f"http://127.0.0.1:{free_port()}"
+    assert f"No store answers at {url}" in fails("graph", "list", AWS_ENDPOINT_URL=url, **keys)
 
 
 def test_an_account_has_two_keys_at_most(shop: Environment, settings: Mapping[str, str]) -> None:

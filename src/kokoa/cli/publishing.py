@@ -85,8 +85,9 @@ def check(
 
     For example: kokoa graph check reviews reviews.graphql --url https://reviews.example.com/graphql
     """
+    body = _order(file, url, fields, function)
     client = PartnerClient()
-    report = _asked(client, "POST", client.subgraph(name, "/check"), _order(file, url, fields, function), json)
+    report = _asked(client, "POST", client.subgraph(name, "/check"), body, json)
     if json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:

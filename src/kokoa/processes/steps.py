@@ -37,6 +37,8 @@ STEPS: Final[Mapping[str, str]] = {
     "override.granted": "The grant of a path is committed, the operator has no answer yet.",
     "override.written": "An HTTP API with its routes is committed, the partner has no answer yet.",
     "override.noticed": "A web process has read a changed route table, no request was served by it yet.",
+    "publish.inserted": "A version of a subgraph and its event are inserted, the transaction is open.",
+    "publish.committed": "The version is committed, no other process knows it and the partner has no answer yet.",
     "invoke.admitted": "The host lets an invocation run, it has no sandbox yet.",
     "invoke.taken": "A sandbox is chosen for an invocation.",
     "invoke.delivered": "The function's runtime has the event.",

@@ -4,19 +4,20 @@ An environment has a *digest* of what it has beside the common graph: catalog te
 of the subgraphs which are live (both empty: the common graph), and the policies of overrides belong to it. A process
 looks for it when it is first asked, after a notice, and when what it knows is a second old.
 
-A graph that is new to a process is composed beside the event loop, and the one before serves until it is there. One
-that does not compose (a core service changed, or two changes crossed) is never served: the one before is, and the log
-says why. A process that has none before it leaves out the subgraphs that do not fit, if the policies of all their
-overrides let the native answer stand in for them; else it says that it cannot answer. When the digest cannot be read,
-the last one serves for a minute, as routes do. Nothing is ever answered by half of one graph and half of another.
+A graph that is new to a process is composed beside the event loop, and the one before serves until it is there (for
+seconds: who comes after a long silence waits for the new one). One that does not compose (a core service changed, or
+two changes crossed) is never served: the one before is, and the log says why. A process that has none before it
+leaves out the subgraphs that do not fit, if the policies of all their overrides let the native answer stand in for
+them; else it says that it cannot answer. When the digest cannot be read, the last one serves for a minute, as routes
+do. Nothing is ever answered by half of one graph and half of another.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -51,6 +52,7 @@ T = TypeVar("T")
 NOTICE = "schema"
 TTL_S = 1.0
 STALE_MAX_S = 60.0
+BEFORE_MAX_S = 10.0  # that a graph answers while the next one is made
 ASK_S = 5.0
 ENVIRONMENTS_MAX = 10_000
 GRAPHS_MAX = 64
@@ -86,6 +88,13 @@ class State(NamedTuple):
 
 class StateMoved(Exception):
     """The state changed while a graph was made of it."""
+
+
+class _Before(NamedTuple):
+    """What an environment was served by. graph: None for the common one.  current_at: when it was the newest."""
+
+    graph: Graph | None
+    current_at: float
 
 
 class GraphSources:
@@ -149,19 +158,20 @@ class EnvironmentGraphs:
         self._states: FreshCache[State] = FreshCache(ttl_s=TTL_S, entries_max=ENVIRONMENTS_MAX, clock=clock)
         # When each environment's state was last told, and which it was.
         self._told: Lru[str, tuple[float, State]] = Lru(ENVIRONMENTS_MAX)
-        # By which key each environment was served last.
-        self._served: Lru[str, str] = Lru(ENVIRONMENTS_MAX)
+        # By which key each environment was served last, and when that was what it has.
+        self._served: Lru[str, tuple[str, float]] = Lru(ENVIRONMENTS_MAX)
         self._graphs: Lru[str, Graph] = Lru(GRAPHS_MAX)
         self._broken: Lru[str, str] = Lru(ENVIRONMENTS_MAX)
         # Remembers nothing: whoever needs a graph that is being made waits for that one.
         self._making: FreshCache[Graph] = FreshCache(ttl_s=0.0, entries_max=0, clock=clock)
         self._renewing: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
 
     async def of(self, environment_id: str) -> Graph | None:
         """The environment's graph, None for the common one.
 
         It is that of a state which is at most TTL_S old while catalog and tenants answer, or the one before while
-        that is being composed. Raises SchemaUnavailable, and Unavailable of other kinds.
+        that is being composed, for at most BEFORE_MAX_S. Raises SchemaUnavailable, and Unavailable of other kinds.
         """
         for _ in range(LOOKS_MAX):
             state = self._states.peek(environment_id)
@@ -169,17 +179,31 @@ class EnvironmentGraphs:
                 state = await self._states.get(environment_id, lambda: self._ask(environment_id))
             graph = self._graphs.get(state.key)
             if graph is not None or not state.key:
-                self._served.put(environment_id, state.key)
+                self._served.put(environment_id, (state.key, self._clock()))
                 return graph
-            before = self._served.get(environment_id)
-            if before is not None and (not before or self._graphs.get(before) is not None):
-                self._make_beside(environment_id, state)
-                return self._graphs.get(before)
+            before = self._before(environment_id)
+            if before is not None and self._serves_on(environment_id, state, before):
+                return before.graph
             try:
-                return await self._first(environment_id, state)
+                return await self._awaited(environment_id, state, before)
             except StateMoved:
                 self.forget(environment_id)
         raise SchemaUnavailable("This store's schema changes right now; try again.")
+
+    def _before(self, environment_id: str) -> "_Before | None":
+        """What the environment was served by last, if it is still there."""
+        key, at = self._served.get(environment_id) or (None, 0.0)
+        graph = self._graphs.get(key) if key else None
+        return None if key is None or (key and graph is None) else _Before(graph, at)
+
+    def _serves_on(self, environment_id: str, state: State, before: "_Before") -> bool:
+        """Whether the graph before may answer while the new one is made, which is begun here; or for good."""
+        if self._broken.get(state.key) is not None:
+            return True
+        if self._clock() - before.current_at > BEFORE_MAX_S:
+            return False
+        self._beside(environment_id)
+        return True
 
     def forget(self, environment_id: str) -> None:
         """Something of the environment changed: look again before the next request."""
@@ -188,8 +212,10 @@ class EnvironmentGraphs:
     def heard(self, environment_id: str) -> None:
         """A notice of a change: if the environment is served here, its new graph is made at once."""
         self.forget(environment_id)
-        if self._served.get(environment_id) is not None:
-            self._beside(environment_id, self.renew(environment_id))
+        if environment_id in self._renewing:
+            self._again.add(environment_id)
+        elif self._served.get(environment_id) is not None:
+            self._beside(environment_id)
 
     async def renew(self, environment_id: str) -> None:
         """Look again, and have the graph of what is there made before this returns. Raises nothing."""
@@ -208,23 +234,26 @@ class EnvironmentGraphs:
 
     async def close(self) -> None:
         """End what is being made beside requests."""
+        self._again.clear()
         tasks = list(self._renewing.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _make_beside(self, environment_id: str, state: State) -> None:
-        """Begin to make a graph that nobody waits for; one that is known not to compose is left alone."""
-        if self._broken.get(state.key) is None:
-            self._beside(environment_id, self.renew(environment_id))
-
-    def _beside(self, environment_id: str, job: Coroutine[Any, Any, None]) -> None:
+    def _beside(self, environment_id: str) -> None:
+        """Begin to renew what nobody waits for. Where too much is being made, the next request begins it."""
         if environment_id in self._renewing or len(self._renewing) >= RENEWING_MAX:
-            job.close()  # the next request begins it
             return
-        task = asyncio.ensure_future(job)
+
+        def ended(_: "asyncio.Task[None]") -> None:
+            del self._renewing[environment_id]
+            if environment_id in self._again:
+                self._again.discard(environment_id)
+                self.heard(environment_id)
+
+        task = asyncio.ensure_future(self.renew(environment_id))
         self._renewing[environment_id] = task
-        task.add_done_callback(lambda _: self._renewing.pop(environment_id, None))
+        task.add_done_callback(ended)
 
     async def _ask(self, environment_id: str) -> State:
         asked_at = self._clock()
@@ -239,16 +268,20 @@ class EnvironmentGraphs:
         self._told.put(environment_id, (asked_at, state))
         return state
 
-    async def _first(self, environment_id: str, state: State) -> Graph:
-        """The graph for an environment that this process has not served. Raises SchemaUnavailable, StateMoved."""
+    async def _awaited(self, environment_id: str, state: State, before: "_Before | None") -> Graph | None:
+        """The graph of a state, for one who waits; the one before, or one of less, where it does not compose.
+
+        Raises SchemaUnavailable, StateMoved.
+        """
+        key = state.key
         try:
             graph = await self._made(environment_id, state)
         except CompositionFailed as failed:
+            if before is not None:
+                return before.graph
             key, why = f"{state.key}/less", failed
             graph = await self._making.get(key, lambda: self._made_of_less(environment_id, state, key, why))
-            self._served.put(environment_id, key)
-            return graph
-        self._served.put(environment_id, state.key)
+        self._served.put(environment_id, (key, self._clock()))
         return graph
 
     async def _made(self, environment_id: str, state: State) -> Graph:

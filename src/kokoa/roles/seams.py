@@ -146,6 +146,13 @@ class SubgraphVersion(msgspec.Struct, frozen=True):
     published_at: datetime
 
 
+class GraphGrants(msgspec.Struct, frozen=True):
+    """What parts of the graph an account was granted. partners: of the environment."""
+
+    patterns: list[str]
+    partners: list[str]
+
+
 class SubgraphChange(msgspec.Struct, frozen=True):
     """source: None to withdraw.  needs: what must be granted.  based_on: the digest that it was checked against.
 
@@ -288,7 +295,7 @@ class Subgraphs(Protocol):
     async def source(
         self, environment_id: str, account_id: str, name: str, version: int
     ) -> SubgraphSource | None: ...
-    async def granted(self, environment_id: str, account_id: str) -> list[str]: ...
+    async def granted(self, environment_id: str, account_id: str) -> GraphGrants: ...
     async def change(self, change: SubgraphChange, correlation_id: str) -> SubgraphOutcome: ...
 
 

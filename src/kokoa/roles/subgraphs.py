@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from kokoa.kernel.overrides import OverridePolicy
 from kokoa.roles.seams import (
+    GraphGrants,
     PublishedSubgraph,
     PublishedSubgraphs,
     SubgraphChange,
@@ -77,8 +78,9 @@ class TenantsSubgraphs:
         found = await self._store.source(environment_id, account_id, name, version)
         return SubgraphSource(found.sdl, found.target, found.function, found.url) if found else None
 
-    async def granted(self, environment_id: str, account_id: str) -> list[str]:
-        return await self._store.granted(environment_id, account_id, limit=GRANTS_MAX)
+    async def granted(self, environment_id: str, account_id: str) -> GraphGrants:
+        patterns = await self._store.granted(environment_id, account_id, limit=GRANTS_MAX)
+        return GraphGrants(patterns, await self._store.partners(environment_id))
 
     async def change(self, change: SubgraphChange, correlation_id: str) -> SubgraphOutcome:
         who = Who(change.environment_id, change.account_id, change.by)

@@ -7,6 +7,7 @@ that day.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 
@@ -25,6 +26,7 @@ NOTED_MAX = 50_000
 PENDING_MAX = 2_000
 PENDING_OF_ENVIRONMENT_MAX = BATCH_MAX
 CHARACTERS_MAX = 256 * 1024
+PENDING_CHARACTERS_MAX = 1024 * 1024  # of an environment
 _DAY_S = 86_400
 
 _Key = tuple[str, int]
@@ -39,6 +41,7 @@ class UsageNotes:
         # Environment and hash of a text → the day on which it was told last.
         self._noted: Lru[_Key, int] = Lru(NOTED_MAX)
         self._pending: dict[str, dict[_Key, str]] = {}
+        self._characters: Counter[str] = Counter()
         self._waiting = 0
 
     def note(self, environment_id: str, text: str) -> None:
@@ -48,9 +51,11 @@ class UsageNotes:
         if self._noted.get(key) == day or len(text) > CHARACTERS_MAX:
             return
         own = self._pending.setdefault(environment_id, {})
-        if len(own) < PENDING_OF_ENVIRONMENT_MAX and self._waiting < PENDING_MAX:
+        has_room = len(own) < PENDING_OF_ENVIRONMENT_MAX and self._waiting < PENDING_MAX
+        if has_room and self._characters[environment_id] + len(text) <= PENDING_CHARACTERS_MAX:
             self._noted.put(key, day)
             own[key] = text
+            self._characters[environment_id] += len(text)
             self._waiting += 1
 
     async def run(self) -> None:
@@ -62,6 +67,7 @@ class UsageNotes:
     async def flush(self) -> None:
         """Tell what was noted by now. What cannot be told is noted again when it is asked again."""
         pending, self._pending, self._waiting = self._pending, {}, 0
+        self._characters.clear()
         for environment_id, texts in pending.items():
             day = datetime.fromtimestamp(self._clock(), UTC).date()
             try:

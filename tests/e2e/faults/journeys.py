@@ -15,6 +15,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from hurt_store import PATIENCE_S, HurtStore, within
 from partners import ROLE
@@ -250,6 +253,33 @@ class Override(Journey):
             raise Again(f"the table is not the new one yet: {answer}")
 
 
+class Publish(Journey):
+    """A version of a subgraph with a type of the journey's own."""
+
+    @property
+    def type_name(self) -> str:
+        return f"{self.hurt.partner.name.capitalize()}{self.name.capitalize()}"
+
+    def attempt(self) -> None:
+        order = {"sdl": f"type {self.type_name} {{ a: Int }}", "target": "fields", "function": "kept"}
+        path = "/_kokoa/partner/graph/hurt"
+        body = json.dumps({**order, "allow_breaking": True}).encode()
+        partner = self.hurt.partner
+        request = AWSRequest(
+            "PUT", self.hurt.store.url + path, headers={"Content-Type": "application/json"}, data=body
+        )
+        SigV4Auth(Credentials(partner.key_id, partner.secret), "kokoa", "us-east-1").add_auth(request)
+        headers = dict(request.headers.items())
+        answer = asked(lambda: self.hurt.store.request(path, method="PUT", body=body, headers=headers))
+        assert answer.status == 200, answer
+
+    def verify(self) -> None:
+        for _ in range(8):  # so that each web process is asked
+            found = graph(self.hurt, f'{{ __type(name: "{self.type_name}") {{ name }} }}')
+            if found["data"]["__type"] is None:
+                raise Again("a process has the graph before still")
+
+
 class Invoke(Journey):
     """An invocation that prints a marker."""
 
@@ -288,6 +318,7 @@ JOURNEYS: Mapping[str, type[Journey]] = {
     "aws": Create,
     "update": Update,
     "override": Override,
+    "publish": Publish,
     "invoke": Invoke,
     "log": Log,
 }

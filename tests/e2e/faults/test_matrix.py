@@ -34,6 +34,7 @@ SELECTED = {
     "update.drained": "spawner",
     "override.granted": "worker",
     "override.written": "up",
+    "publish.inserted": "postgres",
     "invoke.taken": "sandbox",
     "invoke.delivered": "sandbox",
     "invoke.answered": "postgres",

@@ -294,6 +294,35 @@ async def test_what_was_told_serves_for_a_minute_while_tenants_does_not_answer()
         await place.new_process().of("one")
 
 
+async def test_after_a_long_silence_nobody_gets_the_graph_before() -> None:
+    place = Place()
+    place.subgraphs.live["one"] = {"acme": ACME}
+    before = await place.graphs.of("one")
+    place.subgraphs.live["one"] = {"more": "type Query { more: Int }"}
+    place.now += 5
+    assert await place.graphs.of("one") is before
+    quiet = place.new_process()
+    first = await quiet.of("one")
+    place.subgraphs.live["one"] = {"acme": ACME}
+    place.now += 3_600
+    assert fields_of(await quiet.of("one")) == {"store", "x", "acme"}
+    assert fields_of(first) == {"store", "x", "more"}
+
+
+async def test_notices_that_come_while_a_graph_is_made_are_not_lost() -> None:
+    place = Place()
+    place.subgraphs.live["one"] = {"acme": ACME}
+    await place.graphs.of("one")
+    for number in range(5):
+        place.subgraphs.live["one"] = {"acme": f"type Query {{ acme{number}: Int }}"}
+        place.graphs.heard("one")
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while "acme4" not in fields_of(await place.graphs.of("one")):
+            await asyncio.sleep(0.01)
+    await place.graphs.close()
+
+
 async def test_parts_of_a_graph_were_there_together() -> None:
     place = Place(one="height")
     place.subgraphs.live["one"] = {"acme": ACME}

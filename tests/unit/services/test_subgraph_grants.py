@@ -44,6 +44,14 @@ def test_a_need_is_covered_by_a_grant_or_by_the_partners_own_prefix(
     assert ungranted((need,), granted, partner) == (() if covered else (need,))
 
 
+def test_a_longer_name_is_the_other_partners() -> None:
+    needs = ("AcmeLabsBox", "AcmeBox", "AcmeLabs")
+    assert ungranted(needs, (), "acme", ("acme", "acme-labs", "rival")) == ("AcmeLabsBox", "AcmeLabs")
+    assert ungranted(needs, (), "acme-labs", ("acme", "acme-labs")) == ("AcmeBox",)
+    assert ungranted(needs, ("AcmeLabsBox",), "acme", ("acme", "acme-labs")) == ("AcmeLabs",)
+    assert ungranted(needs, (), "acme", ("acme", "rival")) == ()
+
+
 def test_prefixes_are_names_in_pascal_case() -> None:
     assert [type_prefix(one) for one in ("acme", "acme-labs", "a1-b2")] == ["Acme", "AcmeLabs", "A1B2"]
 

@@ -21,7 +21,7 @@ from kokoa.graphql.sdl import read_subgraph
 from kokoa.roles.compositions import Compositions
 from kokoa.roles.publishing.seam import Finding, Order
 from kokoa.roles.schemas import GraphSources, State
-from kokoa.roles.seams import Operations, PublishedSubgraph, SubgraphSource, UsedOperations
+from kokoa.roles.seams import GraphGrants, Operations, PublishedSubgraph, SubgraphSource, UsedOperations
 from kokoa.services.tenants.subgraphs import model
 from kokoa.services.tenants.used_operations.model import DAYS
 
@@ -80,7 +80,7 @@ class SubgraphChecks:
         """Raises CompositionFailed."""
         await self._compositions.extended(environment_id, standing.sdl, standing.published, standing.state.policies)
 
-    async def verdict(self, order: Order, standing: Standing, granted: Sequence[str]) -> Verdict:
+    async def verdict(self, order: Order, standing: Standing, granted: GraphGrants) -> Verdict:
         """Everything that keeps the order from being carried out. It goes on as far as what is wrong lets it."""
         previous = next((one for one in standing.published if one.name == order.name), None)
         rest = [one for one in standing.published if one.name != order.name]
@@ -92,7 +92,7 @@ class SubgraphChecks:
                 wants = await self._take(order, order.source, base, rest)
             except CompositionFailed as failed:
                 return verdict._replace(findings=_findings(failed))
-            missing = model.ungranted(wants.needs, granted, order.partner)
+            missing = model.ungranted(wants.needs, granted.patterns, order.partner, granted.partners)
             refused = tuple(Finding(one.code, one.message) for one in wants.problems)
             if missing:
                 told = model.refusal_of(missing, order.partner, order.tenant, order.environment)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction
+from kokoa.processes.steps import reached
 from kokoa.services.tenants.model import GRANTS_MAX
 from kokoa.services.tenants.subgraphs import model
 from kokoa.services.tenants.subgraphs.errors import (
@@ -99,6 +100,8 @@ class SubgraphActions:
                 needs=sorted(before | set(needs)),
             )
             await tx.emit(event, correlation_id=correlation_id)
+            reached("publish.inserted")
+        reached("publish.committed")
         return Outcome(version, True, digest)
 
     async def withdraw(
@@ -179,7 +182,8 @@ async def _require_base(tx: Transaction, based_on: str) -> None:
 async def _require_granted(tx: Transaction, who: Who, needs: Sequence[str]) -> None:
     granted = [row["pattern"] for row in await tx.fetch(queries.granted_to, who.account_id, GRANTS_MAX)]
     partner = await tx.fetchval(queries.partner_of, who.account_id)
-    missing = model.ungranted(needs, granted, partner or "")
+    others = [row["partner"] for row in await tx.fetch(queries.partners, model.PARTNERS_MAX)]
+    missing = model.ungranted(needs, granted, partner or "", others)
     if partner is None or missing:
         raise SubgraphNotGranted(f"Not granted any more: {', '.join(missing)}. Check the subgraph again.")
 

@@ -28,6 +28,7 @@ LIVE_BYTES_MAX = 8 * 1024 * 1024  # live in an environment
 TEXT_BYTES_MAX = 256 * 1024 * 1024  # of an account, over all versions
 URL_LENGTH_MAX = 2_048
 NAMED_MAX = 50
+PARTNERS_MAX = 1_000
 
 # The core services have these names, or may come to have them.
 RESERVED_NAMES = frozenset(
@@ -177,7 +178,7 @@ def destination_of(url: str) -> Destination:
 
 def is_graph_pattern(pattern: str) -> bool:
     """Whether what an owner grants is a part of the graph; it is a route otherwise."""
-    return not pattern.startswith(("/", "$"))
+    return "/" not in pattern and not pattern.startswith("$")
 
 
 def require_graph_pattern(pattern: str) -> Literal["type", "field"]:
@@ -200,18 +201,26 @@ def type_prefix(partner: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in partner.split("-"))
 
 
-def ungranted(needs: Sequence[str], granted: Sequence[str], partner: str) -> tuple[str, ...]:
-    """The needs that neither a grant nor the partner's own prefix covers, in their order."""
-    return tuple(need for need in needs if not _is_covered(need, frozenset(granted), partner))
+def ungranted(
+    needs: Sequence[str], granted: Sequence[str], partner: str, others: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The needs that neither a grant nor the partner's own prefix covers, in their order.
+
+    others: partners of the environment. `AcmeLabsBox` is that of acme-labs, if there is one, and not of acme.
+    """
+    return tuple(need for need in needs if not _is_covered(need, frozenset(granted), partner, others))
 
 
-def _is_covered(need: str, granted: frozenset[str], partner: str) -> bool:
+def _is_covered(need: str, granted: frozenset[str], partner: str, others: Sequence[str]) -> bool:
     type_name, dot, _ = need.partition(".")
     if _NEVER_GRANTED.fullmatch(type_name):
         return False
     if need in granted or (dot and f"{type_name}.*" in granted):
         return True
-    return not dot and _is_own(type_name, partner) and not _CUSTOM_FIELDS.fullmatch(type_name)
+    if dot or _CUSTOM_FIELDS.fullmatch(type_name) or not _is_own(type_name, partner):
+        return False
+    mine = len(type_prefix(partner))
+    return not any(_is_own(type_name, one) and len(type_prefix(one)) > mine for one in others)
 
 
 def _is_own(type_name: str, partner: str) -> bool:

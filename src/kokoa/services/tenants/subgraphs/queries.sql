@@ -17,6 +17,10 @@ SELECT pattern FROM grants WHERE environment_id = $1 AND account_id = $2 AND kin
 -- The partner of an account.
 SELECT partner FROM accounts WHERE environment_id = $1 AND account_id = $2;
 
+-- name: partners
+-- The environment's partners.
+SELECT partner FROM accounts WHERE environment_id = $1 ORDER BY partner LIMIT $2;
+
 -- name: names_of_account
 -- How many names the account has, withdrawn ones too.
 SELECT count(*) FROM subgraphs WHERE environment_id = $1 AND account_id = $2;

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
-from kokoa.services.tenants.subgraphs.model import Live, Source, Subgraph, Version
+from kokoa.services.tenants.subgraphs.model import PARTNERS_MAX, Live, Source, Subgraph, Version
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -64,6 +64,11 @@ class SubgraphStore:
         """The types and fields that an account was granted."""
         rows = await self._database.fetch(environment_id, queries.granted_to, account_id, limit)
         return [row["pattern"] for row in rows]
+
+    async def partners(self, environment_id: str) -> list[str]:
+        """Of the environment, by name."""
+        rows = await self._database.fetch(environment_id, queries.partners, PARTNERS_MAX)
+        return [row["partner"] for row in rows]
 
 
 async def live_in(tx: Transaction) -> list[Live]:

@@ -5,8 +5,9 @@ from hashlib import sha256
 
 import msgspec
 
-DOCUMENTS_MAX = 5_000  # of an environment; those that were used longest ago go
+DOCUMENTS_MAX = 5_000  # of an environment
 DOCUMENT_BYTES_MAX = 64 * 1024
+BYTES_MAX = 32 * 1024 * 1024  # of an environment
 DAYS = 30
 BATCH_MAX = 200
 

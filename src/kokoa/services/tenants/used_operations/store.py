@@ -5,7 +5,13 @@ from datetime import date
 from pathlib import Path
 
 from kokoa.postgres import Database, load_queries
-from kokoa.services.tenants.used_operations.model import BATCH_MAX, DOCUMENTS_MAX, UsedOperation, fits
+from kokoa.services.tenants.used_operations.model import (
+    BATCH_MAX,
+    BYTES_MAX,
+    DOCUMENTS_MAX,
+    UsedOperation,
+    fits,
+)
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -35,7 +41,7 @@ class UsedOperationStore:
                 [one.document for _, one in by_digest],
                 [one.last_used for _, one in by_digest],
             )
-            await tx.execute(queries.forget_used, forget_before, DOCUMENTS_MAX)
+            await tx.execute(queries.forget_used, forget_before, DOCUMENTS_MAX, BYTES_MAX)
         return len(rows)
 
     async def since(
