@@ -112,6 +112,11 @@ class Graph:
             return refusal(NEEDS_STREAM)
         return await self._run(ready, plan, variables, call)
 
+    async def explain(self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None) -> str:
+        """The plan of an operation as text, for this caller; nothing is fetched. Raises KokoaError."""
+        ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=False)
+        return str(await self._plan_in_turn(ready, call))
+
     async def stream(
         self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None, *, read_only: bool
     ) -> AsyncGenerator[ExecutionResult, None]:
@@ -249,6 +254,20 @@ class Gateway:
         async with aclosing(found):
             async for result in found:
                 yield result
+
+    async def explain(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        graph: Graph | None = None,
+    ) -> str:
+        """How the environment's graph would run the operation, as text. Runs nothing. Raises KokoaError."""
+        return await (graph or self.graph(call.environment_id)).explain(
+            document, variables or {}, call, operation_name
+        )
 
     def check(self, document: str, environment_id: str, *, graph: Graph | None = None) -> list[ErrorEntry]:
         """Why an environment's graph would refuse the document; nothing if it would not. Runs nothing."""

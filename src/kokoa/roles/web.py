@@ -211,6 +211,7 @@ async def _edge(
             metrics=HttpMetrics(str(os.getpid())),
             checks=_checks(platform),
             version=kokoa.__version__,
+            plans=graph,
         )
     )
     token = operator_token(platform.vault)

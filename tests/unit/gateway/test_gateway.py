@@ -409,3 +409,16 @@ async def test_a_document_is_planned_once_however_it_is_laid_out(monkeypatch: py
     assert len(planned) == 1
     await ask(gateway, '{ search(q: "y") { total } }')
     assert len(planned) == 2
+
+
+async def test_a_plan_is_explained_and_nothing_is_fetched() -> None:
+    shop = Shop()
+    gateway = Gateway(SHOP, shop.clients(["1"]))
+    plan = await gateway.explain('{ search(q: "x") { items { name } } }', {}, make_call())
+    assert [line for line in plan.splitlines() if not line.startswith(" ")] == [
+        "0 search",
+        "1 catalog after 0 at search.items",
+    ]
+    assert shop.asked == []
+    with pytest.raises(DocumentRefused):
+        await gateway.explain("{ nothing }", {}, make_call())
