@@ -58,6 +58,7 @@ class LocalGraph:
     def __init__(self, gateway: Gateway, graphs: GraphsOfEnvironments | None = None) -> None:
         self._gateway = gateway
         self._graphs = graphs
+        self.metrics = gateway.metrics
 
     async def execute(
         self,

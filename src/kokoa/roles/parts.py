@@ -1,5 +1,6 @@
 """Services and gateways as processes need them: in this process, or behind HTTP."""
 
+import os
 from collections.abc import Mapping
 from functools import cache
 
@@ -8,6 +9,7 @@ import obstore.store
 from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
 from kokoa.gateway.execute.clients import HttpClient, InProcessClient
+from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 from kokoa.graphql.screening import ScreeningProcess
 from kokoa.messaging.feed import Feed
@@ -61,7 +63,8 @@ def compose_core() -> Supergraph:
 def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gateway:
     """A gateway whose services are in this process."""
     clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
-    return Gateway(compose_core(), clients, reader=_reader(platform))
+    metrics = GraphMetrics(str(os.getpid()), SERVICES)
+    return Gateway(compose_core(), clients, reader=_reader(platform), metrics=metrics)
 
 
 def local_graphs(gateway: Gateway, catalog: CatalogService, composed: Compositions) -> EnvironmentGraphs:

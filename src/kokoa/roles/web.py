@@ -208,7 +208,7 @@ async def _edge(
             invoker=functions,
             is_aws_request=is_aws_request,
             aws=aws,
-            metrics=HttpMetrics(str(os.getpid())),
+            metrics=_metrics(graph),
             checks=_checks(platform),
             version=kokoa.__version__,
             plans=graph,
@@ -217,6 +217,14 @@ async def _edge(
     token = operator_token(platform.vault)
     operator = OperatorApi(tenants.administration, tenants.directory, tenants.operations, graph, tables, token=token)
     return Either(_is_ours, _inner(platform, {}, operator.routes(), {}), edge)
+
+
+def _metrics(graph: LocalGraph | RemoteGraph) -> HttpMetrics:
+    """Of requests, and of a gateway in this process."""
+    metrics = HttpMetrics(str(os.getpid()))
+    if isinstance(graph, LocalGraph) and graph.metrics is not None:
+        metrics.registry.register(graph.metrics)
+    return metrics
 
 
 class _Routes:
