@@ -55,7 +55,7 @@ def extension_client(
     reader = Reader(supergraph, extension, frozenset(natives))
     overrides = [f"{type_name}.{field_name}" for type_name, field_name in reader.overrides]
     target = _target(extension, supergraph, parts, reader, gate or Gate(extension.name))
-    check = AnswerCheck(extension.name, extension.sdl, overrides)
+    check = None if target.checks else AnswerCheck(extension.name, extension.sdl, overrides)
     return ExtensionClient(extension, target, reader, natives, parts.reports, check)
 
 
