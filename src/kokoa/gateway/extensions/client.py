@@ -82,8 +82,10 @@ def fields_without_fallback(supergraph: Supergraph, extension: Extension) -> dic
     for (type_name, field_name), (native, policy) in reader.overrides.items():
         if type_name in ("Query", "Mutation", "Subscription") or not (policy.fallback or policy.shadow):
             continue
-        if reader.shared_key(type_name, native) is None:
+        unknown = reader.unknown_keys(type_name, native)
+        if unknown:
             found[f"{type_name}.{field_name}"] = (
-                f"{type_name} needs a @key that {native} has too, so that {native} can be asked instead."
+                f"{native} has no @key(fields: {unknown[0]!r}) on {type_name}, so it cannot be asked instead. "
+                "Use one of its keys."
             )
     return found
