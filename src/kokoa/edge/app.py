@@ -10,7 +10,7 @@ from kokoa.edge.customers import SignedInCustomers
 from kokoa.edge.entrance import Entrance
 from kokoa.edge.environments import EnvironmentDirectory, Environments, TokenVerifier
 from kokoa.edge.extensions import Extensions, FunctionInvoker
-from kokoa.edge.graph import Graph, GraphqlEndpoint
+from kokoa.edge.graph import Graph, GraphqlEndpoint, Plans
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.native.media import MediaFiles, MediaRoutes
 from kokoa.edge.native.operations import NativeOperation
@@ -37,6 +37,7 @@ class EdgeParts:
     is_aws_request, aws: the AWS endpoint behind the same port.  operations: the native routes, by name.
     schema: the graph as every storefront sees it, for the API description.  media: the storage of pictures.
     policies, reports, shadows: how overrides behave, where it is told what became of them, and what runs beside.
+    plans: how the graph would run an operation, for those who may know.
     """
 
     directory: EnvironmentDirectory
@@ -58,6 +59,7 @@ class EdgeParts:
     metrics: HttpMetrics
     checks: Mapping[str, Check]
     version: str
+    plans: Plans | None = None
 
 
 def create_edge_app(parts: EdgeParts) -> ASGIApp:
@@ -74,7 +76,7 @@ def create_edge_app(parts: EdgeParts) -> ASGIApp:
         environments=Environments(parts.directory, parts.tokens, parts.customers),
         limits=parts.limits,
         tables=parts.tables,
-        graphql=GraphqlEndpoint(parts.graph, parts.registered),
+        graphql=GraphqlEndpoint(parts.graph, parts.registered, parts.plans),
         native=NativeRoutes(parts.operations, parts.graph),
         media=MediaRoutes(parts.media, parts.graph),
         extensions=extensions,

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
 
+import msgspec
 from starlette.types import Receive
 
 from kokoa.graphql import ExecutionResult
@@ -49,11 +50,28 @@ class Graph(Protocol):
     ) -> AsyncGenerator[ExecutionResult, None]: ...
 
 
-class GraphqlEndpoint:
-    """GraphQL over HTTP: reads the request, finds its document, asks the graph, encodes the answer or the answers."""
+class Plans(Protocol):
+    """How a graph would run operations."""
 
-    def __init__(self, graph: Graph, registered: RegisteredOperations) -> None:
+    async def explain(
+        self, document: str, variables: Mapping[str, Any] | None, call: Call, operation_name: str | None = None
+    ) -> str:
+        """The plan as text. Raises KokoaError."""
+
+
+# Plans name subgraphs; storefronts see one graph.
+_MAY_SEE_PLANS = frozenset({"account", "server", "operator"})
+
+
+class GraphqlEndpoint:
+    """GraphQL over HTTP: reads the request, finds its document, asks the graph, encodes the answer or the answers.
+
+    plans: what is shown to those who ask for `queryPlan` in the request's `extensions`; without it nothing is.
+    """
+
+    def __init__(self, graph: Graph, registered: RegisteredOperations, plans: Plans | None = None) -> None:
         self._graph = graph
+        self._plans = plans
         self._persisted = PersistedOperations(registered)
         self._streams: Counter[str] = Counter()
 
@@ -77,7 +95,20 @@ class GraphqlEndpoint:
         )
         if not result.refused:
             self._persisted.keep(asked, call)
+        if asked.extensions.get("queryPlan") is True and not result.refused:
+            return await self._with_plan(result, text, asked, call)
         return result
+
+    async def _with_plan(
+        self, result: ExecutionResult, text: str, asked: GraphQLRequest, call: Call
+    ) -> ExecutionResult:
+        if self._plans is None or call.caller.kind not in _MAY_SEE_PLANS:
+            return result
+        try:
+            plan = await self._plans.explain(text, asked.variables, call, asked.operation_name)
+        except KokoaError:
+            return result  # the operation was answered; its plan is not worth an error
+        return msgspec.structs.replace(result, extensions={**(result.extensions or {}), "queryPlan": plan})
 
     def _stream(self, asked: GraphQLRequest, call: Call) -> StreamedResponse:
         key = call.environment_id

@@ -18,6 +18,7 @@ from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.execute.executor import Clients, run_plan
 from kokoa.gateway.execute.projection import project, projecting
 from kokoa.gateway.execute.subscription import stream_plan
+from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.plan import NotPlannable, Plan, make_plan
 from kokoa.gateway.rollout import labels_on
 from kokoa.gateway.supergraph import Supergraph
@@ -67,12 +68,14 @@ class Graph:
         lane: Lane | None = None,
         reader: DocumentReader | None = None,
         shared: bool = True,
+        metrics: GraphMetrics | None = None,
     ) -> None:
         missing = [name for name in supergraph.subgraphs if name not in clients]
         if missing:
             raise MissingClient(f"No client for the subgraph {', '.join(missing)}: give one for each.")
         self.supergraph = supergraph
         self.shared = shared
+        self._metrics = metrics
         self._clients = dict(clients)
         self._limits = limits
         self._api = projecting(supergraph.schema)
@@ -112,6 +115,11 @@ class Graph:
             return refusal(NEEDS_STREAM)
         return await self._run(ready, plan, variables, call)
 
+    async def explain(self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None) -> str:
+        """The plan of an operation as text, for this caller; nothing is fetched. Raises KokoaError."""
+        ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=False)
+        return str(await self._plan_in_turn(ready, call))
+
     async def stream(
         self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None, *, read_only: bool
     ) -> AsyncGenerator[ExecutionResult, None]:
@@ -130,7 +138,13 @@ class Graph:
                 yield project(ready.program, gathered, ready.variables, call, self._limits)
 
     async def _run(self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
-        gathered = await run_plan(plan, self._clients, variables, call)
+        result = await self._result(ready, plan, variables, call)
+        if self._metrics is not None:
+            self._metrics.operation(ready.operation.kind.value, errors=bool(result.errors))
+        return result
+
+    async def _result(self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
+        gathered = await run_plan(plan, self._clients, variables, call, self._metrics)
         if plan.verbatim and not gathered.errors and self._clients[plan.fetches[0].subgraph].trusted:
             return ExecutionResult(gathered.data)
         return project(ready.program, gathered, ready.variables, call, self._limits)
@@ -155,6 +169,8 @@ class Graph:
             return await self._preparation.in_turn(text, call, make)
         key = (ready.document.normal, ready.operation.name, ready.assignment, hidden, labels)
         plan = self._plans.get(key)
+        if self._metrics is not None:
+            self._metrics.plan(remembered=plan is not None)
         if plan is None:
             plan = await self._preparation.in_turn(text, call, make)
             self._plans.put(key, plan)
@@ -164,7 +180,7 @@ class Graph:
 class Gateway:
     """Graphs by environment. An environment without one of its own uses the default.
 
-    reader: reads long documents; a thread of this process, unless it is given.
+    reader: reads long documents; a thread of this process, unless it is given.  metrics: where it counts, if at all.
     """
 
     def __init__(
@@ -174,12 +190,14 @@ class Gateway:
         limits: Limits = DEFAULT_LIMITS,
         *,
         reader: DocumentReader | None = None,
+        metrics: GraphMetrics | None = None,
     ) -> None:
         self._clients = dict(clients)
         self._limits = limits
         self._lane = Lane()
         self._reader = reader
-        self._default = Graph(supergraph, self._clients, limits, lane=self._lane, reader=reader)
+        self.metrics = metrics
+        self._default = Graph(supergraph, self._clients, limits, lane=self._lane, reader=reader, metrics=metrics)
         self._own: dict[str, Graph] = {}
 
     @property
@@ -211,7 +229,15 @@ class Gateway:
         clients: of its own, instead of the gateway's or beside them. Raises MissingClient.
         """
         own = {**self._clients, **(clients or {})}
-        return Graph(supergraph, own, self._limits, lane=self._lane, reader=self._reader, shared=not clients)
+        return Graph(
+            supergraph,
+            own,
+            self._limits,
+            lane=self._lane,
+            reader=self._reader,
+            shared=not clients,
+            metrics=self.metrics,
+        )
 
     def retract(self, environment_id: str) -> None:
         """Let an environment use the default graph again."""
@@ -254,6 +280,20 @@ class Gateway:
         async with aclosing(found):
             async for result in found:
                 yield result
+
+    async def explain(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None,
+        call: Call,
+        operation_name: str | None = None,
+        *,
+        graph: Graph | None = None,
+    ) -> str:
+        """How the environment's graph would run the operation, as text. Runs nothing. Raises KokoaError."""
+        return await (graph or self.graph(call.environment_id)).explain(
+            document, variables or {}, call, operation_name
+        )
 
     def check(self, document: str, environment_id: str, *, graph: Graph | None = None) -> list[ErrorEntry]:
         """Why an environment's graph would refuse the document; nothing if it would not. Runs nothing."""

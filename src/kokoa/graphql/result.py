@@ -1,6 +1,6 @@
 """What an execution gives back: plain dicts, ready for JSON (GraphQL §7.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,11 +13,12 @@ from kokoa.kernel.errors import KokoaError
 class ExecutionResult(msgspec.Struct, frozen=True):
     """data: the response map, None when a null reached the root, UNSET when nothing was executed.
 
-    errors: entries as the specification shapes them.
+    errors: entries as the specification shapes them.  extensions: what else the client asked to be told.
     """
 
     data: dict[str, Any] | UnsetType | None = UNSET
     errors: Sequence[ErrorEntry] = ()
+    extensions: Mapping[str, Any] | None = None
 
     @property
     def refused(self) -> bool:
@@ -31,6 +32,8 @@ class ExecutionResult(msgspec.Struct, frozen=True):
             response["errors"] = list(self.errors)
         if self.data is not UNSET:
             response["data"] = self.data
+        if self.extensions:
+            response["extensions"] = dict(self.extensions)
         return response
 
 

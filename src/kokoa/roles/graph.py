@@ -37,6 +37,10 @@ class GraphSeam(Protocol):
 
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]: ...
 
+    async def explain(
+        self, document: str, variables: dict[str, Any] | None, call: Call, operation_name: str | None = None
+    ) -> str: ...
+
 
 class GraphsOfEnvironments(Protocol):
     """Which graph an environment has, if not the common one."""
@@ -63,6 +67,7 @@ class LocalGraph:
         self._gateway = gateway
         self._graphs = graphs
         self._usage = usage
+        self.metrics = gateway.metrics
 
     async def execute(
         self,
@@ -106,6 +111,12 @@ class LocalGraph:
 
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
         return self._gateway.check(document, environment_id, graph=await self._graph_of(environment_id))
+
+    async def explain(
+        self, document: str, variables: Mapping[str, Any] | None, call: Call, operation_name: str | None = None
+    ) -> str:
+        graph = await self._graph_of(call.environment_id)
+        return await self._gateway.explain(document, variables, call, operation_name, graph=graph)
 
     async def _graph_of(self, environment_id: str) -> BuiltGraph | None:
         return await self._graphs.of(environment_id) if self._graphs is not None else None
@@ -152,6 +163,11 @@ class RemoteGraph:
 
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
         return await self._seam.check(document, environment_id)
+
+    async def explain(
+        self, document: str, variables: Mapping[str, Any] | None, call: Call, operation_name: str | None = None
+    ) -> str:
+        return await self._seam.explain(document, dict(variables or {}), call, operation_name)
 
 
 class DataOrError:

@@ -1,5 +1,6 @@
 """Services and gateways as processes need them: in this process, or behind HTTP."""
 
+import os
 from collections.abc import Mapping
 from functools import cache
 
@@ -10,6 +11,7 @@ from kokoa.gateway.app import Gateway
 from kokoa.gateway.compose import compose
 from kokoa.gateway.execute.clients import InProcessClient
 from kokoa.gateway.execute.peers import PeerClient
+from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
 from kokoa.graphql.screening import ScreeningProcess
 from kokoa.kernel.overrides import OverrideReports
@@ -88,7 +90,8 @@ def compose_core() -> Supergraph:
 def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gateway:
     """A gateway whose services are in this process."""
     clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
-    return Gateway(compose_core(), clients, reader=_reader(platform))
+    metrics = GraphMetrics(str(os.getpid()), SERVICES)
+    return Gateway(compose_core(), clients, reader=_reader(platform), metrics=metrics)
 
 
 def client_of_extension(

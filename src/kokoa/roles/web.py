@@ -316,9 +316,10 @@ async def _edge(
             shadows=shadows,
             is_aws_request=is_aws_request,
             aws=aws,
-            metrics=HttpMetrics(str(os.getpid())),
+            metrics=_metrics(graph),
             checks=_checks(platform),
             version=kokoa.__version__,
+            plans=graph,
         )
     )
     operator = _operator(platform, tenants, overrides, graph, publishing, tables)
@@ -344,6 +345,14 @@ def _operator(
         OperatedSubgraphs(tenants.subgraphs, publishing),
         token=operator_token(platform.vault),
     )
+
+
+def _metrics(graph: LocalGraph | RemoteGraph) -> HttpMetrics:
+    """Of requests, and of a gateway in this process."""
+    metrics = HttpMetrics(str(os.getpid()))
+    if isinstance(graph, LocalGraph) and graph.metrics is not None:
+        metrics.registry.register(graph.metrics)
+    return metrics
 
 
 class _Routes:

@@ -190,6 +190,11 @@ class FakeGraph:
     ) -> AsyncGenerator[ExecutionResult, None]:
         yield await self.execute(document, variables, call, operation_name, read_only=read_only)
 
+    async def explain(
+        self, document: str, variables: Mapping[str, Any] | None, call: Call, operation_name: str | None = None
+    ) -> str:
+        return f"0 catalog\n  {document}"
+
 
 class FakeFile(msgspec.Struct, frozen=True):
     content: bytes
@@ -306,6 +311,7 @@ class FakeEdge:
             metrics=self.metrics,
             checks=self.checks,
             version="1",
+            plans=self.graph,
         )
         self.app: ASGIApp = create_edge_app(parts)
 

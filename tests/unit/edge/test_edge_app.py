@@ -38,6 +38,16 @@ async def test_graphql_is_asked_with_the_callers_environment_and_scopes() -> Non
     assert call.correlation_id == answer.headers["x-correlation-id"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "asked", "shown"),
+    [(SECRETS, True, True), (STORE, True, False), (SECRETS, "yes", False), (SECRETS, False, False)],
+)
+async def test_plans_are_shown_to_servers_that_ask(headers: dict[str, str], asked: object, shown: bool) -> None:
+    body = orjson.dumps({"query": "{ a }", "extensions": {"queryPlan": asked}})
+    answer = await ask(FakeEdge().app, "POST", "/graphql", headers={**headers, **JSON}, body=body)
+    assert answer.json().get("extensions") == ({"queryPlan": "0 catalog\n  { a }"} if shown else None)
+
+
 async def test_graphql_by_get_is_read_only() -> None:
     edge = FakeEdge()
     await get(edge, "/graphql?query=%7Bproducts%7Bid%7D%7D", Accept="application/json")

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from gateway_fakes import CATALOG, FEDERATION, REVIEWS, SEARCH, FakeClient, composed, make_call
+from prometheus_client import CollectorRegistry
 
 from kokoa.gateway.app import Gateway, MissingClient
 from kokoa.gateway.execute import InProcessClient, SubgraphUnavailable
+from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.plan import make_plan
 from kokoa.graphql import DocumentRefused, ExecutionResult, build_subgraph
 from kokoa.kernel.call import Call
@@ -409,3 +411,38 @@ async def test_a_document_is_planned_once_however_it_is_laid_out(monkeypatch: py
     assert len(planned) == 1
     await ask(gateway, '{ search(q: "y") { total } }')
     assert len(planned) == 2
+
+
+async def test_a_plan_is_explained_and_nothing_is_fetched() -> None:
+    shop = Shop()
+    gateway = Gateway(SHOP, shop.clients(["1"]))
+    plan = await gateway.explain('{ search(q: "x") { items { name } } }', {}, make_call())
+    assert [line for line in plan.splitlines() if not line.startswith(" ")] == [
+        "0 search",
+        "1 catalog after 0 at search.items",
+    ]
+    assert shop.asked == []
+    with pytest.raises(DocumentRefused):
+        await gateway.explain("{ nothing }", {}, make_call())
+
+
+async def test_operations_plans_and_fetches_are_counted_and_partners_share_a_series() -> None:
+    clients = Shop().clients(["1"]) | {"reviews": FakeClient(SubgraphUnavailable("away"))}
+    metrics = GraphMetrics("7", ["catalog", "search"])
+    gateway = Gateway(SHOP, clients, metrics=metrics)
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    for _ in range(2):
+        await ask(gateway, '{ search(q: "x") { items { name } } }')
+    await ask(gateway, "{ products { rating } }")
+
+    def count(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, {"process": "7", **labels})
+
+    assert count("kokoa_graph_operations_total", kind="query", outcome="answered") == 2
+    assert count("kokoa_graph_operations_total", kind="query", outcome="errors") == 1
+    assert (count("kokoa_graph_plans_total", result="miss"), count("kokoa_graph_plans_total", result="hit")) == (2, 1)
+    fetches = "kokoa_graph_fetch_duration_seconds_count"
+    assert count(fetches, subgraph="search", outcome="answered") == 2
+    assert count(fetches, subgraph="catalog", outcome="answered") == 3
+    assert count(fetches, subgraph="extension", outcome="failed") == 1

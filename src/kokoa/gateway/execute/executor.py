@@ -4,6 +4,7 @@ A chain of fetches is awaited as it is. Only where several can run at once do th
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from kokoa.gateway.execute.gathering import (
     put_error,
     rename,
 )
+from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.plan.model import Fetch, Plan, Rename
 from kokoa.graphql.errors import PathKey, UpstreamError
 from kokoa.graphql.result import ExecutionResult
@@ -44,11 +46,14 @@ class Gathered:
 class _Running:
     """One run of one plan."""
 
-    def __init__(self, plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call) -> None:
+    def __init__(
+        self, plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call, metrics: GraphMetrics | None
+    ) -> None:
         self._plan = plan
         self._clients = clients
         self._variables = variables
         self._call = call
+        self._metrics = metrics
         self._missing = [len(fetch.after) for fetch in plan.fetches]
         self._tasks: dict[asyncio.Task[None], int] = {}
         self.gathered = Gathered()
@@ -195,6 +200,15 @@ class _Running:
 
     async def _ask(self, fetch: Fetch, own: Mapping[str, Any]) -> ExecutionResult:
         """One request to a subgraph; a failure becomes a result with one error."""
+        if self._metrics is None:
+            return await self._request(fetch, own)
+        started = time.perf_counter()
+        result = await self._request(fetch, own)
+        outcome = "failed" if not isinstance(result.data, dict) else "errors" if result.errors else "answered"
+        self._metrics.fetch(fetch.subgraph, outcome, time.perf_counter() - started)
+        return result
+
+    async def _request(self, fetch: Fetch, own: Mapping[str, Any]) -> ExecutionResult:
         variables = {name: self._variables[name] for name in fetch.variables if name in self._variables}
         variables.update(own)
         client = self._clients[fetch.subgraph]
@@ -253,8 +267,10 @@ def _path_of(entry: Mapping[str, Any]) -> list[PathKey]:
     return [key for key in path if isinstance(key, str | int)] if isinstance(path, list) else []
 
 
-async def run_plan(plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call) -> Gathered:
+async def run_plan(
+    plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call, metrics: GraphMetrics | None = None
+) -> Gathered:
     """Run all fetches of a plan. variables: the client's, as it sent them; defaults are the subgraphs' to apply."""
-    running = _Running(plan, clients, variables, call)
+    running = _Running(plan, clients, variables, call, metrics)
     await running.run()
     return running.gathered

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from graphql import GraphQLInterfaceType
+
 from kokoa.gateway.extensions.values import INVALID, JUDGED, AnswerReporter, Reading, allow_null
 from kokoa.gateway.extensions.works import Site, Work
 from kokoa.graphql.errors import ErrorEntry, PathKey, ResolverContractBroken, entry_of_kokoa_error
@@ -163,11 +165,18 @@ class AnswerCheck:
         data = dict(result.data)
         for alias, variable in work.groups.items():
             if f"${variable}:" in document:
-                data[alias] = _entities(data.get(alias), variables[variable], excused=bool(result.errors))
+                found = _entities(data.get(alias), variables[variable], excused=bool(result.errors))
+                data[alias] = [self._typed(one) if type(one) is Entity else one for one in found]
         ready = await self._preparation.prepare(document, None, variables, call, read_only=False, trusted=True)
         reporter = partial(AnswerReporter, self._name)
         fitting = Run(ready.program, ready.variables, call, JUDGED, reporter).execute_at_once(data)
         return ExecutionResult(fitting.data, [*result.errors, *fitting.errors])
+
+    def _typed(self, entity: Entity) -> Entity:
+        """An entity that was asked for by its interface is of the type that the answer says."""
+        if isinstance(self._preparation.schema.get_type(entity.type_name), GraphQLInterfaceType):
+            return Entity(entity.value.get("__typename"), entity.value)
+        return entity
 
 
 def _entities(found: Any, representations: Sequence[Mapping[str, Any]], *, excused: bool) -> list[Any]:

@@ -55,7 +55,7 @@ def extension_client(
     reader = Reader(supergraph, extension, frozenset(natives))
     overrides = [f"{type_name}.{field_name}" for type_name, field_name in reader.overrides]
     target = _target(extension, supergraph, parts, reader, gate or Gate(extension.name))
-    check = AnswerCheck(extension.name, extension.sdl, overrides)
+    check = None if target.checks else AnswerCheck(extension.name, extension.sdl, overrides)
     return ExtensionClient(extension, target, reader, natives, parts.reports, check)
 
 
@@ -82,8 +82,10 @@ def fields_without_fallback(supergraph: Supergraph, extension: Extension) -> dic
     for (type_name, field_name), (native, policy) in reader.overrides.items():
         if type_name in ("Query", "Mutation", "Subscription") or not (policy.fallback or policy.shadow):
             continue
-        if reader.shared_key(type_name, native) is None:
+        unknown = reader.unknown_keys(type_name, native)
+        if unknown:
             found[f"{type_name}.{field_name}"] = (
-                f"{type_name} needs a @key that {native} has too, so that {native} can be asked instead."
+                f"{native} has no @key(fields: {unknown[0]!r}) on {type_name}, so it cannot be asked instead. "
+                "Use one of its keys."
             )
     return found

@@ -14,7 +14,7 @@ import structlog
 from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.extension import Extension
 from kokoa.gateway.extensions.answers import Answer, AnswerCheck, Judgement, Place, failure, places_of
-from kokoa.gateway.extensions.errors import ExtensionFailed
+from kokoa.gateway.extensions.errors import ExtensionAnswerInvalid, ExtensionFailed
 from kokoa.gateway.extensions.hoisting import gather, put_back
 from kokoa.gateway.extensions.natives import Natives
 from kokoa.gateway.extensions.served import Served
@@ -45,7 +45,7 @@ class ExtensionClient:
         reader: Reader,
         natives: Mapping[str, SubgraphClient],
         reports: OverrideReports,
-        check: AnswerCheck,
+        check: AnswerCheck | None,
     ) -> None:
         self._extension = extension
         self._target = target
@@ -107,11 +107,14 @@ class ExtensionClient:
         self, work: Work, document: str, variables: Mapping[str, Any], call: Call, patience_ms: int | None
     ) -> Answer:
         result = await self._asked(document, variables, call, patience_ms=patience_ms, again=not work.is_mutation)
-        if not self._target.checks:
+        if self._check is not None:
             try:
                 result = await self._check.check(work, document, variables, call, result)
-            except KokoaError as error:
-                result = failure(error)
+            except (KokoaError, RecursionError) as error:
+                name = self._extension.name
+                result = failure(
+                    ExtensionAnswerInvalid(f"{name} gave an answer that does not fit.", detail=str(error))
+                )
         return Answer(work, result)
 
     async def _overriding(self, work: Work, variables: Mapping[str, Any], call: Call) -> ExecutionResult:

@@ -51,12 +51,11 @@ class Shadows:
             answered = await ask(call)
             # The native answer belongs to the client's request, which may be given up.
             known = await asyncio.shield(native)
+            self._reports.note(comparisons(known, answered, call))
         except asyncio.CancelledError:
             return
         except Exception as error:
             log.error("shadow failed", exc_info=error, environment_id=call.environment_id)
-            return
-        self._reports.note(comparisons(known, answered, call))
 
 
 def comparisons(native: Judged, answered: Judged, call: Call) -> list[Observation]:

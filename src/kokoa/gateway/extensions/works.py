@@ -100,8 +100,8 @@ class Work(msgspec.Struct, frozen=True, eq=False):
         return self.kind == "mutation"
 
 
-Selected = Mapping[tuple[str, str], Sequence[FieldNode]]
-"""(group, type) → fields asked of it."""
+Selected = Mapping[tuple[str, str], Sequence[FieldNode | InlineFragmentNode]]
+"""(group, type) → what is asked of it."""
 
 
 def write(
@@ -185,14 +185,18 @@ class Reader:
 
     def shared_key(self, type_name: str, native: str) -> FieldSet | None:
         """A key by which both the extension and the native subgraph find objects of the type."""
-        theirs = {frozenset(map(str, one.fields)) for one in self._natives(native).resolvable_keys(type_name)}
+        unknown = self.unknown_keys(type_name, native)
         for key in self._view.resolvable_keys(type_name):
-            if frozenset(map(str, key.fields)) in theirs and not any(part.on for part in key.fields):
+            if key.text not in unknown and not any(part.on for part in key.fields):
                 return key.fields
         return None
 
-    def _natives(self, native: str) -> SubgraphView:
-        return self._supergraph.subgraphs[native]
+    def unknown_keys(self, type_name: str, native: str) -> list[str]:
+        """The extension's keys by which the native subgraph does not find objects of the type."""
+        view = self._supergraph.subgraphs[native]
+        theirs = {frozenset(map(str, one.fields)) for one in view.resolvable_keys(type_name)}
+        ours = self._view.resolvable_keys(type_name)
+        return [one.text for one in ours if frozenset(map(str, one.fields)) not in theirs]
 
     def _read(self, document: str) -> Work | None:
         if not self.overrides:
@@ -226,13 +230,17 @@ class _Taken:
 
     def work(self, kind: str) -> Work:
         groups: dict[str, str] = {}
-        main: dict[tuple[str, str], list[FieldNode]] = {}
+        main: dict[tuple[str, str], list[FieldNode | InlineFragmentNode]] = {}
         shadow: dict[tuple[str, str], list[FieldNode]] = {}
         plain: dict[tuple[str, str], list[str]] = {}
         sites: list[Site] = []
         shadows: list[Site] = []
         for group, type_name, node in self._top(kind, groups):
             place = (group, type_name)
+            if isinstance(node, InlineFragmentNode):
+                main.setdefault(place, []).append(self._opened(node, group))
+                plain.setdefault(place, []).extend(key_of(one) for _, one in _fields(node.selection_set, type_name))
+                continue
             found = self._reader.overrides.get((type_name, node.name.value))
             rewritten = self._rewrite(node, type_name, group, (), found[0] if found else "")
             if found is None:
@@ -259,8 +267,11 @@ class _Taken:
             declared={name: text for name, text in self._declared.items() if name not in groups.values()},
         )
 
-    def _top(self, kind: str, groups: dict[str, str]) -> Iterator[tuple[str, str, FieldNode]]:
-        """(group, type, field) of everything that has a place of its own; fills in the groups."""
+    def _top(self, kind: str, groups: dict[str, str]) -> Iterator[tuple[str, str, FieldNode | InlineFragmentNode]]:
+        """(group, type, field) of everything that has a place of its own; fills in the groups.
+
+        What is asked of some of an interface's objects only, by a fragment, comes as that.
+        """
         for root, node in _fields(self._operation.selection_set, ROOTS[kind]):
             if node.name.value != ENTITIES:
                 yield "", root, node
@@ -269,8 +280,18 @@ class _Taken:
             assert isinstance(variable, VariableNode)
             assert node.selection_set is not None
             groups[key_of(node)] = variable.name.value
-            for type_name, field in _fields(node.selection_set, "_Entity"):
-                yield key_of(node), type_name, field
+            for fragment in node.selection_set.selections:
+                assert isinstance(fragment, InlineFragmentNode)
+                assert fragment.type_condition is not None
+                for one in fragment.selection_set.selections:
+                    assert isinstance(one, FieldNode | InlineFragmentNode)
+                    yield key_of(node), fragment.type_condition.name.value, one
+
+    def _opened(self, node: InlineFragmentNode, group: str) -> InlineFragmentNode:
+        """A fragment on some of an interface's objects: what overrides in it is asked for by their own keys."""
+        named = node.type_condition.name.value if node.type_condition else ""
+        below = self._below(node.selection_set, named, group, (), "")
+        return _with(node, selection_set=below)  # type: ignore[no-any-return]  # the same kind of node
 
     def _site(self, group: str, type_name: str, node: FieldNode, native: str, policy: OverridePolicy) -> Site:
         view = self._supergraph.subgraphs[native]
