@@ -7,7 +7,7 @@
 Environments whose graphs have equal content share one `Graph`, with its documents and plans.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -27,6 +27,7 @@ from kokoa.graphql.errors import DocumentRefused, ErrorEntry, Reporter
 from kokoa.graphql.lane import Lane
 from kokoa.graphql.limits import DEFAULT_LIMITS, Limits
 from kokoa.graphql.lru import Lru
+from kokoa.graphql.once import Once
 from kokoa.graphql.preparing import Preparation, Prepared
 from kokoa.graphql.reading import DocumentReader
 from kokoa.graphql.result import ExecutionResult, refusal
@@ -81,6 +82,7 @@ class Graph:
         self._api = projecting(supergraph.schema)
         self._hidden = HiddenParts(self._api.requirements)
         self._preparation = Preparation(self._api, limits, lane or Lane(), reader)
+        self._planning: Once[Plan] = Once()
         self._plans: Lru[_PlanKey, Plan] = Lru(PLANS_MAX, PLANS_CHARACTERS_MAX, lambda key: len(key[0]))
 
     def document(self, text: str) -> Document:
@@ -165,14 +167,18 @@ class Graph:
         def make() -> Plan:
             return self._try_plan(ready, hidden, labels, call)
 
+        def in_turn() -> Awaitable[Plan]:
+            return self._preparation.in_turn(text, call, make)
+
+        shared = (text, ready.operation.name, ready.assignment, hidden, labels)
         if not self._preparation.remembers(text):
-            return await self._preparation.in_turn(text, call, make)
+            return await self._planning.do(shared, in_turn)
         key = (ready.document.normal, ready.operation.name, ready.assignment, hidden, labels)
         plan = self._plans.get(key)
         if self._metrics is not None:
             self._metrics.plan(remembered=plan is not None)
         if plan is None:
-            plan = await self._preparation.in_turn(text, call, make)
+            plan = await self._planning.do(shared, in_turn)
             self._plans.put(key, plan)
         return plan
 

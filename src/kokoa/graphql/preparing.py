@@ -1,20 +1,21 @@
 """From a request's text and variables to a program that may run.
 
 What is short is done at once; what is long (a document, a list of variables) waits for its turn in the lane, so that
-nobody's document holds up everybody's requests.
+nobody's document holds up everybody's requests. A long document that many send at once has one turn for all of them.
 """
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from graphql import GraphQLSchema, OperationType, print_schema
+from graphql import DocumentNode, GraphQLSchema, OperationType, print_schema
 from graphql.execution.values import VariableValues
 
 from kokoa.graphql.document import SHORT_CHARACTERS, Document, DocumentCache, Operation, make_document, read_document
 from kokoa.graphql.errors import DocumentRefused, MutationNeedsPost
 from kokoa.graphql.lane import Lane
 from kokoa.graphql.limits import Limits, count_values
+from kokoa.graphql.once import Once
 from kokoa.graphql.program import Program
 from kokoa.graphql.reading import DocumentReader, read_own
 from kokoa.graphql.schema import Executable
@@ -50,6 +51,9 @@ class Preparation:
         self._reader = reader or lane
         self._documents = DocumentCache()
         self._own = DocumentCache()
+        self._reading: Once[Document | DocumentRefused] = Once()
+        self._reading_own: Once[DocumentNode] = Once()
+        self._compiling: Once[Program] = Once()
 
     @property
     def schema(self) -> GraphQLSchema:
@@ -91,7 +95,10 @@ class Preparation:
         assignment = operation.assignment(coerced.coerced)
         program = document.known_program(operation, assignment)
         if program is None:
-            program = await self.in_turn(text, call, lambda: document.compile(operation, assignment))
+            program = await self._compiling.do(
+                (text, operation.name, assignment),
+                lambda: self.in_turn(text, call, lambda: document.compile(operation, assignment)),
+            )
             document.keep_program(operation, assignment, program)
         program.cost.check(coerced.coerced, self._limits)
         return Prepared(document, operation, coerced, assignment, program)
@@ -102,12 +109,19 @@ class Preparation:
             return known
         if len(text) <= SHORT_CHARACTERS:
             return self.document(text)
+        found = await self._reading.do(text, lambda: self._read_long(text, call))
+        self._documents.keep(text, found)
+        if isinstance(found, DocumentRefused):
+            raise DocumentRefused(found.entries)
+        return found
+
+    async def _read_long(self, text: str, call: Call) -> Document | DocumentRefused:
+        """Raises TooManyNewDocuments, Unavailable."""
         try:
             parsed = await self._reader.read(_key(call), self, text, self._limits)
+            return make_document(self._executable, text, parsed)
         except DocumentRefused as refused:
-            self._documents.keep(text, refused)
-            raise
-        return self._keep(text, lambda: make_document(self._executable, text, parsed))
+            return refused
 
     def _keep(self, text: str, make: Callable[[], Document]) -> Document:
         try:
@@ -121,7 +135,7 @@ class Preparation:
     async def _trusted(self, text: str, call: Call) -> Document:
         known = self._own.get(text)
         if known is None:
-            parsed = await self.in_turn(text, call, lambda: read_own(text))
+            parsed = await self._reading_own.do(text, lambda: self.in_turn(text, call, lambda: read_own(text)))
             known = make_document(self._executable, text, parsed)
             self._own.keep(text, known)
         return known

@@ -19,6 +19,7 @@ import httptools
 HEAD_BYTES_MAX = 65_536
 OPEN_MAX = 256
 IDLE_S_MAX = 15.0
+CONNECT_S_MAX = 5.0
 _INTERIM_BELOW = 200
 _PLAIN = re.compile(r"[!-~]+")
 
@@ -71,10 +72,14 @@ class Connections:
     """All connections of one event loop, by origin.
 
     open_max: to one origin; who asks while all are busy waits.  idle_s_max: how long an unused one is kept.
+    connect_s_max: how long making one may take.
     """
 
-    def __init__(self, *, open_max: int = OPEN_MAX, idle_s_max: float = IDLE_S_MAX) -> None:
+    def __init__(
+        self, *, open_max: int = OPEN_MAX, idle_s_max: float = IDLE_S_MAX, connect_s_max: float = CONNECT_S_MAX
+    ) -> None:
         self._open_max = open_max
+        self._connect_s_max = connect_s_max
         self._idle_s_max = idle_s_max
         self._origins: dict[tuple[str, int, bool], _Origin] = {}
 
@@ -85,7 +90,7 @@ class Connections:
         key = address[:3]
         origin = self._origins.get(key)
         if origin is None:
-            origin = self._origins[key] = _Origin(address, self._open_max, self._idle_s_max)
+            origin = self._origins[key] = _Origin(address, self._open_max, self._idle_s_max, self._connect_s_max)
         data = head_of(address, headers, len(body)) + body
         connection = None if origin.places.locked() else origin.kept()
         if connection is None:
@@ -116,7 +121,8 @@ class Connections:
 class _Origin:
     """The connections to one origin. places: how many more may be open and busy."""
 
-    def __init__(self, address: Address, open_max: int, idle_s_max: float) -> None:
+    def __init__(self, address: Address, open_max: int, idle_s_max: float, connect_s_max: float) -> None:
+        self._connect_s_max = connect_s_max
         self.places = asyncio.Semaphore(open_max)
         self._address = address
         self._idle_s_max = idle_s_max
@@ -150,10 +156,11 @@ class _Origin:
         """Raises PeerFailed."""
         address = self._address
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._all.discard), address.host, address.port, ssl=self._tls
-            )
-        except OSError as error:
+            async with asyncio.timeout(self._connect_s_max):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: _Connection(self._all.discard), address.host, address.port, ssl=self._tls
+                )
+        except OSError as error:  # TimeoutError is one
             raise PeerFailed(repr(error)) from error
         self._all.add(connection)
         return connection

@@ -446,3 +446,11 @@ async def test_operations_plans_and_fetches_are_counted_and_partners_share_a_ser
     assert count(fetches, subgraph="search", outcome="answered") == 2
     assert count(fetches, subgraph="catalog", outcome="answered") == 3
     assert count(fetches, subgraph="extension", outcome="failed") == 1
+
+
+async def test_a_new_long_document_that_everybody_sends_at_once_is_answered_to_everybody() -> None:
+    gateway = Gateway(SHOP, Shop().clients(["1", "2"]))
+    fields = " ".join(f'r{n}: search(q: "lamp") {{ items {{ name rating reviews {{ body }} }} }}' for n in range(9))
+    answers = await asyncio.gather(*(ask(gateway, f"{{ {fields} }}") for _ in range(100)))
+    assert all(one == answers[0] for one in answers)
+    assert answers[0]["data"]["r8"]["items"][1] == {"name": "P2", "rating": 4.5, "reviews": [{"body": "b"}]}

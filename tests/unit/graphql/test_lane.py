@@ -82,6 +82,15 @@ async def test_a_flood_is_told_to_come_again() -> None:
     assert len(refused) < 40
 
 
+async def test_one_long_document_has_one_turn_however_many_send_it_at_once() -> None:
+    subgraph = make_subgraph(SDL, {"Query.leaf": lambda parents, *_: [1] * len(parents), "Query.child": _children})
+    answers = await asyncio.gather(*(run(subgraph, heavy(1)) for _ in range(40)))
+    assert all("errors" not in one for one in answers)
+    wrong = heavy(2).replace("leaf", "loaf")
+    answers = await asyncio.gather(*(run(subgraph, wrong) for _ in range(40)))
+    assert {one["errors"][0]["extensions"]["code"] for one in answers} == {"GRAPHQL_VALIDATION_FAILED"}
+
+
 async def test_a_long_list_of_variables_is_coerced_in_the_lane() -> None:
     threads: set[int] = set()
     sdl = "input Row { a: Int } type Query { count(rows: [Row!]!): Int }"

@@ -311,6 +311,15 @@ async def test_nobody_there_and_a_pool_that_is_closed() -> None:
             await waiting
 
 
+async def test_a_peer_that_lets_nobody_in_has_failed_before_the_time_is_up() -> None:
+    connections = Connections(connect_s_max=0.05)
+    async with peer_that(sending(HELLO)) as peer:
+        url = peer.url.replace("http://", "https://")  # the peer waits for more than a greeting
+        with pytest.raises(PeerFailed, match="TimeoutError"):
+            await connections.post(address_of(url), {}, b"", answer_bytes_max=LIMIT, timeout_s=PATIENCE_S)
+    await connections.close()
+
+
 @pytest.mark.parametrize("value", ["a\r\nx-kokoa-call: forged", "a\nb", "a\rb"])
 async def test_a_header_cannot_bring_another_one(connections: Connections, value: str) -> None:
     async with peer_that(sending(HELLO)) as peer:
