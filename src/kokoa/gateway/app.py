@@ -21,6 +21,7 @@ from kokoa.gateway.execute.subscription import stream_plan
 from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.plan import NotPlannable, Plan, make_plan
 from kokoa.gateway.rollout import labels_on
+from kokoa.gateway.sharing import SharedQueries, is_shareable, shared_key
 from kokoa.gateway.supergraph import Supergraph
 from kokoa.graphql.document import Document, Operation
 from kokoa.graphql.errors import DocumentRefused, ErrorEntry, Reporter
@@ -83,6 +84,7 @@ class Graph:
         self._hidden = HiddenParts(self._api.requirements)
         self._preparation = Preparation(self._api, limits, lane or Lane(), reader)
         self._planning: Once[Plan] = Once()
+        self._shared = SharedQueries()
         self._plans: Lru[_PlanKey, Plan] = Lru(PLANS_MAX, PLANS_CHARACTERS_MAX, lambda key: len(key[0]))
 
     def document(self, text: str) -> Document:
@@ -115,7 +117,17 @@ class Graph:
             return refusal(error)
         if ready.operation.kind is OperationType.SUBSCRIPTION:
             return refusal(NEEDS_STREAM)
-        return await self._run(ready, plan, variables, call)
+
+        def run() -> Awaitable[ExecutionResult]:
+            return self._run(ready, plan, variables, call)
+
+        if ready.operation.kind is not OperationType.QUERY or not is_shareable(call):
+            return await run()
+        key = shared_key((id(plan), ready.document.normal), variables, call)
+        try:
+            return await run() if key is None else await self._shared.run(key, call, run)
+        except KokoaError as error:
+            return refusal(error)
 
     async def explain(self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None) -> str:
         """The plan of an operation as text, for this caller; nothing is fetched. Raises KokoaError."""
