@@ -57,7 +57,7 @@ def bench(
     connections: Annotated[int, Parameter(help="How many requests are always waiting.")] = 50,
     warm_up: Annotated[float, Parameter(help="How long each is driven before it is measured.")] = 10.0,
     hive: Annotated[bool, Parameter(help="Measure Hive Gateway too; needs npm.")] = True,
-    hive_shares: Annotated[bool, Parameter(help="Let Hive execute equal requests at the same time once.")] = False,
+    shares: Annotated[bool, Parameter(help="Let both execute equal requests at the same time once.")] = False,
     json: Annotated[bool, Parameter(help="Print everything as JSON instead of a table.")] = False,
 ) -> None:
     """Start all of them, see that their answers are equal, measure them in turns, and stop them again."""
@@ -66,7 +66,7 @@ def bench(
     with progress.status("starting") as status:
         node = f"Node {install_hive()}." if hive else ""
         names = [KOKOA, HIVE, FLOOR] if hive else [KOKOA, FLOOR]
-        with contest_up(names, hive_shares=hive_shares) as contest:
+        with contest_up(names, shares=shares) as contest:
             answer_bytes = contest.agree()
             alone = {one.name: contest.fetches_alone(one) for one in contest.contestants}
             found = uvloop.run(_measure(contest, max(1, rounds), connections, seconds, warm_up, status.update))

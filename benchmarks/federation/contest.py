@@ -123,19 +123,25 @@ class Contest:
 
 
 @contextlib.contextmanager
-def contest_up(names: Sequence[str], *, hive_shares: bool = False) -> Iterator[Contest]:
-    """Everybody's servers, until the block ends. hive_shares: see `hive`. Raises NotStarted, HiveMissing."""
+def contest_up(names: Sequence[str], *, shares: bool = False) -> Iterator[Contest]:
+    """Everybody's servers, until the block ends. shares: see `hive`; Kokoa is asked by shoppers then.
+
+    Raises NotStarted, HiveMissing.
+    """
     with contextlib.ExitStack() as stack:
         port, _ = stack.enter_context(_python_up("subgraph_app", {}))
         base_url = f"http://127.0.0.1:{port}"
+        shared = {"FEDERATION_SHARES": "yes"} if shares else {}
         found = []
         for name in names:
             if name == HIVE:
                 sdl = print_supergraph(make_supergraph(base_url))
-                own_port, process = stack.enter_context(hive_up(sdl, shares=hive_shares))
+                own_port, process = stack.enter_context(hive_up(sdl, shares=shares))
             else:
                 module = "gateway_app" if name == KOKOA else "floor_app"
-                own_port, process = stack.enter_context(_python_up(module, {"FEDERATION_SUBGRAPHS": base_url}))
+                own_port, process = stack.enter_context(
+                    _python_up(module, {"FEDERATION_SUBGRAPHS": base_url, **shared})
+                )
             found.append(Contestant(name, ("127.0.0.1", own_port), "/graphql", process.pid))
         yield Contest(found, ("127.0.0.1", port))
 

@@ -1,5 +1,6 @@
 """The benchmark's shop: its data, its four subgraphs, its supergraph and its query."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ def plan_of(supergraph: Supergraph) -> Plan:
     return make_plan(supergraph, operation, fragments, {})
 
 
+_CALLER = Caller("storefront" if os.environ.get("FEDERATION_SHARES") else "server")
+
+
 def make_subgraphs() -> dict[str, Subgraph]:
     """The four, by name."""
     shop: dict[str, list[Row]] = orjson.loads((FOLDER / "shop.json").read_bytes())
@@ -63,8 +67,8 @@ def make_subgraphs() -> dict[str, Subgraph]:
 
 
 def make_call() -> Call:
-    """A call with nothing special about it."""
-    return Call("benchmark", Caller("server"), "benchmark", now_ms() + DEADLINE_DEFAULT_MS)
+    """A call of a server, which never shares its answer; or of a shopper, if FEDERATION_SHARES is set."""
+    return Call("benchmark", _CALLER, "benchmark", now_ms() + DEADLINE_DEFAULT_MS)
 
 
 def _accounts(users: Sequence[Row]) -> Resolvers:
