@@ -28,10 +28,12 @@ from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.database import PinnedConnection
 from kokoa.postgres.vault import Vault
 from kokoa.roles.parts import compose_core, media_objects
-from kokoa.roles.platform import require_servers, schema_password
+from kokoa.roles.platform import SERVICES, require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
 from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.customers.service import CustomersService
+from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
@@ -170,13 +172,20 @@ async def _open_database(settings: Settings, service: str) -> Database:
     return Database(pool, service)
 
 
+class _NoTokens:
+    """Nobody signs in here."""
+
+    def sign(self, environment_id: str, customer_id: str, session_id: str) -> tuple[str, int]:
+        raise NotImplementedError("no benchmark signs in by this way")
+
+
 @contextlib.asynccontextmanager
 async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
     """Fill the demo environment with goods and wait until search knows them."""
     settings = load_settings({"KOKOA_STATE_DIR": str(store.state_dir)})
     async with contextlib.AsyncExitStack() as stack:
         databases = {}
-        for name in ("tenants", "catalog", "search"):
+        for name in SERVICES:
             databases[name] = await _open_database(settings, name)
             stack.push_async_callback(databases[name].close)
         tenants = TenantsService(databases["tenants"], Vault(master_key(settings)))
@@ -188,7 +197,13 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             CatalogService(databases["catalog"], Feed(bus, "catalog"), media_objects(settings)),
             SearchService(databases["search"]),
         )
-        services = {"tenants": tenants, "catalog": catalog, "search": search}
+        services = {
+            "tenants": tenants,
+            "catalog": catalog,
+            "search": search,
+            "inventory": InventoryService(databases["inventory"]),
+            "customers": CustomersService(databases["customers"], _NoTokens()),
+        }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         stage = Stage(
             store, settings, environment.id, Inside(tenants, catalog, search, Gateway(compose_core(), clients))
