@@ -63,6 +63,7 @@ class Place:
         checks = SubgraphChecks(
             self.sources, compositions, TenantsOperations(tenants), self.used, today=lambda: TODAY
         )
+        self.checks, self.compositions = checks, compositions
         self.publisher = Publisher(self.subgraphs, checks, TenantsDirectory(tenants), bus)
         self.environment_id = ""
         self.accounts: dict[str, str] = {}
@@ -192,6 +193,21 @@ async def test_what_a_partner_may_not_do_changes_nothing(place: Place, sdl: str,
     assert await place.live() == {}
     report = await place.publisher.check(place.order(sdl))
     assert report.findings
+
+
+async def test_an_override_is_checked_as_it_will_be_served(place: Place) -> None:
+    """By its label, also when it is the environment's first subgraph."""
+    await place.grant("acme", "Product.name")
+    place.policies.told = {"Product.name": OverridePolicy(percent=10)}
+    old = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.0", import: ["@key", "@override"]) '
+    sdl = old + 'type Product @key(fields: "id") { id: ID! name: String! @override(from: "catalog") }'
+    assert (await place.publish(sdl)).version == 1
+    standing = await place.checks.standing(place.environment_id)
+    extended = await place.compositions.extended(
+        place.environment_id, standing.sdl, standing.published, standing.state.policies
+    )
+    assert extended.supergraph.override_labels == ("percent(10)",)
+    assert extended.extensions[0].policies == place.policies.told
 
 
 async def test_partners_do_not_touch_each_others_parts(place: Place) -> None:

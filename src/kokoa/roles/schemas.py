@@ -107,11 +107,14 @@ class GraphSources:
 
     async def state(self, environment_id: str) -> State:
         """What there is now: parts that were there together. Raises SchemaUnavailable, Unavailable."""
-        catalog = await _in_time(self.schemas.digest(environment_id))
+        catalog, subgraphs = await asyncio.gather(
+            _in_time(self.schemas.digest(environment_id)), _in_time(self.subgraphs.digest(environment_id))
+        )
         for _ in range(LOOKS_MAX):
-            subgraphs = await _in_time(self.subgraphs.digest(environment_id))
             if not subgraphs:
                 return State(catalog, catalog)
+            # What was there together: read between two looks at catalog that see the same.
+            subgraphs = await _in_time(self.subgraphs.digest(environment_id))
             policies = await _in_time(self.policies.policies(environment_id))
             again = await _in_time(self.schemas.digest(environment_id))
             if again == catalog:

@@ -73,6 +73,8 @@ class SubgraphChecks:
     async def standing(self, environment_id: str) -> Standing:
         """What there is now. Raises StateMoved when it changed meanwhile."""
         state = await self._sources.state(environment_id)
+        if not state.subgraphs:  # the first one is composed by its policies too
+            state = state._replace(policies=await self._sources.policies.policies(environment_id))
         sdl = await self._sources.sdl(environment_id, state.catalog, self._compositions)
         return Standing(state, sdl, await self._sources.published(environment_id, state))
 
