@@ -74,7 +74,8 @@ async def test_the_native_answer_is_served_instead(function: Any, outcome: str) 
     def only_prices(event: dict[str, Any]) -> Any:
         return function(event) if event["field"] == "Product.price" else halved(event)
 
-    shop = Shop(only_prices, policies=all_policies(deadline_ms=100))
+    policy = OverridePolicy(deadline_ms=100 if function is never else 60_000)
+    shop = Shop(only_prices, policies={"Product.price": policy})
     result = await shop.ask(LISTING)
     assert result.errors == ()
     assert result.data == NATIVE
@@ -100,7 +101,8 @@ async def test_only_the_objects_that_failed_are_asked_of_the_native_subgraph() -
 
 @pytest.mark.parametrize(("function", "code"), [(failing, "EXTENSION_FAILED"), (never, "DEADLINE_EXCEEDED")])
 async def test_without_fallback_the_error_says_that_and_not_why(function: Any, code: str) -> None:
-    shop = Shop(function, policies=all_policies(deadline_ms=100, fallback=False))
+    deadline_ms = 100 if function is never else 60_000
+    shop = Shop(function, policies=all_policies(deadline_ms=deadline_ms, fallback=False))
     result = await shop.ask("{ products(limit: 2) { id stock } }")
     assert result.data == {"products": [{"id": "1", "stock": None}, {"id": "2", "stock": None}]}
     assert [one["path"] for one in result.errors] == [["products", 0, "stock"], ["products", 1, "stock"]]
@@ -179,7 +181,7 @@ async def test_a_mutation_never_falls_back() -> None:
 
 
 async def test_a_mutation_in_shadow_is_done_once_and_natively() -> None:
-    shop = Shop(failing, sdl=ROOTS, policies={"Mutation.rename": OverridePolicy(shadow=True)})
+    shop = Shop(failing, sdl=ROOTS, policies={"Mutation.rename": OverridePolicy(shadow=True, deadline_ms=60_000)})
     result = await shop.ask('mutation { rename(id: "8", name: "x") { id rating } }')
     assert result.data == {"rename": {"id": "8", "rating": None}}
     assert [one["field"] for one in shop.functions.events] == ["Product.rating"]
@@ -193,7 +195,7 @@ async def test_a_shadow_is_compared_and_never_served() -> None:
             values[2] = {"errorMessage": "no price"}
         return values
 
-    shop = Shop(function, policies={"Product.price": OverridePolicy(shadow=True)})
+    shop = Shop(function, policies={"Product.price": OverridePolicy(shadow=True, deadline_ms=60_000)})
     result = await shop.ask(LISTING)
     assert result.errors == ()
     assert result.data == NATIVE

@@ -29,7 +29,7 @@ from kokoa.kernel.call import Call
 from kokoa.kernel.overrides import OverridePolicy
 
 CASES = int(os.environ.get("EXTENSION_CASES", "80"))  # more by hand
-SEED = int(os.environ.get("EXTENSION_SEED", "7000"))
+SEED = int(os.environ.get("EXTENSION_SEED", "500100"))
 
 
 class Lenient(StrictSubgraph):
@@ -79,7 +79,9 @@ def extensions_of(
         extension = Extension(one.name, "123456789012", "acme", one.sdl, "url")
         keys = Reader(supergraph, extension, frozenset(subgraphs))
         policies = {
-            f"{holder}.{field}": OverridePolicy(fallback=False) if keys.unknown_keys(holder, native) else policy
+            f"{holder}.{field}": OverridePolicy(fallback=False, deadline_ms=600_000)
+            if keys.unknown_keys(holder, native)
+            else policy
             for (holder, field), (native, _) in keys.overrides.items()
         }
         extension = Extension(one.name, "123456789012", "acme", one.sdl, "url", policies=policies)

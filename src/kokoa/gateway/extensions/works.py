@@ -255,6 +255,9 @@ class _Taken:
             else:
                 main.setdefault(place, []).append(rewritten)
                 sites.append(site)
+        for (group, type_name), nodes in main.items():
+            if group and is_interface_type(self._view.schema.get_type(type_name)):
+                nodes.append(FieldNode(name=NameNode(value="__typename")))  # so that the answer can be checked
         return Work(
             kind=kind,
             groups=groups,
