@@ -176,7 +176,7 @@ class _NoTokens:
     """Nobody signs in here."""
 
     def sign(self, environment_id: str, customer_id: str, session_id: str) -> tuple[str, int]:
-        raise NotImplementedError("no benchmark signs in by this way")
+        raise AssertionError("no benchmark signs in by this way")
 
 
 @contextlib.asynccontextmanager

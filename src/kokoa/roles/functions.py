@@ -110,6 +110,14 @@ class FunctionsPart:
         self._dispatcher.forget(environment_id, account_id, name)
 
 
+async def open_functions_part(platform: Platform, directory: Directory) -> FunctionsPart:
+    """It hears of changes in other processes until the platform closes."""
+    functions = FunctionsPart(platform, directory)
+    platform.stack.push_async_callback(functions.close)
+    await platform.bus.listen("changed.functions.*", functions.heard)
+    return functions
+
+
 class FreshKeys:
     """Access keys by id, remembered for less than a second, so that revocation works within one."""
 

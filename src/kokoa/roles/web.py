@@ -24,7 +24,7 @@ from kokoa.gateway.supergraph import Supergraph
 from kokoa.kernel.errors import NotFound
 from kokoa.roles.asgi import LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
-from kokoa.roles.functions import FreshKeys, FunctionsPart, load_routes
+from kokoa.roles.functions import FreshKeys, load_routes, open_functions_part
 from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
@@ -120,9 +120,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         whole = ComposedGraph(composed, known.operations, known.subgraphs, policies, platform.bus)
         services |= {name: open_service(name, platform, whole) for name in SERVICES if name not in services}
         overrides = await _overrides(platform, overriding)
-        functions = FunctionsPart(platform, known.directory)
-        platform.stack.push_async_callback(functions.close)
-        await platform.bus.listen("changed.functions.*", functions.heard)
+        functions = await open_functions_part(platform, known.directory)
         gateway = local_gateway(platform, services)
         customers = services["customers"]
         assert isinstance(customers, CustomersService)
@@ -207,9 +205,7 @@ async def open_functions(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The control plane alone: the AWS endpoint, and what the edge asks."""
     async with _platform(settings, ("functions",), name="functions") as platform:
         directory = _peer(platform, "tenants").proxy("directory", Directory)
-        functions = FunctionsPart(platform, directory)
-        platform.stack.push_async_callback(functions.close)
-        await platform.bus.listen("changed.functions.*", functions.heard)
+        functions = await open_functions_part(platform, directory)
         inner = _inner(platform, {"functions": (Functions, functions)}, [], _checks(platform))
         yield Either(is_aws_request, functions.aws, inner)
 

@@ -12,7 +12,7 @@ from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Conflict, Unavailable
 from kokoa.processes.priority import give_way
 from kokoa.roles.directory import TenantsDirectory
-from kokoa.roles.functions import FunctionsPart
+from kokoa.roles.functions import open_functions_part
 from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
 from kokoa.roles.indexing import follow_graphs, keep_generations, keep_index, note_changes
 from kokoa.roles.override_reports import FieldPolicies, OverrideReporter, TenantsOverrides
@@ -121,9 +121,7 @@ async def _own_graph(platform: Platform, services: Mapping[str, Service], report
     assert isinstance(tenants, TenantsService)
     assert isinstance(catalog, CatalogService)
     directory = TenantsDirectory(tenants)
-    functions = FunctionsPart(platform, directory)
-    platform.stack.push_async_callback(functions.close)
-    await platform.bus.listen("changed.functions.*", functions.heard)
+    functions = await open_functions_part(platform, directory)
     gateway = local_gateway(platform, services)
     policies = FieldPolicies(_overrides_of(services))
     sources = GraphSources(catalog.schemas, TenantsSubgraphs(tenants), policies)

@@ -79,18 +79,8 @@ class SubgraphActions:
             version = (head["version"] if head else 0) + 1
             before = await _needs_of(tx, name)
             await tx.execute(queries.put_head, name, who.account_id, version, True)
-            await tx.execute(
-                queries.insert_version,
-                name,
-                version,
-                who.account_id,
-                source.sha256,
-                source.target,
-                source.function,
-                source.url,
-                list(needs),
-                who.by,
-            )
+            place = source.sha256, source.target, source.function, source.url
+            await tx.execute(queries.insert_version, name, version, who.account_id, *place, list(needs), who.by)
             digest = await _put_digest(tx)
             event = SubgraphPublished(
                 subgraph=name,
