@@ -210,6 +210,18 @@ async def test_an_override_is_checked_as_it_will_be_served(place: Place) -> None
     assert extended.extensions[0].policies == place.policies.told
 
 
+async def test_an_override_that_is_to_fall_back_must_be_able_to(place: Place) -> None:
+    """By the slug alone the catalogue cannot be asked for the product again."""
+    await place.grant("acme", "Product.price")
+    sdl = 'type Product @key(fields: "slug") { slug: String! @external  price: Float @override(from: "catalog") }'
+    code, told = await place.refused(sdl)
+    assert code == "SUBGRAPH_NOT_COMPOSABLE"
+    assert "NO_NATIVE_KEY: Product.price" in told
+    assert "kokoa overrides set Product.price --no-fallback" in told
+    place.policies.told = {"Product.price": OverridePolicy(fallback=False)}
+    assert (await place.publish(sdl)).version == 1
+
+
 async def test_partners_do_not_touch_each_others_parts(place: Place) -> None:
     await place.grant("rival", "Product.score", "AcmeBox.*")
     await place.grant("third")

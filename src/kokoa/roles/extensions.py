@@ -1,5 +1,6 @@
 """Who answers for partners' subgraphs: functions of their accounts, or servers where the environment lets them be."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -130,4 +131,5 @@ class ExtensionClients:
             reports=self._reports,
             environment=f"{environment.tenant_alias}/{environment.name}" if environment else "",
         )
-        return extension_client(extension, supergraph, natives, parts)
+        # It reads the whole graph: beside the event loop, as composing is.
+        return await asyncio.to_thread(extension_client, extension, supergraph, natives, parts)

@@ -3,7 +3,7 @@ operations.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -13,12 +13,13 @@ from kokoa.gateway.compose.composer import read_one
 from kokoa.gateway.extending.completing import completed, native_keys
 from kokoa.gateway.extending.differences import Loss, closed, losses, may_mind, opened
 from kokoa.gateway.extending.taking import Taken, taken
+from kokoa.gateway.extensions.client import fields_without_fallback
 from kokoa.gateway.supergraph import SubgraphDefinition, SubgraphView, Supergraph
 from kokoa.graphql.errors import DocumentRefused
 from kokoa.graphql.limits import DEFAULT_LIMITS
 from kokoa.graphql.reading import read
 from kokoa.graphql.sdl import read_subgraph
-from kokoa.roles.compositions import Compositions
+from kokoa.roles.compositions import Compositions, Extended
 from kokoa.roles.publishing.seam import Finding, Order
 from kokoa.roles.schemas import GraphSources, State
 from kokoa.roles.seams import GraphGrants, Operations, PublishedSubgraph, SubgraphSource, UsedOperations
@@ -29,6 +30,7 @@ PAGE = 100
 NAMED_MAX = 20
 SHOWN_CHARACTERS = 60
 NOT_GRANTED = "NOT_GRANTED"
+NO_NATIVE_KEY = "NO_NATIVE_KEY"
 
 _OPERATION = re.compile(r"\b(query|mutation|subscription) ?([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -104,15 +106,17 @@ class SubgraphChecks:
                 return verdict
             wanted = [*rest, _published(order, order.source)]
         try:
-            after = await self._graph(order, standing, wanted)
+            extended = await self._extended(order, standing, wanted)
         except CompositionFailed as failed:
             found = _findings(failed)
             if order.source is None:
                 known = await self._standing_problems(order, standing)
                 found = tuple(one for one in found if one not in known)
             return verdict._replace(findings=(*verdict.findings, *found))
+        after = extended.supergraph
         harm = await self._compositions.in_turn(
-            order.environment_id, lambda: tuple(_harm(base, after, frozenset(verdict.needs)))
+            order.environment_id,
+            lambda: (*_harm(base, after, frozenset(verdict.needs)), *_without_fallback(extended, order.name)),
         )
         operations = await self._broken_operations(order, standing, after)
         return verdict._replace(findings=(*verdict.findings, *harm), operations=operations)
@@ -133,10 +137,12 @@ class SubgraphChecks:
             return await self._graph(order, standing, [])
 
     async def _graph(self, order: Order, standing: Standing, published: Sequence[PublishedSubgraph]) -> Supergraph:
-        extended = await self._compositions.extended(
+        return (await self._extended(order, standing, published)).supergraph
+
+    async def _extended(self, order: Order, standing: Standing, published: Sequence[PublishedSubgraph]) -> Extended:
+        return await self._compositions.extended(
             order.environment_id, standing.sdl, published, standing.state.policies
         )
-        return extended.supergraph
 
     async def _take(
         self, order: Order, source: SubgraphSource, base: Supergraph, rest: Sequence[PublishedSubgraph]
@@ -227,6 +233,18 @@ def _refusal(supergraph: Supergraph, document: str) -> str:
     except DocumentRefused as refused:
         return str(refused.entries[0]["message"])
     return ""
+
+
+def _without_fallback(extended: Extended, name: str) -> Iterator[Finding]:
+    """Overrides of a subgraph that are to fall back to the native answer, and could not."""
+    for extension in extended.extensions:
+        if extension.name == name:
+            for field, why in fields_without_fallback(extended.supergraph, extension).items():
+                yield Finding(
+                    NO_NATIVE_KEY,
+                    f"{field}: {why} Or its owner lets it be without the native answer: "
+                    f"kokoa overrides set {field} --no-fallback",
+                )
 
 
 def _harm(base: Supergraph, after: Supergraph, needs: frozenset[str]) -> list[Finding]:
