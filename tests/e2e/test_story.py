@@ -45,7 +45,7 @@ def copy_checkout(target: Path) -> None:
 def take_the_tour(clone: Path, store: RunningStore, state_dir: Path | None = None) -> None:
     """Run the README's blocks in one shell, then look at what each printed."""
     blocks = tour_blocks(clone / "README.md", "tour")
-    assert len(blocks) == 7, "the tour in README.md has changed; change this test with it"
+    assert len(blocks) == 9, "the tour in README.md has changed; change this test with it"
     script = "".join(f"echo '{MARK} {number}'\n{block}\necho\n" for number, block in enumerate(blocks))
     script += f'echo \'{MARK} after\'\ncurl -si "$KOKOA_URL/api/search?q=lamp" -H "X-Tenant-ID: $KOKOA_TENANT_ID"\n'
     if state_dir is not None:
@@ -64,7 +64,7 @@ def take_the_tour(clone: Path, store: RunningStore, state_dir: Path | None = Non
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     look(
-        dict(zip(["", *map(str, range(7)), "after"], re.split(rf"{MARK} \w+\n", done.stdout), strict=True)),
+        dict(zip(["", *map(str, range(9)), "after"], re.split(rf"{MARK} \w+\n", done.stdout), strict=True)),
         done.stderr,
     )
 
@@ -105,6 +105,11 @@ def look(printed: dict[str, str], errors: str) -> None:
     assert "search-plus" in row, listed
     for word in ("START RequestId:", "END RequestId:", "REPORT RequestId:", "search-plus ranked"):
         assert word in logged, logged
+
+    shown = json.loads(first_json(printed["7"][printed["7"].index('{"data"') :]))
+    assert [one["price"] for one in shown["data"]["products"]] == [9.99] * 3, printed["7"]
+    assert re.search(r"answered\D+\d", printed["8"]), printed["8"]
+    assert "members-price is withdrawn" in printed["8"]
 
     after = json.loads(printed["after"].partition("\n\n")[2])
     assert "rankedBy" not in after
