@@ -23,6 +23,7 @@ from kokoa.gateway.plan import NotPlannable, Plan, make_plan
 from kokoa.gateway.rollout import labels_on
 from kokoa.gateway.sharing import SharedQueries, is_shareable, shared_key
 from kokoa.gateway.supergraph import Supergraph
+from kokoa.gateway.tracing import OperationSpan, Tracer
 from kokoa.graphql.document import Document, Operation
 from kokoa.graphql.errors import DocumentRefused, ErrorEntry, Reporter
 from kokoa.graphql.lane import Lane
@@ -71,6 +72,7 @@ class Graph:
         reader: DocumentReader | None = None,
         shared: bool = True,
         metrics: GraphMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         missing = [name for name in supergraph.subgraphs if name not in clients]
         if missing:
@@ -78,6 +80,7 @@ class Graph:
         self.supergraph = supergraph
         self.shared = shared
         self._metrics = metrics
+        self._tracer = tracer
         self._clients = dict(clients)
         self._limits = limits
         self._api = projecting(supergraph.schema)
@@ -106,20 +109,51 @@ class Graph:
         conditions = dict(zip(operation.conditions, assignment, strict=True))
         return make_plan(self.supergraph, operation.definition, document.fragments, conditions, hidden, labels)
 
-    async def execute(
+    def execute(
         self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None, *, read_only: bool
-    ) -> ExecutionResult:
+    ) -> Awaitable[ExecutionResult]:
         """Execute one operation. Raises nothing for a bad request."""
+        if self._tracer is None:
+            return self._execute(text, variables, call, operation_name, read_only, None)
+        return self._traced(text, variables, call, operation_name, read_only, self._tracer)
+
+    async def _traced(
+        self,
+        text: str,
+        variables: Mapping[str, Any],
+        call: Call,
+        operation_name: str | None,
+        read_only: bool,
+        tracer: Tracer,
+    ) -> ExecutionResult:
+        trace = tracer.operation(text, call)
+        errors_count = None
+        try:
+            result = await self._execute(text, variables, call, operation_name, read_only, trace)
+            errors_count = len(result.errors)
+            return result
+        finally:
+            trace.end(errors_count)
+
+    async def _execute(
+        self,
+        text: str,
+        variables: Mapping[str, Any],
+        call: Call,
+        operation_name: str | None,
+        read_only: bool,
+        trace: OperationSpan | None,
+    ) -> ExecutionResult:
         try:
             ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=read_only)
-            plan = await self._plan_in_turn(ready, call)
+            plan = await self._plan_in_turn(ready, call, trace)
         except KokoaError as error:
             return refusal(error)
         if ready.operation.kind is OperationType.SUBSCRIPTION:
             return refusal(NEEDS_STREAM)
 
         def run() -> Awaitable[ExecutionResult]:
-            return self._run(ready, plan, variables, call)
+            return self._run(ready, plan, variables, call, trace)
 
         if ready.operation.kind is not OperationType.QUERY or not is_shareable(call):
             return await run()
@@ -132,33 +166,59 @@ class Graph:
     async def explain(self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None) -> str:
         """The plan of an operation as text, for this caller; nothing is fetched. Raises KokoaError."""
         ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=False)
-        return str(await self._plan_in_turn(ready, call))
+        return str(await self._plan_in_turn(ready, call, None))
 
     async def stream(
         self, text: str, variables: Mapping[str, Any], call: Call, operation_name: str | None, *, read_only: bool
     ) -> AsyncGenerator[ExecutionResult, None]:
         """Execute one operation of any kind: one result, or one for each event of a subscription."""
+        trace = self._tracer.operation(text, call) if self._tracer is not None else None
+        errors_count = None
         try:
-            ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=read_only)
-            plan = await self._plan_in_turn(ready, call)
-        except KokoaError as error:
-            yield refusal(error)
+            started = await self._start(text, variables, call, operation_name, read_only, trace)
+            errors_count = len(started.errors) if isinstance(started, ExecutionResult) else 0
+        finally:
+            if trace is not None:
+                trace.end(errors_count)
+        if isinstance(started, ExecutionResult):
+            yield started
             return
-        if ready.operation.kind is not OperationType.SUBSCRIPTION:
-            yield await self._run(ready, plan, variables, call)
-            return
+        ready, plan = started
         async with aclosing(stream_plan(plan, self._clients, variables, call)) as events:
             async for gathered in events:
                 yield project(ready.program, gathered, ready.variables, call, self._limits)
 
-    async def _run(self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
-        result = await self._result(ready, plan, variables, call)
+    async def _start(
+        self,
+        text: str,
+        variables: Mapping[str, Any],
+        call: Call,
+        operation_name: str | None,
+        read_only: bool,
+        trace: OperationSpan | None,
+    ) -> ExecutionResult | tuple[Prepared, Plan]:
+        """The one answer, or what a subscription's events are made with: a trace ends before the first of them."""
+        try:
+            ready = await self._preparation.prepare(text, operation_name, variables, call, read_only=read_only)
+            plan = await self._plan_in_turn(ready, call, trace)
+        except KokoaError as error:
+            return refusal(error)
+        if ready.operation.kind is OperationType.SUBSCRIPTION:
+            return ready, plan
+        return await self._run(ready, plan, variables, call, trace)
+
+    async def _run(
+        self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call, trace: OperationSpan | None
+    ) -> ExecutionResult:
+        result = await self._result(ready, plan, variables, call, trace)
         if self._metrics is not None:
             self._metrics.operation(ready.operation.kind.value, errors=bool(result.errors))
         return result
 
-    async def _result(self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
-        gathered = await run_plan(plan, self._clients, variables, call, self._metrics)
+    async def _result(
+        self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call, trace: OperationSpan | None
+    ) -> ExecutionResult:
+        gathered = await run_plan(plan, self._clients, variables, call, self._metrics, trace)
         if plan.verbatim and not gathered.errors and self._clients[plan.fetches[0].subgraph].trusted:
             return ExecutionResult(gathered.data)
         return project(ready.program, gathered, ready.variables, call, self._limits)
@@ -171,7 +231,9 @@ class Graph:
             reporter = Reporter(call.correlation_id)
             raise DocumentRefused([reporter.entry(error, path=None, locations=(), coordinate="plan")]) from None
 
-    async def _plan_in_turn(self, ready: Prepared, call: Call) -> Plan:
+    async def _plan_in_turn(self, ready: Prepared, call: Call, trace: OperationSpan | None) -> Plan:
+        if trace is not None:
+            trace.named(ready.operation.name or None, ready.operation.kind.value)
         hidden = self._hidden.from_caller(call.caller)
         labels = labels_on(self.supergraph.override_labels, call)
         text = ready.document.text
@@ -179,8 +241,11 @@ class Graph:
         def make() -> Plan:
             return self._try_plan(ready, hidden, labels, call)
 
-        def in_turn() -> Awaitable[Plan]:
-            return self._preparation.in_turn(text, call, make)
+        async def in_turn() -> Plan:
+            if trace is None:
+                return await self._preparation.in_turn(text, call, make)
+            with trace.plan():
+                return await self._preparation.in_turn(text, call, make)
 
         shared = (text, ready.operation.name, ready.assignment, hidden, labels)
         if not self._preparation.remembers(text):
@@ -192,6 +257,8 @@ class Graph:
         if plan is None:
             plan = await self._planning.do(shared, in_turn)
             self._plans.put(key, plan)
+        elif trace is not None:
+            trace.remembered()
         return plan
 
 
@@ -199,6 +266,7 @@ class Gateway:
     """Graphs by environment. An environment without one of its own uses the default.
 
     reader: reads long documents; a thread of this process, unless it is given.  metrics: where it counts, if at all.
+    tracer: where it draws spans, if at all.
     """
 
     def __init__(
@@ -209,13 +277,15 @@ class Gateway:
         *,
         reader: DocumentReader | None = None,
         metrics: GraphMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._clients = dict(clients)
         self._limits = limits
+        self._tracer = tracer
         self._lane = Lane()
         self._reader = reader
         self.metrics = metrics
-        self._default = Graph(supergraph, self._clients, limits, lane=self._lane, reader=reader, metrics=metrics)
+        self._default = self.build(supergraph)
         self._own: dict[str, Graph] = {}
 
     @property
@@ -255,6 +325,7 @@ class Gateway:
             reader=self._reader,
             shared=not clients,
             metrics=self.metrics,
+            tracer=self._tracer,
         )
 
     def retract(self, environment_id: str) -> None:

@@ -29,6 +29,7 @@ class Call(msgspec.Struct, frozen=True):
     """deadline_ms: unix time.  depth: hops so far.  path: what was entered at each hop, outermost first.
 
     session: which visitor it is, where nobody is logged in; empty if that is not known.
+    span_id: of the fetch that it is sent with, where requests are traced; it stays in this process.
     """
 
     environment_id: str
@@ -38,6 +39,7 @@ class Call(msgspec.Struct, frozen=True):
     depth: int = 0
     path: tuple[str, ...] = ()
     session: str = ""
+    span_id: str = ""
 
     def enter(self, hop: str) -> "Call":
         """The call one hop deeper. Raises DepthExceeded, which names the cycle, over DEPTH_MAX hops."""

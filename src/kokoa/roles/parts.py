@@ -13,6 +13,7 @@ from kokoa.gateway.execute.clients import InProcessClient
 from kokoa.gateway.execute.peers import PeerClient
 from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.supergraph import SubgraphDefinition, Supergraph
+from kokoa.gateway.tracing import Tracer
 from kokoa.graphql.screening import ScreeningProcess
 from kokoa.kernel.overrides import OverrideReports
 from kokoa.messaging.feed import Feed
@@ -91,7 +92,7 @@ def local_gateway(platform: Platform, services: Mapping[str, Service]) -> Gatewa
     """A gateway whose services are in this process."""
     clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
     metrics = GraphMetrics(str(os.getpid()), SERVICES)
-    return Gateway(compose_core(), clients, reader=_reader(platform), metrics=metrics)
+    return Gateway(compose_core(), clients, reader=_reader(platform), metrics=metrics, tracer=_tracer(platform))
 
 
 def client_of_extension(
@@ -136,7 +137,7 @@ async def follow_schemas(platform: Platform, graphs: EnvironmentGraphs) -> None:
 def remote_gateway(platform: Platform) -> Gateway:
     """A gateway whose services answer over HTTP."""
     clients = {name: _client(platform, name) for name in SERVICES}
-    return Gateway(compose_core(), clients, reader=_reader(platform))
+    return Gateway(compose_core(), clients, reader=_reader(platform), tracer=_tracer(platform))
 
 
 def remote_graphs(
@@ -157,6 +158,15 @@ def remote_graphs(
 def compositions() -> Compositions:
     """Makes the graphs of environments, with the other services as they are."""
     return Compositions(compose_core())
+
+
+def _tracer(platform: Platform) -> Tracer | None:
+    if not platform.settings.otlp_url:
+        return None
+    # OpenTelemetry's SDK is 15 MB and a tenth of a second of every process: too much for those that draw nothing.
+    from kokoa.roles.tracing import open_tracer  # noqa: PLC0415
+
+    return open_tracer(platform)
 
 
 def _reader(platform: Platform) -> ScreeningProcess:

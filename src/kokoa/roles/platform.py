@@ -44,6 +44,7 @@ class Platform:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.name = ""
         self.vault = Vault(master_key(settings))
         self.tokens = CallTokens(self.vault.derive("call-tokens"))
         self.stack = AsyncExitStack()
@@ -53,8 +54,11 @@ class Platform:
         self.connections = Connections()
 
     async def open(self, schemas: Iterable[str], *, name: str) -> None:
-        """Connect to the bus and to the named schemas. Raises Unavailable errors that say what is down."""
-        names = list(schemas)
+        """Connect to the bus and to the named schemas. Raises Unavailable errors that say what is down.
+
+        name: what others know this process by, its role.
+        """
+        names, self.name = list(schemas), name
         dsn, nats_url = require_servers(self.settings)
         for schema in names:
             database = await Database.connect(

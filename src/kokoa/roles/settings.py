@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url, nats_url: empty means the servers that `kokoa up` or `kokoa serve data` started.
     public_url: how browsers and tools reach the edge.
     gateway_url: empty lets an indexer run a gateway of its own.
+    otlp_url: of a collector of traces, without its /v1/traces; empty draws none.
     """
 
     state_dir: Path = Path(".kokoa")
@@ -60,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_days: _Count = 365
     tombstone_days: _Count = 30
     answers_days: _Count = 7
+    otlp_url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+[^?#\s]*$")] = ""
     demo: bool = True
 
     @property

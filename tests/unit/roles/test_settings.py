@@ -27,6 +27,10 @@ def test_variables_are_converted_and_wrong_ones_are_named(tmp_path: Path) -> Non
     assert (found.port, found.demo, found.prewarm) == (9000, False, 2)
     with pytest.raises(InvalidSetting, match="KOKOA_PORT='many'"):
         settings(tmp_path, KOKOA_PORT="many")
+    for wrong in ("collector:4318", "grpc://collector", "http://"):
+        with pytest.raises(InvalidSetting, match=f"KOKOA_OTLP_URL='{wrong}'"):
+            settings(tmp_path, KOKOA_OTLP_URL=wrong)
+    assert settings(tmp_path, KOKOA_OTLP_URL="https://collector/otlp/").otlp_url == "https://collector/otlp/"
     with pytest.raises(InvalidSetting, match="names no port"):
         settings(tmp_path, KOKOA_CATALOG_URL="http://catalog").port_of("catalog")
 

@@ -5,9 +5,10 @@ A chain of fetches is awaited as it is. Only where several can run at once do th
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from kokoa.gateway.execute.clients import SubgraphClient
@@ -23,6 +24,7 @@ from kokoa.gateway.execute.gathering import (
 )
 from kokoa.gateway.metrics import GraphMetrics
 from kokoa.gateway.plan.model import Fetch, Plan, Rename
+from kokoa.gateway.tracing import OperationSpan, code_of, outcome_of
 from kokoa.graphql.errors import PathKey, UpstreamError
 from kokoa.graphql.result import ExecutionResult
 from kokoa.kernel.call import Call
@@ -47,13 +49,20 @@ class _Running:
     """One run of one plan."""
 
     def __init__(
-        self, plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call, metrics: GraphMetrics | None
+        self,
+        plan: Plan,
+        clients: Clients,
+        variables: Mapping[str, Any],
+        call: Call,
+        metrics: GraphMetrics | None,
+        trace: OperationSpan | None,
     ) -> None:
         self._plan = plan
         self._clients = clients
         self._variables = variables
         self._call = call
         self._metrics = metrics
+        self._trace = trace
         self._missing = [len(fetch.after) for fetch in plan.fetches]
         self._tasks: dict[asyncio.Task[None], int] = {}
         self.gathered = Gathered()
@@ -198,23 +207,37 @@ class _Running:
         self.gathered.errors.append(error)
         return error
 
-    async def _ask(self, fetch: Fetch, own: Mapping[str, Any]) -> ExecutionResult:
+    def _ask(self, fetch: Fetch, own: Mapping[str, Any]) -> Awaitable[ExecutionResult]:
         """One request to a subgraph; a failure becomes a result with one error."""
+        if self._trace is None:
+            return self._measured(fetch, own, self._call)
+        return self._traced(fetch, own, self._trace)
+
+    async def _traced(self, fetch: Fetch, own: Mapping[str, Any], trace: OperationSpan) -> ExecutionResult:
+        span = trace.fetch(fetch.subgraph, sum(len(representations) for representations in own.values()))
+        outcome, code = "abandoned", ""
+        try:
+            result = await self._measured(fetch, own, msgspec.structs.replace(self._call, span_id=span.id))
+            outcome, code = outcome_of(result), code_of(result)
+            return result
+        finally:
+            span.end(outcome, code)
+
+    async def _measured(self, fetch: Fetch, own: Mapping[str, Any], call: Call) -> ExecutionResult:
         if self._metrics is None:
-            return await self._request(fetch, own)
+            return await self._request(fetch, own, call)
         started = time.perf_counter()
-        result = await self._request(fetch, own)
-        outcome = "failed" if not isinstance(result.data, dict) else "errors" if result.errors else "answered"
-        self._metrics.fetch(fetch.subgraph, outcome, time.perf_counter() - started)
+        result = await self._request(fetch, own, call)
+        self._metrics.fetch(fetch.subgraph, outcome_of(result), time.perf_counter() - started)
         return result
 
-    async def _request(self, fetch: Fetch, own: Mapping[str, Any]) -> ExecutionResult:
+    async def _request(self, fetch: Fetch, own: Mapping[str, Any], call: Call) -> ExecutionResult:
         variables = {name: self._variables[name] for name in fetch.variables if name in self._variables}
         variables.update(own)
         client = self._clients[fetch.subgraph]
         try:
-            async with asyncio.timeout(self._call.remaining_ms() / 1000):
-                return await client.execute(fetch.document, variables, self._call, None)
+            async with asyncio.timeout(call.remaining_ms() / 1000):
+                return await client.execute(fetch.document, variables, call, None)
         except KokoaError as error:
             return _failed(fetch, error)
         except TimeoutError:
@@ -268,9 +291,14 @@ def _path_of(entry: Mapping[str, Any]) -> list[PathKey]:
 
 
 async def run_plan(
-    plan: Plan, clients: Clients, variables: Mapping[str, Any], call: Call, metrics: GraphMetrics | None = None
+    plan: Plan,
+    clients: Clients,
+    variables: Mapping[str, Any],
+    call: Call,
+    metrics: GraphMetrics | None = None,
+    trace: OperationSpan | None = None,
 ) -> Gathered:
     """Run all fetches of a plan. variables: the client's, as it sent them; defaults are the subgraphs' to apply."""
-    running = _Running(plan, clients, variables, call, metrics)
+    running = _Running(plan, clients, variables, call, metrics, trace)
     await running.run()
     return running.gathered

@@ -121,7 +121,7 @@ class _PartnerHttp(HttpClient):
             "accept-encoding": "identity",
             "x-correlation-id": call.correlation_id,
             # https://www.w3.org/TR/trace-context/#traceparent-header
-            "traceparent": f"00-{call.correlation_id}-{secrets.token_hex(8)}-01",
+            "traceparent": f"00-{call.correlation_id}-{call.span_id or secrets.token_hex(8)}-01",
         }
 
 
