@@ -4,9 +4,10 @@ import http.client
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -301,6 +302,31 @@ def test_the_key_decides_and_nobody_publishes_for_another(
     everywhere(store, shop, RATED, LAMP)
 
 
+def caching(shop: Environment, query: str, headers: Mapping[str, str]) -> str:
+    """The `Cache-Control` of the answer to a GET, which must have no errors."""
+    answer = shop.store.request(f"/graphql?{urlencode({'query': query})}", headers=headers)
+    assert "errors" not in answer.json, answer
+    return answer.headers["cache-control"]
+
+
+def test_hints_of_a_subgraph_say_how_long_a_shoppers_answer_may_be_kept(store: RunningStore, tmp_path: Path) -> None:
+    sdl = """type Query { tips: [Tip!]! @cacheControl(maxAge: 60)
+                          mine: Tip @cacheControl(maxAge: 60, scope: PRIVATE) }
+             type Tip { text: String  fresh: String @cacheControl(maxAge: 7) }"""
+    tip = {"text": "Dim it.", "fresh": "Now."}
+    with subgraph_server(sdl, Query__tips=[tip], Query__mine=tip) as server:
+        shop, partner = shop_with(store, server, "Query.tips", "Query.mine", "Tip")
+        Cli(partner, tmp_path).publish("tips", server)
+        everywhere(store, shop, "{ tips { text } }", {"tips": [{"text": "Dim it."}]})
+        assert caching(shop, "{ tips { text } }", shop.shopper) == "max-age=60, public"
+        assert caching(shop, "{ tips { text fresh } }", shop.shopper) == "max-age=7, public"
+        assert caching(shop, "{ tips { text } mine { text } }", shop.shopper) == "max-age=60, private"
+        assert caching(shop, "{ tips { text } products { name } }", shop.shopper) == "no-cache", "no hint, not kept"
+        assert caching(shop, "{ tips { text } }", shop.secrets) == "no-cache", "a server reads for itself"
+        shown = shop.graphql("{ __schema { types { name } directives { name } } }").json["data"]["__schema"]
+        assert not [one for part in shown.values() for one in part if "cachecontrol" in one["name"].lower()]
+
+
 def test_custom_fields_and_subgraphs_fit_each_other(
     store: RunningStore, ratings: SubgraphServer, tmp_path: Path
 ) -> None:
@@ -338,6 +364,13 @@ def test_publishing_through_all_roles(tmp_path: Path, ratings: SubgraphServer) -
         )
         cli.publish("reviews", ratings)
         everywhere(store, shop, RATED, LAMP, 1)
+        assert caching(shop, RATED, shop.shopper) == "no-cache"
+        with subgraph_server("type Query { tip: String @cacheControl(maxAge: 60) }", Query__tip="Dim it.") as tips:
+            shop.operate("POST", "/egress", {"destination": tips.destination})
+            shop.operate("POST", "/grants", {"partner": "acme", "pattern": "Query.tip"})
+            cli.publish("tips", tips)
+            everywhere(store, shop, "{ tip }", {"tip": "Dim it."}, 1)
+            assert caching(shop, "{ tip }", shop.shopper) == "max-age=60, public"
         without = cli.file(ratings.sdl.replace("rating: Float", "stars: Float"))
         until(lambda: is_used(cli, without, ratings), within_s=60, what="the use of the operation to be known")
         assert cli.refused("withdraw", "reviews")["code"] == "SUBGRAPH_BREAKS_OPERATIONS"

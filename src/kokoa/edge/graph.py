@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 from starlette.types import Receive
 
+from kokoa.edge.caching import cache_headers
 from kokoa.graphql import ExecutionResult
 from kokoa.graphql.http import BODY_BYTES_MAX, EVENT_STREAM, GraphQLRequest, HttpAnswer, Refusal, encode, read_request
 from kokoa.graphql.persisted import PersistedOperations, RegisteredOperations
@@ -83,7 +84,8 @@ class GraphqlEndpoint:
             return _response(asked.answer())
         if asked.accept == EVENT_STREAM:
             return self._stream(asked, call)
-        return _response(encode(await self._execute(asked, call), asked.accept))
+        result = await self._execute(asked, call)
+        return _response(encode(result, asked.accept), result)
 
     async def _execute(self, asked: GraphQLRequest, call: Call) -> ExecutionResult:
         try:
@@ -117,7 +119,11 @@ class GraphqlEndpoint:
                 f"{self._streams[key]} event streams of this store are open. Close some, or try again in a minute.",
                 retry_after_s=60,
             )
-        headers = (("content-type", f"{EVENT_STREAM}; charset=utf-8"), *_UNCACHED, ("x-accel-buffering", "no"))
+        headers = (
+            ("content-type", f"{EVENT_STREAM}; charset=utf-8"),
+            *cache_headers(None, _VARY).items(),
+            ("x-accel-buffering", "no"),
+        )
         return StreamedResponse(200, headers, self._counted(key, events(self._results(asked, call))))
 
     async def _counted(self, key: str, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -145,10 +151,10 @@ class GraphqlEndpoint:
                 yield result
 
 
-# The answer depends on who asks and in which form.
-_UNCACHED = (("cache-control", "no-cache"), ("vary", "accept"))
+# The answer depends on the form in which it is asked for.
+_VARY = "accept"
 
 
-def _response(answer: HttpAnswer) -> Response:
-    headers = {**dict(_UNCACHED), **answer.headers}
+def _response(answer: HttpAnswer, result: ExecutionResult | None = None) -> Response:
+    headers = {**cache_headers(result, _VARY), **answer.headers}
     return Response(answer.status, tuple(headers.items()), answer.body)

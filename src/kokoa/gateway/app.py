@@ -220,8 +220,12 @@ class Graph:
     ) -> ExecutionResult:
         gathered = await run_plan(plan, self._clients, variables, call, self._metrics, trace)
         if plan.verbatim and not gathered.errors and self._clients[plan.fetches[0].subgraph].trusted:
-            return ExecutionResult(gathered.data)
-        return project(ready.program, gathered, ready.variables, call, self._limits)
+            result = ExecutionResult(gathered.data)
+        else:
+            result = project(ready.program, gathered, ready.variables, call, self._limits)
+        if plan.cache_control is None or result.errors or not gathered.is_kept or not is_shareable(call):
+            return result
+        return msgspec.structs.replace(result, cache_control=plan.cache_control)
 
     def _try_plan(self, ready: Prepared, hidden: frozenset[str], labels: frozenset[str], call: Call) -> Plan:
         """Raises PlanTooComplex, and DocumentRefused for a bug of the planner, which is logged."""

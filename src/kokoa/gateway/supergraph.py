@@ -1,6 +1,7 @@
 """The supergraph: what composition produces, planning reads and execution obeys. Immutable.
 
 SubgraphDefinition   a subgraph as its author hands it in
+CacheHint            what it says of how long an answer may be kept
 SubgraphView         the same, read: its schema, keys and what it says of each field
 FieldJoin            what one subgraph says of one field
 Supergraph           the API schema and the views, with a hash of the content
@@ -19,6 +20,17 @@ from graphql import (
 
 from kokoa.gateway.fieldset import FieldSet
 from kokoa.graphql.links import Links
+
+
+class CacheHint(msgspec.Struct, frozen=True):
+    """One `@cacheControl`. max_age_s: None where it says nothing.  private: likewise.
+
+    inherits: what it stands on may be kept as long as what it is part of (`inheritMaxAge`).
+    """
+
+    max_age_s: int | None = None
+    private: bool | None = None
+    inherits: bool = False
 
 
 class SubgraphDefinition(msgspec.Struct, frozen=True):
@@ -74,6 +86,7 @@ class SubgraphView(msgspec.Struct, frozen=True):
     interface_objects: types that are objects in this schema (`@interfaceObject`) and interfaces in the graph: the
     subgraph answers their fields for every object of the interface, and does not know which object it is.
     composes: what it names in `@composeDirective`, as written.
+    cache_hints: by `Type` and `Type.field`; they hold for what this subgraph answers, and for nothing else.
     """
 
     name: str
@@ -84,6 +97,7 @@ class SubgraphView(msgspec.Struct, frozen=True):
     joins: Mapping[tuple[str, str], FieldJoin]
     interface_objects: frozenset[str] = frozenset()
     composes: tuple[str, ...] = ()
+    cache_hints: Mapping[str, CacheHint] = {}
 
     def resolves(self, type_name: str, field_name: str) -> bool:
         """Whether this subgraph answers the field, as far as it depends on this subgraph."""

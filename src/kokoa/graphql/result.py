@@ -10,15 +10,27 @@ from kokoa.graphql.errors import DocumentRefused, ErrorEntry, entry_of_kokoa_err
 from kokoa.kernel.errors import KokoaError
 
 
+class CacheControl(msgspec.Struct, frozen=True):
+    """How long an answer may be kept. max_age_s: 0 for not at all.  private: only by the client that asked."""
+
+    max_age_s: int
+    private: bool = False
+
+
+NOT_KEPT = CacheControl(0)
+
+
 class ExecutionResult(msgspec.Struct, frozen=True):
     """data: the response map, None when a null reached the root, UNSET when nothing was executed.
 
     errors: entries as the specification shapes them.  extensions: what else the client asked to be told.
+    cache_control: for the HTTP answer, never part of the response; None where nothing is known.
     """
 
     data: dict[str, Any] | UnsetType | None = UNSET
     errors: Sequence[ErrorEntry] = ()
     extensions: Mapping[str, Any] | None = None
+    cache_control: CacheControl | None = None
 
     @property
     def refused(self) -> bool:

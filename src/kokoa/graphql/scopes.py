@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from graphql import (
     DocumentNode,
+    GraphQLField,
     GraphQLNamedType,
     GraphQLSchema,
     InterfaceTypeDefinitionNode,
@@ -63,6 +64,12 @@ def _of_type(named: GraphQLNamedType) -> Requirement:
     return _of_nodes((named.ast_node, *named.extension_ast_nodes))
 
 
+def requirement_of(named: GraphQLNamedType, field: GraphQLField) -> Requirement:
+    """What a caller needs for one field of a type: by its own directives, its type's and those of what it returns."""
+    needs = (*_of_nodes((field.ast_node,)), *_of_type(named), *_of_type(get_named_type(field.type)))
+    return tuple(dict.fromkeys(needs))
+
+
 def requirements_of(schema: GraphQLSchema) -> dict[str, Requirement]:
     """`Type.field` → what the caller needs, for the fields that need anything."""
     found: dict[str, Requirement] = {}
@@ -70,9 +77,9 @@ def requirements_of(schema: GraphQLSchema) -> dict[str, Requirement]:
         if named.name.startswith("__") or not (is_object_type(named) or is_interface_type(named)):
             continue
         for name, field in named.fields.items():
-            needs = (*_of_nodes((field.ast_node,)), *_of_type(named), *_of_type(get_named_type(field.type)))
+            needs = requirement_of(named, field)
             if needs:
-                found[f"{named.name}.{name}"] = tuple(dict.fromkeys(needs))
+                found[f"{named.name}.{name}"] = needs
     return found
 
 

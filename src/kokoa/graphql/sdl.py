@@ -55,6 +55,8 @@ _DEFINITION_OF: dict[type[TypeExtensionNode], type[TypeDefinitionNode]] = {
 # What a gateway adds to a subgraph; an SDL that spells it out itself loses it here.
 MACHINERY_TYPES = frozenset({"_Any", "_Entity", "_Service", "_FieldSet", "_Scope", "link__Import", "link__Purpose"})
 MACHINERY_FIELDS = frozenset({"_entities", "_service"})
+CACHE_CONTROL = "cacheControl"
+CACHE_CONTROL_SCOPE = "federation__CacheControlScope"
 ROOTS = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
 
 
@@ -191,6 +193,17 @@ def _has_extends(definition: DefinitionNode) -> bool:
     )
 
 
+def _cache_control(sdl: str, own: frozenset[str]) -> tuple[DefinitionNode, ...]:
+    """Apollo's `@cacheControl`, for an SDL that uses it and does not define it."""
+    if f"@{CACHE_CONTROL}" not in sdl or CACHE_CONTROL in own:
+        return ()
+    text = (
+        f"enum {CACHE_CONTROL_SCOPE} {{ PUBLIC PRIVATE }} directive @{CACHE_CONTROL}(maxAge: Int, "
+        f"scope: {CACHE_CONTROL_SCOPE}, inheritMaxAge: Boolean) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION"
+    )
+    return parse(text, no_location=True).definitions
+
+
 def _prelude(links: Links, own: frozenset[str]) -> tuple[DefinitionNode, ...]:
     names = {known: here for here, known in links.scalars.items()}
     scalars = {scalar: names.get(scalar, f"federation__{scalar}") for scalar in SCALARS}
@@ -257,5 +270,6 @@ def read_subgraph(sdl: str) -> SubgraphDocument:
     kept = [one for one in (_without_machinery_fields(one, "Query") for one in spoken) if one is not None]
     defined, bare = _define_bare_extensions(kept)
     marked = {one.name.value for one in defined if isinstance(one, TypeDefinitionNode) and _has_extends(one)}
-    ast = DocumentNode(definitions=(*_prelude(links, own), *defined))
+    prelude = (*_prelude(links, own), *_cache_control(sdl, own | composed))
+    ast = DocumentNode(definitions=(*prelude, *defined))
     return SubgraphDocument(ast, links, frozenset(bare | marked), on_schema, spelled_out)

@@ -10,6 +10,7 @@ import pytest
 from kokoa.edge.extensions import BODY_BYTES_MAX, FunctionAnswer
 from kokoa.edge.model import RatePolicy
 from kokoa.graphql import ExecutionResult
+from kokoa.graphql.result import NOT_KEPT, CacheControl
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded, NotFound, Throttled, Unavailable
@@ -46,6 +47,39 @@ async def test_plans_are_shown_to_servers_that_ask(headers: dict[str, str], aske
     body = orjson.dumps({"query": "{ a }", "extensions": {"queryPlan": asked}})
     answer = await ask(FakeEdge().app, "POST", "/graphql", headers={**headers, **JSON}, body=body)
     assert answer.json().get("extensions") == ({"queryPlan": "0 catalog\n  { a }"} if shown else None)
+
+
+_ASKED_BY = "authorization, x-tenant-id, x-environment, x-tenant-secret, x-graphql-secret, x-kokoa-call"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("allowed", "header", "vary"),
+    [
+        (CacheControl(60), "max-age=60, public", f"accept, {_ASKED_BY}"),
+        (CacheControl(5, private=True), "max-age=5, private", f"accept, {_ASKED_BY}"),
+        (NOT_KEPT, "no-cache", "accept"),
+        (None, "no-cache", "accept"),
+    ],
+)
+async def test_graphql_says_how_long_an_answer_may_be_kept(
+    method: str, allowed: CacheControl | None, header: str, vary: str
+) -> None:
+    edge = FakeEdge()
+    edge.graph.result = ExecutionResult({"a": 1}, cache_control=allowed)
+    if method == "GET":
+        answer = await get(edge, "/graphql?query=%7Ba%7D", Accept="application/json")
+    else:
+        answer = await ask(edge.app, "POST", "/graphql", headers={**STORE, **JSON}, body=b'{"query":"{a}"}')
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (header, vary)
+    assert answer.json() == {"data": {"a": 1}}
+
+
+async def test_an_answer_with_errors_is_never_kept() -> None:
+    edge = FakeEdge()
+    edge.graph.result = ExecutionResult({"a": None}, [{"message": "No."}], cache_control=CacheControl(60))
+    answer = await get(edge, "/graphql?query=%7Ba%7D", Accept="application/json")
+    assert answer.headers["cache-control"] == "no-cache"
 
 
 async def test_graphql_by_get_is_read_only() -> None:

@@ -13,6 +13,7 @@ from kokoa.edge.native.openapi import openapi_of
 from kokoa.edge.native.operations import InvalidOperationFile, load_operations, parse_operation
 from kokoa.edge.native.parameters import variables_of
 from kokoa.graphql import ExecutionResult
+from kokoa.graphql.result import CacheControl
 from unit.edge.edge_fakes import BOEING, SCHEMA, FakeEdge
 from unit.web.asgi_client import Answer, ask
 
@@ -105,6 +106,16 @@ async def test_listing_answers_the_root_fields_value() -> None:
     assert (answer.status, answer.json()) == (200, [{"id": "1", "name": "Lamp"}])
     _, variables, call, name, _ = edge.graph.asked[0]
     assert (variables, name, call.environment_id) == ({"limit": 5}, "Products", BOEING.id)
+
+
+async def test_a_listing_may_be_kept_as_long_as_the_graph_says() -> None:
+    edge = FakeEdge()
+    edge.graph.result = ExecutionResult({"products": []}, cache_control=CacheControl(60))
+    answer = await get(edge, "/api/products")
+    assert answer.headers["cache-control"] == "max-age=60, public"
+    assert {"x-tenant-id", "authorization"} <= set(answer.headers["vary"].split(", "))
+    edge.graph.result = ExecutionResult({"products": []})
+    assert (await get(edge, "/api/products")).headers["cache-control"] == "no-cache"
 
 
 async def test_a_missing_product_is_404() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from kokoa.edge.caching import cache_headers
 from kokoa.edge.errors import RouteNotFound
 from kokoa.edge.graph import Graph
 from kokoa.edge.native.operations import NativeOperation
@@ -38,8 +39,8 @@ class NativeRoutes:
         value = result.data.get(operation.root) if result.data else None
         if value is None:
             raise NotFound(f"{request.path[:200]} does not exist in this store.")
-        headers = (("content-type", "application/json"), ("cache-control", "no-cache"))
-        return Response(200, headers, orjson.dumps(value))
+        headers = {"content-type": "application/json", **cache_headers(result)}
+        return Response(200, tuple(headers.items()), orjson.dumps(value))
 
 
 def problem_of(error: Mapping[str, Any], correlation_id: str) -> Response:

@@ -21,6 +21,7 @@ from graphql import (
 )
 from graphql.language import ConstDirectiveNode, DocumentNode, TypeDefinitionNode
 
+from kokoa.gateway.compose.cache_hints import cache_hints
 from kokoa.gateway.compose.errors import Problem
 from kokoa.gateway.compose.usage import used_fields
 from kokoa.gateway.fieldset import FieldSet, InvalidFieldSet, parse_field_set, walk_fields
@@ -122,6 +123,7 @@ def read_view(name: str, document: SubgraphDocument) -> SubgraphView | list[Prob
         composes=tuple(
             str(argument(one, "name")) for one in document.schema_directives if one.name.value == "composeDirective"
         ),
+        cache_hints=cache_hints(schema),
     )
 
 

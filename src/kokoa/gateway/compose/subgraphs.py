@@ -21,8 +21,10 @@ from graphql import (
     is_union_type,
 )
 
+from kokoa.gateway.compose.cache_hints import APOLLO_SCOPE, serves_hints_only
 from kokoa.gateway.supergraph import FieldJoin, SubgraphView
 from kokoa.graphql.links import SCALARS
+from kokoa.graphql.sdl import CACHE_CONTROL_SCOPE
 
 ROOTS = ("Query", "Mutation", "Subscription")
 _KINDS = (
@@ -49,7 +51,8 @@ class Source(msgspec.Struct, frozen=True):
 
 def machinery_names(view: SubgraphView) -> frozenset[str]:
     """Types that federation brought into the view's schema."""
-    return frozenset(view.links.scalars) | {f"federation__{name}" for name in SCALARS}
+    found = frozenset(view.links.scalars) | {f"federation__{name}" for name in SCALARS} | {CACHE_CONTROL_SCOPE}
+    return found | {APOLLO_SCOPE} if serves_hints_only(view.schema, APOLLO_SCOPE) else found
 
 
 def kind_of(view: SubgraphView, named: GraphQLNamedType) -> str:

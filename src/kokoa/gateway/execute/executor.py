@@ -36,13 +36,17 @@ Clients = Mapping[str, SubgraphClient]
 
 
 class Gathered:
-    """What the fetches brought. errors: all that subgraphs reported, wherever they ended up in the data."""
+    """What the fetches brought. errors: all that subgraphs reported, wherever they ended up in the data.
 
-    __slots__ = ("data", "errors")
+    is_kept: whether the answer may be kept as long as the plan says; not where one came from elsewhere than planned.
+    """
+
+    __slots__ = ("data", "errors", "is_kept")
 
     def __init__(self) -> None:
         self.data: Tree = {}
         self.errors: list[UpstreamError] = []
+        self.is_kept = True
 
 
 class _Running:
@@ -237,7 +241,7 @@ class _Running:
         client = self._clients[fetch.subgraph]
         try:
             async with asyncio.timeout(call.remaining_ms() / 1000):
-                return await client.execute(fetch.document, variables, call, None)
+                result = await client.execute(fetch.document, variables, call, None)
         except KokoaError as error:
             return _failed(fetch, error)
         except TimeoutError:
@@ -249,6 +253,9 @@ class _Running:
             return ExecutionResult(
                 errors=[_entry(fetch, f"The subgraph {fetch.subgraph} failed.", "SUBGRAPH_UNAVAILABLE")]
             )
+        if result.cache_control is not None:
+            self.gathered.is_kept = False
+        return result
 
 
 def _merge_batch(batch: Batch, found: Any) -> None:

@@ -33,7 +33,18 @@ DEFINITIONS_MAX = 2_000
 
 # What may stand on something that is only mentioned: it changes nothing for others.
 _STRUCTURAL = frozenset(
-    ("key", "external", "shareable", "extends", "requires", "provides", "override", "interfaceObject", "specifiedBy")
+    (
+        "key",
+        "external",
+        "shareable",
+        "extends",
+        "requires",
+        "provides",
+        "override",
+        "interfaceObject",
+        "specifiedBy",
+        "cacheControl",
+    )
 )
 _WITH_VALUES = (EnumTypeDefinitionNode, EnumTypeExtensionNode)
 _WITH_TYPES = (UnionTypeDefinitionNode, UnionTypeExtensionNode)

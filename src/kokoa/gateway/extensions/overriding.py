@@ -23,7 +23,7 @@ from kokoa.gateway.extensions.shadows import Shadows
 from kokoa.gateway.extensions.shown import Shown
 from kokoa.gateway.extensions.works import Hoist, Reader, Site, Work
 from kokoa.graphql.errors import ErrorEntry
-from kokoa.graphql.result import ExecutionResult
+from kokoa.graphql.result import NOT_KEPT, ExecutionResult
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import DeadlineExceeded, KokoaError
 from kokoa.kernel.overrides import Observation, Outcome, OverrideReports
@@ -219,7 +219,7 @@ class ExtensionClient:
         )
         for one in brought:
             errors += one
-        return ExecutionResult(result.data, errors)
+        return ExecutionResult(result.data, errors, cache_control=NOT_KEPT)
 
     async def _hoisted(
         self, hoist: Hoist, work: Work, data: dict[str, Any], variables: Mapping[str, Any], call: Call

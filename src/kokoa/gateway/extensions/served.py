@@ -7,7 +7,7 @@ from kokoa.gateway.extensions.answers import Answer, Judgement, Place
 from kokoa.gateway.extensions.shown import Shown
 from kokoa.gateway.extensions.works import Site, Work
 from kokoa.graphql.errors import ErrorEntry, PathKey
-from kokoa.graphql.result import ExecutionResult
+from kokoa.graphql.result import NOT_KEPT, ExecutionResult
 from kokoa.kernel.call import Call
 
 
@@ -50,7 +50,8 @@ class Served:
                 errors.append(
                     judgement.entry if judgement.native else shown.override(site, judgement.entry, path, call)
                 )
-        return ExecutionResult(data, errors)
+        # Natives answered in the extension's place: its own hints do not hold for them.
+        return ExecutionResult(data, errors, cache_control=NOT_KEPT)
 
     def _object(self, place: Place) -> dict[str, Any] | None:
         """The root or an entity; None for an entity of which nothing is known."""

@@ -12,6 +12,8 @@ Step         one key of the path to the objects that a fetch belongs to
 
 import msgspec
 
+from kokoa.graphql.result import CacheControl
+
 
 class Step(msgspec.Struct, frozen=True):
     """key: of the response.  types: the object that has it must be one of these; empty for any."""
@@ -101,11 +103,15 @@ class Assumption(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """verbatim: the one fetch brings exactly the response, key for key, so that nothing needs to be projected."""
+    """verbatim: the one fetch brings exactly the response, key for key, so that nothing needs to be projected.
+
+    cache_control: of a complete answer to a shopper who is not signed in; None if it is not to be kept.
+    """
 
     fetches: tuple[Fetch, ...]
     verbatim: bool = False
     assumed: tuple[Assumption, ...] = ()
+    cache_control: CacheControl | None = None
 
     def depth(self) -> int:
         """How many fetches wait for each other at most."""

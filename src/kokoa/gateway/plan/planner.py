@@ -2,14 +2,17 @@
 
 collect the root fields  →  place every field (walk, placing)  →  improve the draft (passes)     one attempt
 attempts that choose otherwise, the best of them  (search)  →  write it down  (documents)
+how long its answer may be kept  (caching)
 """
 
 from collections.abc import Mapping
 
+import msgspec
 from graphql import FragmentDefinitionNode, OperationDefinitionNode, OperationType
 
 from kokoa.gateway.plan.asked import Asked
 from kokoa.gateway.plan.bounds import FETCHES_MAX, NotPlannable, PlanTooComplex, Steps
+from kokoa.gateway.plan.caching import cache_control
 from kokoa.gateway.plan.choices import Choices
 from kokoa.gateway.plan.claims import Claims
 from kokoa.gateway.plan.costs import Costs
@@ -50,7 +53,11 @@ def make_plan(
         raise PlanTooComplex(
             f"The operation needs {len(draft.fetches)} requests to subgraphs; at most {FETCHES_MAX} are allowed."
         )
-    return write_plan(draft, operation, planning.graph)
+    plan = write_plan(draft, operation, planning.graph)
+    kept = cache_control(plan, supergraph) if operation.operation is OperationType.QUERY else None
+    if kept is None or planning.introspects():
+        return plan
+    return msgspec.structs.replace(plan, cache_control=kept)
 
 
 class _Planning:
@@ -74,6 +81,13 @@ class _Planning:
         self._collector = collector
         self._hidden = hidden
         self._crossings = Crossings(self.graph, supergraph.schema, collector, self.steps)
+
+    def introspects(self) -> bool:
+        """Whether the schema itself is asked for."""
+        root = self._schema.get_root_type(self._operation.operation)
+        assert root is not None, "validation refuses an operation whose root type is missing"
+        asked = self._collector.collect(root, [self._operation.selection_set]).values()
+        return any(nodes[0].name.value in {"__schema", "__type"} for nodes in asked)
 
     def draft(self, choices: Choices) -> Draft:
         """A whole draft, improved by the passes."""

@@ -44,6 +44,10 @@ def taken_by(sdl: str, *others: str) -> Taken:
          "type Query { x: AcmeThing }",
          {"AcmeThing", "AcmeKind", "AcmeIn", "AcmeText", "Query.x"}),
         ('type Product @key(fields: "id") { id: ID! rating: Int }', {"Product.rating"}),
+        ("enum CacheControlScope { PUBLIC PRIVATE } directive @cacheControl(maxAge: Int, scope: CacheControlScope) "
+         'on FIELD_DEFINITION | OBJECT type Product @key(fields: "id") @cacheControl(maxAge: 5) '
+         '{ id: ID! @cacheControl(maxAge: 9) rating: Int @cacheControl(maxAge: 9, scope: PRIVATE) }',
+         {"Product.rating"}),
         ('extend type Product @key(fields: "id") { id: ID! @external rating: Int }', {"Product.rating"}),
         ('type Product @key(fields: "id") { id: ID! price: Money! @override(from: "catalog") } '
          "type Money @shareable { amount: Int! currency: String! }", {"Product.price"}),
