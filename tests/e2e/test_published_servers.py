@@ -86,8 +86,16 @@ def publish(store: RunningStore, name: str, sdl: Path, url: str, port: int, *gra
     store.run(f"kokoa graph publish {name} {sdl} --url {url}")
 
 
-def withdraw(store: RunningStore, name: str, port: int) -> None:
-    """Shoppers have asked for its fields today."""
+def withdraw(store: RunningStore, name: str, url: str, port: int, folder: Path) -> None:
+    """What was asked today protects its fields; that it was asked is written down once a second."""
+    less = folder / "less.graphql"
+    less.write_text('type Product @key(fields: "id") { id: ID! }')
+
+    def protected() -> bool:
+        checked = store.run(f"kokoa graph check {name} {less} --url {url}", check=False)
+        return "BREAKS_OPERATION" in checked.stdout + checked.stderr
+
+    until(protected, within_s=30, what="the use of its fields")
     refused = store.run(f"kokoa graph withdraw {name}", check=False)
     assert "These operations would be refused" in refused.stderr
     store.run(f"kokoa graph withdraw {name} --allow-breaking")
@@ -106,7 +114,7 @@ def test_strawberry(store: RunningStore, strawberry_port: int, tmp_path: Path) -
     query = "query($ids: [ID!]!) { best(ids: $ids) { name stars } products(ids: $ids) { stars } }"
     joined = {"best": [{"name": one["name"], "stars": 36} for one in products], "products": [{"stars": 36}] * 3}
     until(lambda: store.graphql(query, {"ids": ids}).json.get("data") == joined, within_s=30, what="the joined graph")
-    withdraw(store, "stars", strawberry_port)
+    withdraw(store, "stars", url, strawberry_port, tmp_path)
     until(lambda: "errors" in store.graphql("{ products { stars } }").json, within_s=30, what="the withdrawal")
 
 
@@ -131,7 +139,7 @@ def test_apollo_server(store: RunningStore, tmp_path: Path) -> None:
         until(joined, within_s=30, what="the joined graph")
         done = store.graphql("mutation { redeem(points: 3) { newBalance } }").json
         assert done["data"] == {"redeem": {"newBalance": 3}}
-        withdraw(store, "points", port)
+        withdraw(store, "points", f"http://127.0.0.1:{port}/", port, tmp_path)
     finally:
         process.stdin.close()
         process.wait(timeout=START_S)

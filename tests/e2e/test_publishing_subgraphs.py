@@ -140,7 +140,7 @@ def test_a_subgraph_is_live_in_every_process_and_nowhere_else(
     listed = store.run(f"kokoa graph list --tenant {shop.tenant} --json").stdout
     assert json.loads(listed)[0]["partner"] == "acme"
     shop.operate("DELETE", "/egress", {"destination": ratings.destination})
-    codes_everywhere(store, shop, RATED, "SUBGRAPH_UNAVAILABLE")
+    codes_everywhere(store, shop, RATED, "ADDRESS_NOT_ALLOWED")
     store.run(f"kokoa graph withdraw reviews --tenant {shop.tenant} --allow-breaking")
     refused_everywhere(store, shop, RATED)
 

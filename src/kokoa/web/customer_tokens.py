@@ -14,7 +14,7 @@ from joserfc.jwk import OctKey
 
 from kokoa.kernel.errors import Unauthenticated
 
-PREFIX = "kokoa_"
+PREFIX = "kokoa_customer_"
 """By which everybody knows a token of this store from one that a partner gave out."""
 
 TTL_S = 900

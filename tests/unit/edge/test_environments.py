@@ -239,10 +239,17 @@ async def test_forged_old_and_foreign_tokens() -> None:
     environments = environments_of(sessions=FakeSessions((BOEING.id, "s-1")))
     with pytest.raises(CustomerTokenExpired):
         await environments.identify(shown(old))
-    for token in (forged, good[:-2], "kokoa_", "kokoa_x.y.z", f"kokoa_{call_token}", "kokoa_" + "x" * 5_000):
+    for token in (
+        forged,
+        good[:-2],
+        "kokoa_customer_",
+        "kokoa_customer_x.y.z",
+        f"kokoa_customer_{call_token}",
+        "kokoa_customer_" + "x" * 5_000,
+    ):
         with pytest.raises(CustomerTokenInvalid):
             await environments.identify(shown(token))
-    for other in ("Bearer eyJhbGciOi.a.b", "Basic YTpi", "Bearer", ""):
+    for other in ("Bearer kokoa_operator", "Bearer eyJhbGciOi.a.b", "Basic YTpi", "Bearer", ""):
         found = await environments.identify(request(x_tenant_id="boeing", authorization=other))
         assert found.call.caller.subject == "", "a partner's own token is none of ours"
 
