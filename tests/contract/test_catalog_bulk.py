@@ -220,6 +220,23 @@ async def test_batches_that_meet_all_end_and_the_products_are_there_once(shop: S
     assert len((await shop.data("{ categories(limit: 100) { slug } }"))["categories"]) == 8
 
 
+async def test_a_product_that_comes_between_two_looks_is_no_stranger(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another batch commits the same products after we looked for them, and before we look whose their slugs are."""
+    rows = [row(f"{n:03}") for n in range(3)]
+    real, others = bulk_store.owners, [rows]
+
+    async def owners(*arguments: Any) -> Any:
+        if others:
+            assert (await upsert(shop, *others.pop()))["created"] == 3
+        return await real(*arguments)
+
+    monkeypatch.setattr(bulk_store, "owners", owners)
+    done = await upsert(shop, *rows)
+    assert (done["unchanged"], done["failed"]) == (3, 0)
+
+
 async def test_categories_of_one_name_are_told_apart_by_their_path(shop: Shop) -> None:
     paths = [["A B", "C"], ["A", "B C"], ["A", "B", "C"], ["食品"], ["飲料"], ["A"]]
     await upsert(shop, *(row(f"{n}", category=path) for n, path in enumerate(paths)))

@@ -57,6 +57,10 @@ class _TreeFirst(Exception):
     """Categories are to be made and products to be locked: whoever moves a category locks in the other order."""
 
 
+class _Appeared(Exception):
+    """Products of the batch came between two looks: their slugs and SKUs seemed to be taken by strangers."""
+
+
 class _DryRun(Exception):
     """Rolls a transaction back that was only to show what would happen."""
 
@@ -80,7 +84,7 @@ class BulkActions:
         for _ in range(ATTEMPTS_MAX):
             try:
                 done = await self._attempt(environment_id, rows, tree_first, dry_run, correlation_id) if rows else []
-            except (*_CONTENDED, _TreeFirst):
+            except (*_CONTENDED, _TreeFirst, _Appeared):
                 tree_first = True
                 continue
             return sorted([*failed, *done], key=lambda outcome: outcome.index)
@@ -98,6 +102,7 @@ class BulkActions:
                 ids = iter(new_ids(sum(1 + len(row.variants or ()) for row in rows)))
                 known = await _look(tx, rows, categories)
                 changes = plan_batch(rows, known, ids.__next__, datetime.now(UTC))
+                await _require_one_look(tx, changes.outcomes, known)
                 made = categories.needed([*changes.created, *(one.product for one in changes.updated)])
                 later = bool(made) and not tree_first
                 if later and known.products:
@@ -118,6 +123,17 @@ class BulkActions:
             return changes.outcomes
         except _DryRun as shown:
             return shown.outcomes
+
+
+async def _require_one_look(tx: Transaction, outcomes: Sequence[Outcome], known: Known) -> None:
+    """Raises _Appeared if a row failed that names a product which was not there at the first look, and is now."""
+    unseen = [
+        one.external_reference
+        for one in outcomes
+        if one.status == "ERROR" and one.external_reference not in known.products
+    ]
+    if unseen and await store.appeared(tx, unseen):
+        raise _Appeared
 
 
 async def _look(tx: Transaction, rows: Sequence[Row], categories: Categories) -> Known:

@@ -62,6 +62,11 @@ async def any_known(tx: Transaction, references: Sequence[str]) -> bool:
     return any(map(looks_like_id, references)) or bool(await tx.fetchval(queries.any_known, references))
 
 
+async def appeared(tx: Transaction, references: Sequence[str]) -> bool:
+    """Whether there is a product with one of these references by now."""
+    return bool(await tx.fetchval(queries.any_known, list(references)))
+
+
 async def lock_known(
     tx: Transaction, references: Sequence[str]
 ) -> tuple[dict[str, Product], dict[str, list[Variant]]]:
