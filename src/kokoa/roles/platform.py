@@ -37,6 +37,8 @@ FOLLOWED = ("functions", "tenants")
 # Processes that may be connected at once: two web processes, worker, indexer, and the start-up.
 _PROCESSES = 5
 _POOL_MIN = 2
+# A page of a shop asks catalog several things at once; who waits for a connection waits longer than for its answer.
+_SHARES = {"catalog": 3, "search": 2}
 
 
 class Platform:
@@ -64,7 +66,7 @@ class Platform:
             database = await Database.connect(
                 service_dsn(dsn, schema, schema_password(self.vault, schema)),
                 service=schema,
-                pool_size=self._pool_size(),
+                pool_size=self._pool_size(schema),
             )
             self.stack.push_async_callback(database.close)
             self.databases[schema] = database
@@ -97,9 +99,10 @@ class Platform:
         with contextlib.suppress(Unavailable):
             await self.bus.notify(f"changed.{service}.{environment_id}")
 
-    def _pool_size(self) -> int:
-        """One budget for all pools of all processes."""
-        return max(_POOL_MIN, self.settings.connections // (_PROCESSES * len(SCHEMAS)))
+    def _pool_size(self, schema: str) -> int:
+        """One budget for all pools of all processes; who is asked most has most of it."""
+        shares = sum(_SHARES.get(one, 1) for one in SCHEMAS)
+        return max(_POOL_MIN, self.settings.connections * _SHARES.get(schema, 1) // (_PROCESSES * shares))
 
 
 def service_schemas(vault: Vault) -> list[ServiceSchema]:
