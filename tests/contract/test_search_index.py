@@ -42,7 +42,9 @@ async def test_words_prefix_and_category_find_a_product(database: Database) -> N
     for q in ("lamp", "lamps", "bras", "brass la", "lighting", "desk lamp", "LMP-1"):
         page = await store.search(environment, Search(q, 10))
         assert page.product_ids == [document.product_id], q
-    for q in ("sofa", "brass sofa", "&|!", "'; DROP TABLE documents; --"):
+    for q in ("lamp\0", "brass lamp\ud800", "\0 LAMP"):
+        assert (await store.search(environment, Search(q, 10))).product_ids == [document.product_id], q
+    for q in ("sofa", "brass sofa", "&|!", "\0", "'; DROP TABLE documents; --"):
         assert (await store.search(environment, Search(q, 10))).total == 0, q
 
 

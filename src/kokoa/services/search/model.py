@@ -247,6 +247,11 @@ def require_synonym_page(limit: int, offset: int) -> None:
         raise InvalidSearch(f"offset must be 0 to {SYNONYMS_MAX}, not {offset}.", field="offset")
 
 
+def whole_name_of(q: str) -> str:
+    """What was typed, as a name is looked up: in small letters, without what no database could hold."""
+    return q.strip().lower().replace("\0", "").encode("utf-8", "ignore").decode()
+
+
 def require_search(search: Search) -> None:
     """Raises InvalidSearch, InvalidSearchFilter, which name the argument and its bound."""
     q, limit, offset = search.q, search.limit, search.offset

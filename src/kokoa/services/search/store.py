@@ -31,6 +31,7 @@ from kokoa.services.search.model import (
     Unfinished,
     price_band,
     vocabulary_of,
+    whole_name_of,
     words_of,
 )
 
@@ -76,7 +77,7 @@ class SearchStore:
             environment_id,
             queries.search_page,
             words,
-            search.q.strip().lower(),
+            whole_name_of(search.q),
             search.limit,
             search.offset,
             search.sort,
