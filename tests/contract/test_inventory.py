@@ -68,6 +68,14 @@ async def test_bad_adjustments_change_nothing(stock: Stock, given: dict[str, Any
     assert await stock.data(FOUND, sku="A") is None
 
 
+async def test_no_article_has_more_than_can_be_told_of_it(stock: Stock) -> None:
+    for _ in range(2):
+        await stock.put("A", 1_000_000_000)
+    given = {"sku": "A", "delta": 1_000_000_000, "reason": "RECEIVED"}
+    assert await stock.code(ADJUST, input=given) == "TOO_MUCH_STOCK"
+    assert await stock.numbers("A") == (2_000_000_000, 0)
+
+
 async def test_a_request_with_a_key_is_done_once_and_answered_alike(stock: Stock) -> None:
     given = {"sku": "A", "delta": 5, "reason": "RECEIVED", "idempotencyKey": "k-1"}
     answers = await asyncio.gather(*(stock.data(ADJUST, input=given) for _ in range(20)))

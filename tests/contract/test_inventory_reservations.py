@@ -129,6 +129,19 @@ async def test_what_is_held_too_long_is_free_again(stock: Stock, database: Datab
     await adds_up(stock, database)
 
 
+async def test_what_others_hold_too_long_keeps_nobody_waiting(stock: Stock, database: Database) -> None:
+    other = Stock(stock.service)
+    await other.put("A", 300)
+    for number in range(220):
+        await other.reserve(f"old-{number}", hold=600, A=1)
+    await database.execute(other.environment_id, OVERDUE)
+    await stock.put("A", 1)
+    await stock.reserve("slow", hold=600, A=1)
+    await database.execute(stock.environment_id, OVERDUE)
+    assert (await stock.reserve("quick", A=1))["state"] == "ALLOCATED"
+    assert await other.numbers("A") == (300, 220), "nobody looked there"
+
+
 async def test_what_is_not_there_yet_may_be_sold_up_to_a_limit(stock: Stock, database: Database) -> None:
     await stock.put("A", 1)
     await stock.data(POLICY, input={"sku": "A", "backorderLimit": 2})

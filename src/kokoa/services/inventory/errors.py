@@ -67,6 +67,10 @@ class NotOnHand(Conflict):
     """More was to be taken away than is there."""
 
 
+class TooMuchStock(Conflict):
+    """An article would have more than can be told of it."""
+
+
 class OutOfStock(Conflict):
     """Fewer may be sold than are wanted; the message says of which, and how many there are."""
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.services.inventory.errors import TooMuchStock
 from kokoa.services.inventory.model import (
     Change,
     Item,
@@ -87,7 +89,10 @@ async def lock_items(tx: Transaction, skus: Sequence[str]) -> dict[str, Item]:
 
 
 async def move(tx: Transaction, changes: Sequence[Change], actor: str, correlation_id: str) -> list[Item]:
-    """Change stock and write down why; the articles afterwards. Who calls has locked them, and made their levels."""
+    """Change stock and write down why; the articles afterwards. Who calls has locked them, and made their levels.
+
+    Raises TooMuchStock.
+    """
     skus = [one.sku for one in changes]
     places = [one.location_id for one in changes]
     on_hand, reserved = [one.on_hand for one in changes], [one.reserved for one in changes]
@@ -104,7 +109,10 @@ async def move(tx: Transaction, changes: Sequence[Change], actor: str, correlati
         actor,
         correlation_id,
     )
-    return [item_of(row) for row in await tx.fetch(queries.move_items, skus, on_hand, reserved)]
+    try:
+        return [item_of(row) for row in await tx.fetch(queries.move_items, skus, on_hand, reserved)]
+    except asyncpg.CheckViolationError as error:
+        raise TooMuchStock("An article would have more than 2,147,483,647 of something.") from error
 
 
 def location_of(row: Row) -> Location:

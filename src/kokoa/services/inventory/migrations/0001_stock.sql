@@ -19,8 +19,9 @@ CREATE UNIQUE INDEX locations_by_reference ON locations (environment_id, externa
 CREATE TABLE items (
     environment_id     uuid NOT NULL,
     sku                text COLLATE "C" NOT NULL,
-    on_hand            bigint NOT NULL DEFAULT 0 CHECK (on_hand >= 0),
-    reserved           bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+    -- No more than GraphQL's Int holds.
+    on_hand            bigint NOT NULL DEFAULT 0 CHECK (on_hand BETWEEN 0 AND 2147483647),
+    reserved           bigint NOT NULL DEFAULT 0 CHECK (reserved BETWEEN 0 AND 2147483647),
     tracked            boolean NOT NULL DEFAULT true,
     -- How many more than are there may be sold; null: any number.
     backorder_limit    bigint DEFAULT 0 CHECK (backorder_limit >= 0),
@@ -119,6 +120,7 @@ CREATE TABLE reservations (
 );
 CREATE UNIQUE INDEX reservations_by_key ON reservations (environment_id, key);
 CREATE INDEX reservations_by_expiry ON reservations (expires_at) WHERE state = 'HELD';
+CREATE INDEX reservations_here_by_expiry ON reservations (environment_id, expires_at) WHERE state = 'HELD';
 
 -- From where. location_id: null for what is not there yet.
 CREATE TABLE reservation_lines (

@@ -150,12 +150,8 @@ class ReservationActions:
 
     async def expire(self, environment_id: str | None = None) -> int:
         """Release what was held too long, a batch of it; how many.  environment_id: None for all of them."""
-        overdue = await self._store.overdue(SWEPT_MAX)
-        done = 0
-        for of_environment, reservation_id in overdue:
-            if environment_id in {None, of_environment}:
-                done += await self._expire(of_environment, reservation_id)
-        return done
+        overdue = await self._store.overdue(SWEPT_MAX, environment_id)
+        return sum([await self._expire(*one) for one in overdue])
 
     async def _expire(self, environment_id: str, reservation_id: str) -> bool:
         async with self._database.transaction(environment_id) as tx:

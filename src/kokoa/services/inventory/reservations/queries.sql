@@ -43,6 +43,11 @@ UPDATE reservation_lines l SET open = c.open, fulfilled = c.fulfilled, released 
 UPDATE reservations SET state = $3, expires_at = CASE WHEN $3 = 'HELD' THEN expires_at END, version = version + 1
  WHERE environment_id = $1 AND id = $2 RETURNING id, key, state, expires_at, created_at, version;
 
+-- name: overdue_here
+-- Held reservations of this environment whose time is over.
+SELECT id FROM reservations WHERE environment_id = $1 AND state = 'HELD' AND expires_at <= now()
+ ORDER BY expires_at LIMIT $2;
+
 -- name: overdue
 -- Held reservations of any environment_id whose time is over; of a function that sees all of them.
 SELECT environment_id, id FROM overdue_reservations($1) /* of any environment_id */;

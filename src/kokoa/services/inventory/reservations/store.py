@@ -21,8 +21,11 @@ class ReservationStore:
             return None
         return reservation_of(row, await self._database.fetch(environment_id, queries.lines_of, row["id"]))
 
-    async def overdue(self, most: int) -> list[tuple[str, str]]:
-        """(environment id, reservation id) of held ones whose time is over, of all environments."""
+    async def overdue(self, most: int, environment_id: str | None = None) -> list[tuple[str, str]]:
+        """(environment id, reservation id) of held ones whose time is over.  environment_id: None for all of them."""
+        if environment_id is not None:
+            here = await self._database.fetch(environment_id, queries.overdue_here, most)
+            return [(environment_id, str(row["id"])) for row in here]
         rows = await self._database.fetch_anywhere(queries.overdue, most)
         return [(str(row["environment_id"]), str(row["id"])) for row in rows]
 
