@@ -20,6 +20,8 @@ CREATE = "mutation($input: CreateCustomerInput!) { createCustomer(input: $input)
 UPSERT = "mutation($input: UpsertCustomerInput!) { upsertCustomer(input: $input) { id email firstName version } }"
 ADDRESS = """mutation($input: AddressInput!, $customerId: ID, $key: String) {
   addAddress(input: $input, customerId: $customerId, idempotencyKey: $key) { id line1 city country } }"""
+SENT_COUNT = "SELECT count(*) FROM outbox WHERE environment_id = $1 AND event_type = $2"
+VERIFY_AGAIN = "mutation { requestEmailVerification }"
 HOME = {"line1": "Katu 1", "city": "Helsinki", "country": "FI"}
 
 
@@ -85,6 +87,31 @@ async def test_guessing_takes_longer_each_time_even_for_the_right_one(desk: Desk
     )
     await desk.data(SIGN_IN, email="ada@example.com", password=PASSWORD)
     assert await desk.code(SIGN_IN, email="ada@example.com", password="wrong again") == "SIGN_IN_FAILED"
+
+
+async def test_guesses_at_the_same_moment_are_counted_each(desk: Desk) -> None:
+    await desk.register()
+    guesses = (desk.code(SIGN_IN, email="ada@example.com", password=f"guess number {n}") for n in range(30))
+    codes = await asyncio.gather(*guesses)
+    assert sorted(set(codes)) == ["SIGN_IN_FAILED", "TOO_MANY_SIGN_INS"]
+    assert codes.count("SIGN_IN_FAILED") == 5
+
+
+async def test_nobody_floods_a_mailbox_by_asking(desk: Desk) -> None:
+    opened = await desk.register()
+    ask = 'mutation { requestPasswordReset(email: "ada@example.com") }'
+    for event, asked in (("PasswordResetRequested", ask), ("EmailVerificationRequested", VERIFY_AGAIN)):
+        for _ in range(5):
+            assert await desk.data(asked, in_session(opened)) is True
+        assert await desk.database.fetchval(desk.environment_id, SENT_COUNT, event) == 1
+
+
+async def test_the_same_customer_from_an_erp_at_the_same_moment_is_one(desk: Desk) -> None:
+    given = {"externalReference": "ERP-1", "email": "bob@example.com", "firstName": "Bob"}
+    made = await asyncio.gather(*(desk.data(UPSERT, MERCHANT, input=given) for _ in range(12)))
+    assert all(one == made[0] for one in made)
+    other = given | {"externalReference": "ERP-2"}
+    assert await desk.code(UPSERT, MERCHANT, input=other) == "EMAIL_TAKEN"
 
 
 async def test_a_refresh_token_is_good_once_and_a_stolen_one_ends_the_session(desk: Desk) -> None:

@@ -91,7 +91,14 @@ class CustomersActions:
         """
         email = require_email(email)
         require_reference(external_reference)
+        with _references(external_reference):
+            return await self._upsert(environment_id, external_reference, email, given, correlation_id)
+
+    async def _upsert(
+        self, environment_id: str, external_reference: str, email: str, given: Mapping[str, Any], correlation_id: str
+    ) -> Customer:
         async with self._database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_reference, external_reference)
             row = await tx.fetchrow(queries.customer_by_reference, external_reference)
             if row is None:
                 profile = changed(Profile(), given)
@@ -221,7 +228,7 @@ class CustomersActions:
 
 
 class _references:
-    """What the index of references refuses is a CustomerReferenceTaken."""
+    """What the indexes refuse, when two come at once, is an EmailTaken or a CustomerReferenceTaken."""
 
     def __init__(self, reference: str | None) -> None:
         self._reference = reference
@@ -231,6 +238,8 @@ class _references:
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
         if isinstance(error, asyncpg.UniqueViolationError):
+            if error.constraint_name == "customers_by_email":
+                raise EmailTaken("Another customer has this e-mail address.") from error
             raise CustomerReferenceTaken(f"Another customer has the reference {self._reference!r}.") from error
 
 

@@ -30,6 +30,7 @@ PAGE_MAX = 250
 SESSION_DAYS = 30
 VERIFY_HOURS, RESET_HOURS = 48, 1
 FAILURES_FREE, FAILURES_WAIT_MAX_S = 5, 900
+MAIL_EVERY_S = 60
 
 Purpose = Literal["VERIFY", "RESET"]
 
@@ -266,11 +267,6 @@ def read_cursor(cursor: str | None) -> tuple[int, str]:
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-def wait_s(failures: int) -> int:
-    """How long after the last wrong password another try is looked at: nothing at first, then 2, 4, 8 … s."""
-    return 0 if failures < FAILURES_FREE else min(2 ** (failures - FAILURES_FREE + 1), FAILURES_WAIT_MAX_S)
 
 
 def new_secret() -> str:

@@ -16,6 +16,10 @@ SELECT id, email, first_name, last_name, phone, locale, company_name, vat_number
        external_reference, version, created_at, password IS NOT NULL AS has_password
   FROM customers WHERE environment_id = $1 AND external_reference = $2;
 
+-- name: lock_reference
+-- One at a time makes the customer with a reference.
+SELECT pg_advisory_xact_lock(hashtextextended('customer of environment_id ' || $1::text || ' ' || $2::text, 0));
+
 -- name: customers_page
 -- Customers by id, the oldest first; those after one ($2), of a group ($3) if that is asked for.
 SELECT c.id, c.email, c.first_name, c.last_name, c.phone, c.locale, c.company_name, c.vat_number, c.verified_at,
@@ -43,18 +47,20 @@ SELECT id, email, first_name, last_name, phone, locale, company_name, vat_number
 
 -- name: sign_in_of
 -- What decides whether somebody with this address may come in.
-SELECT id, password, disabled_at IS NOT NULL AS disabled, failures,
-       extract(epoch FROM now() - failed_at)::double precision AS failed_ago_s
-  FROM customers WHERE environment_id = $1 AND email = $2;
+SELECT id, password FROM customers WHERE environment_id = $1 AND email = $2;
 
 -- name: password_of
--- A customer's password, hashed, and how often it was guessed.
-SELECT password, failures, extract(epoch FROM now() - failed_at)::double precision AS failed_ago_s
-  FROM customers WHERE environment_id = $1 AND id = $2;
+-- A customer's password, hashed.
+SELECT password FROM customers WHERE environment_id = $1 AND id = $2;
 
--- name: note_failure
--- One more wrong password.
-UPDATE customers SET failures = failures + 1, failed_at = now() WHERE environment_id = $1 AND id = $2;
+-- name: claim_guess
+-- Whether a password may be looked at now. It counts as wrong until it proves right, so that many at once are counted too.
+-- After $3 wrong ones each makes the next wait twice as long, at most $4 s.
+UPDATE customers SET failures = failures + 1, failed_at = now()
+ WHERE environment_id = $1 AND id = $2
+   AND (failures < $3
+        OR failed_at <= now() - make_interval(secs => least(power(2, least(failures - $3 + 1, 20)), $4)))
+RETURNING true;
 
 -- name: forget_failures
 -- The right password was given.
@@ -159,6 +165,11 @@ SELECT id, created_at, rotated_at, expires_at FROM sessions
 -- What is sent by e-mail; what was sent before for the same purpose is good no more.
 WITH gone AS (DELETE FROM proofs WHERE environment_id = $1 AND customer_id = $3 AND purpose = $4)
 INSERT INTO proofs (environment_id, digest, customer_id, purpose, email, expires_at) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: proof_is_fresh
+-- Whether something was sent to an address for a purpose just now: what has so long to go ($5), or longer.
+SELECT EXISTS (SELECT FROM proofs WHERE environment_id = $1 AND customer_id = $2 AND purpose = $3 AND email = $4
+                                    AND expires_at > $5);
 
 -- name: take_proof
 -- Use what came back from an e-mail; it is gone then.

@@ -1,6 +1,6 @@
 """Registering, signing in and out, and what e-mails prove; one function a mutation, one transaction, its events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,6 +12,9 @@ from kokoa.services.customers.accounts.passwords import Passwords
 from kokoa.services.customers.actions import end_sessions, insert, locked, put
 from kokoa.services.customers.errors import NotSignedIn, ProofInvalid, SignInFailed, TooManySignIns
 from kokoa.services.customers.model import (
+    FAILURES_FREE,
+    FAILURES_WAIT_MAX_S,
+    MAIL_EVERY_S,
     PASSWORD_MAX,
     RESET_HOURS,
     SESSION_DAYS,
@@ -26,11 +29,11 @@ from kokoa.services.customers.model import (
     require_email,
     require_password,
     require_profile,
-    wait_s,
 )
 from kokoa.services.customers.store import customer_of, queries
 from kokoa.web.customer_tokens import SessionEnded
 
+_LASTS: Mapping[Purpose, timedelta] = {"VERIFY": timedelta(hours=VERIFY_HOURS), "RESET": timedelta(hours=RESET_HOURS)}
 _WRONG = "E-mail address and password do not belong together."
 
 
@@ -74,14 +77,10 @@ class AccountActions:
         email = email.strip().lower()
         readable = is_plain(email) and is_plain(password) and len(password) <= PASSWORD_MAX
         row = await self._database.fetchrow(environment_id, queries.sign_in_of, email) if readable else None
-        if row is not None and row["failures"] and row["failed_ago_s"] < wait_s(row["failures"]):
-            left_s = wait_s(row["failures"]) - row["failed_ago_s"]
-            raise TooManySignIns("Too many wrong passwords. Wait a little, or reset it.", retry_after_s=left_s)
+        if row is not None:
+            await self._claim_guess(environment_id, str(row["id"]))
         fits = await self._passwords.fits(password if readable else "", None if row is None else row["password"])
-        if row is None:
-            raise SignInFailed(_WRONG)
-        if not fits:
-            await self._database.execute(environment_id, queries.note_failure, row["id"])
+        if row is None or not fits:
             raise SignInFailed(_WRONG)
         async with self._database.transaction(environment_id) as tx:
             customer = await locked(tx, str(row["id"]))
@@ -133,7 +132,7 @@ class AccountActions:
         """Nothing happens when the address is verified already. Raises CustomerNotFound."""
         async with self._database.transaction(environment_id) as tx:
             customer = await locked(tx, customer_id)
-            if customer.verified_at is None:
+            if customer.verified_at is None and not await _was_sent(tx, customer, "VERIFY"):
                 await tx.emit(await self._proof(tx, customer, "VERIFY"), correlation_id=correlation_id)
 
     async def verify(self, environment_id: str, token: str, *, correlation_id: str) -> Customer:
@@ -151,9 +150,10 @@ class AccountActions:
             return
         async with self._database.transaction(environment_id) as tx:
             row = await tx.fetchrow(queries.customer_by_email, email)
-            if row is not None and row["disabled_at"] is None:
-                proof = await self._proof(tx, customer_of(row), "RESET")
-                await tx.emit(proof, correlation_id=correlation_id)
+            customer = None if row is None else customer_of(row)
+            if customer is None or customer.disabled_at is not None or await _was_sent(tx, customer, "RESET"):
+                return
+            await tx.emit(await self._proof(tx, customer, "RESET"), correlation_id=correlation_id)
 
     async def reset(
         self, environment_id: str, token: str, password: str, *, correlation_id: str
@@ -207,17 +207,19 @@ class AccountActions:
 
     async def require_password(self, environment_id: str, customer_id: str, password: str) -> str:
         """The hash of a customer's password, which this is. Raises SignInFailed, TooManySignIns."""
-        row = await self._database.fetchrow(environment_id, queries.password_of, customer_id)
-        if row is None:
-            raise SignInFailed("There is no such customer any more.")
-        if row["failures"] and row["failed_ago_s"] < wait_s(row["failures"]):
-            raise TooManySignIns("Too many wrong passwords. Wait a little, or reset it.")
+        await self._claim_guess(environment_id, customer_id)
+        hashed: str | None = await self._database.fetchval(environment_id, queries.password_of, customer_id)
         readable = is_plain(password) and len(password) <= PASSWORD_MAX
-        if not await self._passwords.fits(password if readable else "", row["password"]):
-            await self._database.execute(environment_id, queries.note_failure, customer_id)
+        if not await self._passwords.fits(password if readable else "", hashed) or hashed is None:
             raise SignInFailed("This is not the password until now.")
-        hashed: str = row["password"]
+        await self._database.execute(environment_id, queries.forget_failures, customer_id)
         return hashed
+
+    async def _claim_guess(self, environment_id: str, customer_id: str) -> None:
+        """Raises TooManySignIns."""
+        limits = FAILURES_FREE, FAILURES_WAIT_MAX_S
+        if await self._database.fetchval(environment_id, queries.claim_guess, customer_id, *limits) is None:
+            raise TooManySignIns("Too many wrong passwords. Wait a little, or reset it.", retry_after_s=2.0)
 
     async def _start(
         self, tx: Transaction, environment_id: str, customer_id: str, told: Sequence[Event], correlation_id: str
@@ -238,8 +240,7 @@ class AccountActions:
     async def _proof(self, tx: Transaction, customer: Customer, purpose: Purpose) -> Event:
         """A token that proves who reads the customer's address, and the event that has it sent."""
         secret = new_secret()
-        hours = VERIFY_HOURS if purpose == "VERIFY" else RESET_HOURS
-        expires_at = to_datetime(now_ms()) + timedelta(hours=hours)
+        expires_at = to_datetime(now_ms()) + _LASTS[purpose]
         await tx.execute(queries.insert_proof, digest_of(secret), customer.id, purpose, customer.email, expires_at)
         kind = events.EmailVerificationRequested if purpose == "VERIFY" else events.PasswordResetRequested
         return kind(
@@ -267,6 +268,12 @@ class AccountActions:
         event = events.EmailVerified(customer_id=customer.id, email=customer.email)
         await tx.emit(event, correlation_id=correlation_id)
         return stored
+
+
+async def _was_sent(tx: Transaction, customer: Customer, purpose: Purpose) -> bool:
+    """Whether an e-mail for this went to the address within the last minute: nobody floods a mailbox by asking."""
+    fresh_after = to_datetime(now_ms()) + _LASTS[purpose] - timedelta(seconds=MAIL_EVERY_S)
+    return bool(await tx.fetchval(queries.proof_is_fresh, customer.id, purpose, customer.email, fresh_after))
 
 
 def _require_proved(customer: Customer | None) -> Customer:
