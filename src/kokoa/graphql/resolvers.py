@@ -104,3 +104,12 @@ class Entity:
     def __init__(self, type_name: str, value: Any) -> None:
         self.type_name = type_name
         self.value = value
+
+
+def moments(attribute: str) -> FieldResolver:
+    """A field that is a moment of the object's, as ISO 8601; null where there is none."""
+
+    def resolve(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[str | None]:
+        return [moment and moment.isoformat() for moment in (getattr(parent, attribute) for parent in parents)]
+
+    return resolve

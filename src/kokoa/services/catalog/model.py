@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from kokoa.kernel.money import Money, major_units
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.errors import InvalidPage, InvalidProduct, InvalidText, ProductIsArchived
 
 PAGE_MAX = 100
@@ -180,14 +181,6 @@ def slug_of(name: str) -> str:
 def is_slug(text: str) -> bool:
     """Whether it is lower-case ASCII letters and digits with single hyphens between."""
     return _SLUG.fullmatch(text) is not None
-
-
-def is_plain(text: str) -> bool:
-    """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
-    try:
-        return b"\x00" not in text.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 def require_plain(text: str, field: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.customers.errors import (
     InvalidAddress,
     InvalidCustomer,
@@ -283,14 +284,6 @@ def camel(name: str) -> str:
     """As it is called in GraphQL."""
     first, *rest = name.split("_")
     return first + "".join(one.title() for one in rest)
-
-
-def is_plain(text: str) -> bool:
-    """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
-    try:
-        return b"\x00" not in text.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 def missing_of(wanted: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kokoa.graphql.resolvers import moments
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
+from kokoa.kernel.text import is_plain
 from kokoa.services.customers.actions import CustomersActions
 from kokoa.services.customers.errors import InvalidCustomer, NotSignedIn
-from kokoa.services.customers.model import Customer, Profile, changed, is_plain, require_email, require_page
+from kokoa.services.customers.model import Customer, Profile, changed, require_email, require_page
 from kokoa.services.customers.store import CustomersStore
 
 Arguments = Mapping[str, Any]
@@ -194,15 +196,6 @@ def customer_meant(args: Arguments, call: Call) -> str:
             "A customer changes their own addresses only; leave customerId out.", field="customerId"
         )
     return own
-
-
-def moments(attribute: str) -> Any:
-    """A resolver of moments, as ISO 8601."""
-
-    def resolve(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[str | None]:
-        return [moment and moment.isoformat() for moment in (getattr(parent, attribute) for parent in parents)]
-
-    return resolve
 
 
 def _whether(attribute: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kokoa.graphql.resolvers import FieldResolver
+from kokoa.graphql.resolvers import moments
 from kokoa.kernel.call import Call
 from kokoa.services.search.model import (
     Filter,
@@ -72,8 +72,8 @@ class SearchResolvers:
             "Mutation.addSearchSynonyms": self.add_synonyms,
             "Mutation.removeSearchSynonyms": self.remove_synonyms,
             "Mutation.boostSearch": self.boost,
-            "SearchStatus.indexedAt": _moments("indexed_at"),
-            "SearchRebuild.startedAt": _moments("started_at"),
+            "SearchStatus.indexedAt": moments("indexed_at"),
+            "SearchRebuild.startedAt": moments("started_at"),
             "SearchResults.items": self.items,
             "SearchResults.total": self.total,
             "SearchResults.facets": self.facets,
@@ -140,13 +140,6 @@ class SearchResolvers:
         boost = require_boost(args.get("product_id"), args.get("category"), args["factor"])
         await self._store.put_boost(call.environment_id, boost)
         return [await self._store.boosts(call.environment_id)]
-
-
-def _moments(attribute: str) -> FieldResolver:
-    def resolve(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[Any]:
-        return [moment and moment.isoformat() for moment in (getattr(parent, attribute) for parent in parents)]
-
-    return resolve
 
 
 async def _items(parents: Sequence[Asked]) -> Sequence[Any]:

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from kokoa.kernel.ids import new_id, new_ids
+from kokoa.kernel.text import is_plain
 from kokoa.postgres import ChangedConcurrently, Database, Event, Transaction
 from kokoa.processes.steps import reached
 from kokoa.services.catalog import events
@@ -33,7 +34,7 @@ from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.custom_fields import store as custom_field_store
 from kokoa.services.catalog.custom_fields.model import CustomField
 from kokoa.services.catalog.custom_fields.values import Document
-from kokoa.services.catalog.model import Product, is_plain, status_change
+from kokoa.services.catalog.model import Product, status_change
 from kokoa.services.catalog.relations.store import bundled_among
 from kokoa.services.catalog.translations import store as translation_store
 from kokoa.services.catalog.translations.model import Texts

@@ -11,6 +11,7 @@ import msgspec
 
 from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.money import CURRENCIES, Money
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.bulk.details import DetailsPlan, KnownDetails
 from kokoa.services.catalog.bulk.errors import (
     DuplicateReference,
@@ -38,7 +39,6 @@ from kokoa.services.catalog.model import (
     Status,
     Variant,
     first_version,
-    is_plain,
     require_product,
     slug_of,
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.errors import (
     CategoryInsideItself,
     CategoryTooDeep,
@@ -13,7 +14,7 @@ from kokoa.services.catalog.errors import (
     InvalidPage,
     TooManyCategories,
 )
-from kokoa.services.catalog.model import NAME_MAX, is_plain, is_slug, slug_of
+from kokoa.services.catalog.model import NAME_MAX, is_slug, slug_of
 
 DEPTH_MAX = 8
 CHILDREN_MAX = 500

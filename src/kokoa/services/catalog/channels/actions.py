@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from kokoa.kernel.ids import new_id
+from kokoa.kernel.text import is_plain
 from kokoa.postgres import Database, Transaction
 from kokoa.services.catalog import events
 from kokoa.services.catalog.channels.errors import (
@@ -27,7 +28,7 @@ from kokoa.services.catalog.channels.model import (
     require_keys,
 )
 from kokoa.services.catalog.channels.store import channel_of, price_of, queries
-from kokoa.services.catalog.model import Product, Variant, is_plain
+from kokoa.services.catalog.model import Product, Variant
 from kokoa.services.catalog.parts.actions import advance, locked, tell
 from kokoa.services.catalog.store import queries as product_queries
 from kokoa.services.catalog.store import variant_of

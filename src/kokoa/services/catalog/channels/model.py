@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from kokoa.kernel.money import CURRENCIES, is_currency, major_units
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.channels.errors import ChannelNotFound, InvalidChannel, InvalidPrices
-from kokoa.services.catalog.model import NAME_MAX, PRICE_MINOR_MAX, VARIANTS_MAX, Variant, is_plain
+from kokoa.services.catalog.model import NAME_MAX, PRICE_MINOR_MAX, VARIANTS_MAX, Variant
 from kokoa.services.catalog.variants.errors import VariantNotFound
 
 CHANNELS_MAX = 100

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from kokoa.kernel.errors import KokoaError
+from kokoa.kernel.text import is_plain
 from kokoa.postgres import Database
 from kokoa.services.catalog.bulk import store as bulk_store
 from kokoa.services.catalog.bulk.errors import DuplicateReference, InvalidBatch
@@ -16,7 +17,7 @@ from kokoa.services.catalog.custom_fields.store import current_digest, put_value
 from kokoa.services.catalog.custom_fields.values import Document, merged
 from kokoa.services.catalog.errors import ProductChanged, ProductNotFound
 from kokoa.services.catalog.events import ProductUpdated
-from kokoa.services.catalog.model import Product, is_plain
+from kokoa.services.catalog.model import Product
 
 
 class Planned(msgspec.Struct, frozen=True):

@@ -14,13 +14,13 @@ from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.custom_fields.errors import (
     CustomFieldExists,
     CustomFieldNotFound,
     InvalidCustomField,
     TooManyCustomFields,
 )
-from kokoa.services.catalog.model import is_plain
 
 Owner = Literal["PRODUCT", "VARIANT", "CATEGORY"]
 Kind = Literal["STRING", "INT", "FLOAT", "BOOLEAN", "DATE", "DATE_TIME", "ENUM", "JSON"]

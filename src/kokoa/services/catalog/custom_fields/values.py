@@ -12,9 +12,9 @@ import orjson
 
 from kokoa.graphql import DATE, DATE_TIME
 from kokoa.graphql.names import snake_case
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.custom_fields.errors import CustomValueMissing, InvalidCustomValue
 from kokoa.services.catalog.custom_fields.model import CustomField, Kind
-from kokoa.services.catalog.model import is_plain
 
 TEXT_MAX = 5_000
 ITEMS_MAX = 100

@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.media.errors import (
     ImageEmpty,
     ImageFormatUnsupported,
@@ -21,7 +22,6 @@ from kokoa.services.catalog.media.errors import (
     InvalidMedia,
     TooManyMedia,
 )
-from kokoa.services.catalog.model import is_plain
 
 UPLOAD_BYTES_MAX = 20_000_000
 MEDIA_OF_PRODUCT_MAX = 100

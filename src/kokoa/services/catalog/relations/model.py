@@ -6,7 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from kokoa.kernel.ids import require_id
-from kokoa.services.catalog.model import SKU_MAX, Variant, is_plain
+from kokoa.kernel.text import is_plain
+from kokoa.services.catalog.model import SKU_MAX, Variant
 from kokoa.services.catalog.relations.errors import InvalidBundle, InvalidRelations
 
 RELATED_MAX = 50

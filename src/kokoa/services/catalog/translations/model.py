@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from kokoa.services.catalog.model import DESCRIPTION_MAX, NAME_MAX, is_plain, is_slug
+from kokoa.kernel.text import is_plain
+from kokoa.services.catalog.model import DESCRIPTION_MAX, NAME_MAX, is_slug
 from kokoa.services.catalog.translations.errors import InvalidLocale, InvalidLocales, InvalidTranslation
 from kokoa.services.catalog.translations.seo import SEO_DESCRIPTION_MAX, SEO_TITLE_MAX
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kokoa.services.catalog.model import is_plain
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.translations.errors import InvalidSeo
 
 SEO_TITLE_MAX = 200

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from kokoa.kernel.ids import InvalidId, require_id
-from kokoa.services.catalog.model import is_plain
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.types.errors import (
     AttributeGivenTwice,
     AttributeMissing,

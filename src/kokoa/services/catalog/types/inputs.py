@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kokoa.services.catalog.model import is_plain
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.types.details import DetailsChange, Given, NewOption, Option, VariantChange
 from kokoa.services.catalog.types.errors import UnknownProductType
 

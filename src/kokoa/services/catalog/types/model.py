@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from kokoa.services.catalog.model import NAME_MAX, is_plain
+from kokoa.kernel.text import is_plain
+from kokoa.services.catalog.model import NAME_MAX
 from kokoa.services.catalog.types.errors import InvalidProductType
 
 ATTRIBUTES_MAX = 100

@@ -19,7 +19,7 @@ import re2
 
 from kokoa.kernel.ids import InvalidId, require_id
 from kokoa.kernel.money import CURRENCIES, exponent_of
-from kokoa.services.catalog.model import is_plain
+from kokoa.kernel.text import is_plain
 from kokoa.services.catalog.types.errors import (
     AttributeGivenTwice,
     AttributeOutOfRange,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.ids import new_id
+from kokoa.kernel.text import is_plain
 from kokoa.postgres import Database, Event, Transaction
 from kokoa.services.customers import events
 from kokoa.services.customers.accounts.passwords import Passwords
@@ -24,7 +25,6 @@ from kokoa.services.customers.model import (
     Purpose,
     Session,
     digest_of,
-    is_plain,
     new_secret,
     require_email,
     require_password,

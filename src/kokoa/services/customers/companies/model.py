@@ -5,8 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.customers.errors import InvalidCompany
-from kokoa.services.customers.model import TEXT_MAX, is_plain, require_vat
+from kokoa.services.customers.model import TEXT_MAX, require_vat
 
 PEOPLE_MAX = 200
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kokoa.graphql.resolvers import moments
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
 from kokoa.services.customers.companies.actions import CompanyActions
 from kokoa.services.customers.companies.model import Company
 from kokoa.services.customers.companies.store import CompanyStore
 from kokoa.services.customers.model import Customer, require_page
-from kokoa.services.customers.resolvers import moments, require_signed_in, signed_in
+from kokoa.services.customers.resolvers import require_signed_in, signed_in
 from kokoa.services.customers.store import CustomersStore
 
 Arguments = Mapping[str, Any]

@@ -1,0 +1,9 @@
+"""Text that comes from outside."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
