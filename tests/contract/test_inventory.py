@@ -165,6 +165,19 @@ async def test_locations_have_keys_of_their_own_and_stay_while_stock_names_them(
     assert await stock.data(delete, id=south["id"], v=1) == south["id"]
 
 
+async def test_of_a_policy_what_is_not_given_stays(stock: Stock) -> None:
+    given = {"sku": "A", "backorderLimit": 5, "externalReference": "ERP-1"}
+    assert (await stock.data(POLICY, input=given))["backorderLimit"] == 5
+    after = await stock.data(POLICY, input={"sku": "A", "tracked": False})
+    assert (after["tracked"], after["backorderLimit"]) == (False, 5)
+    assert (await stock.data(POLICY, input={"sku": "A", "backorderLimit": None, "version": 3}))[
+        "backorderLimit"
+    ] is None
+    assert await stock.code(POLICY, input={"sku": "A", "tracked": True, "version": 3}) == "STOCK_CHANGED"
+    assert await stock.code(POLICY, input={"sku": "A", "backorderLimit": -1}) == "INVALID_STOCK"
+    assert await stock.code(POLICY, input={"sku": "B", "externalReference": "ERP-1"}) == "STOCK_REFERENCE_TAKEN"
+
+
 async def test_shoppers_are_told_what_they_may_buy(stock: Stock) -> None:
     for sku, quantity in (("A", 3), ("MANY", 5_000), ("LATE", 0), ("FREE", 0)):
         if quantity:

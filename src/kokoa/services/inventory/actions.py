@@ -8,6 +8,7 @@ import msgspec
 
 from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.ids import new_id
+from kokoa.kernel.text import is_plain
 from kokoa.postgres import Database, Transaction
 from kokoa.postgres.answers import answered_once
 from kokoa.services.inventory import events
@@ -34,7 +35,6 @@ from kokoa.services.inventory.model import (
     StockRow,
     adjusted,
     by_sku,
-    is_plain,
     is_sku,
     require_delta,
     require_location,
@@ -129,48 +129,32 @@ class InventoryActions:
             raise LocationInUse("Stock lies there, or lay there; set it inactive instead.") from error
 
     async def set_policy(
-        self,
-        environment_id: str,
-        sku: str,
-        tracked: bool,
-        backorder_limit: int | None,
-        external_reference: str | None,
-        version: int | None,
-        cause: Cause,
+        self, environment_id: str, sku: str, given: Mapping[str, Any], version: int | None, cause: Cause
     ) -> Item:
-        """How an article is counted.  version: None for whatever it is.
+        """How an article is counted.  given: tracked, backorder_limit, external_reference; what is missing stays.
 
-        Raises InvalidSku, InvalidStock, StockChanged, StockReferenceTaken.
+        version: None for whatever it is. Raises InvalidSku, InvalidStock, InvalidAdjustment, StockChanged,
+        StockReferenceTaken.
         """
         require_sku(sku)
-        require_policy(backorder_limit)
-        require_text(external_reference, "externalReference")
+        require_policy(given.get("backorder_limit"))
+        require_text(given.get("external_reference"), "externalReference")
         try:
-            return await self._set_policy(
-                environment_id, sku, (tracked, backorder_limit, external_reference), version, cause
-            )
+            async with self._database.transaction(environment_id) as tx:
+                await tx.execute(queries.ensure_items, [sku])
+                before = (await lock_items(tx, [sku]))[sku]
+                _require_item_version(before, version)
+                wanted = msgspec.structs.replace(before, **given)
+                if wanted == before:
+                    return before
+                policy = wanted.tracked, wanted.backorder_limit, wanted.external_reference
+                row = await tx.fetchrow(queries.set_policy, sku, *policy)
+                assert row is not None
+                after = item_of(row)
+                await tx.emit(level_changed(after), correlation_id=cause.correlation_id)
+            return after
         except asyncpg.UniqueViolationError as error:
-            raise StockReferenceTaken(f"Another article has the reference {external_reference!r}.") from error
-
-    async def _set_policy(
-        self,
-        environment_id: str,
-        sku: str,
-        policy: tuple[bool, int | None, str | None],
-        version: int | None,
-        cause: Cause,
-    ) -> Item:
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.ensure_items, [sku])
-            before = (await lock_items(tx, [sku]))[sku]
-            _require_item_version(before, version)
-            if (before.tracked, before.backorder_limit, before.external_reference) == policy:
-                return before
-            row = await tx.fetchrow(queries.set_policy, sku, *policy)
-            assert row is not None
-            after = item_of(row)
-            await tx.emit(level_changed(after), correlation_id=cause.correlation_id)
-        return after
+            raise StockReferenceTaken(f"Another article has the reference {wanted.external_reference!r}.") from error
 
     async def adjust(
         self,

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.inventory.errors import (
     InvalidAdjustment,
     InvalidLocation,
@@ -267,11 +268,3 @@ def by_sku(levels: Iterable[tuple[str, Level]]) -> Mapping[str, list[Level]]:
     for sku, level in levels:
         found.setdefault(sku, []).append(level)
     return found
-
-
-def is_plain(text: str) -> bool:
-    """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
-    try:
-        return b"\x00" not in text.encode()
-    except UnicodeEncodeError:
-        return False

@@ -5,19 +5,13 @@ from typing import Any
 
 import msgspec
 
+from kokoa.graphql.resolvers import moments
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
+from kokoa.kernel.text import is_plain
 from kokoa.services.inventory.actions import Cause, InventoryActions
 from kokoa.services.inventory.errors import InvalidStockPage
-from kokoa.services.inventory.model import (
-    Item,
-    RowResult,
-    StockRow,
-    availability,
-    is_plain,
-    require_page,
-    require_sku,
-)
+from kokoa.services.inventory.model import Item, RowResult, StockRow, availability, require_page, require_sku
 from kokoa.services.inventory.store import InventoryStore
 
 Arguments = Mapping[str, Any]
@@ -45,8 +39,8 @@ class InventoryResolvers:
             "StockLocation": self.locations_by_reference,
             "StockItem.levels": self.levels,
             "StockItem.movements": self.movements,
-            "StockItem.changedAt": _moments("changed_at"),
-            "StockMovement.movedAt": _moments("moved_at"),
+            "StockItem.changedAt": moments("changed_at"),
+            "StockMovement.movedAt": moments("moved_at"),
             "Mutation.createStockLocation": self.create_location,
             "Mutation.updateStockLocation": self.update_location,
             "Mutation.deleteStockLocation": self.delete_location,
@@ -131,9 +125,8 @@ class InventoryResolvers:
         done = self._actions.set_policy(
             call.environment_id,
             given["sku"],
-            given["tracked"],
-            given.get("backorder_limit"),
-            given.get("external_reference"),
+            {name: given[name] for name in ("backorder_limit", "external_reference") if name in given}
+            | ({"tracked": given["tracked"]} if given.get("tracked") is not None else {}),
             given.get("version"),
             cause_of(call),
         )
@@ -201,10 +194,3 @@ def _movement_id(text: str | None) -> int | None:
     if not text.isascii() or not text.isdigit() or int(text) > _MOVEMENT_MAX:
         raise InvalidStockPage(f"{text[:40]!r} is no movement's id.", field="before")
     return int(text)
-
-
-def _moments(attribute: str) -> Any:
-    def resolve(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[str | None]:
-        return [moment and moment.isoformat() for moment in (getattr(parent, attribute) for parent in parents)]
-
-    return resolve

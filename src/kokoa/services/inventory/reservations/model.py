@@ -13,8 +13,9 @@ from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.text import is_plain
 from kokoa.services.inventory.errors import InvalidReservation, NotOnHand, OutOfStock, ReservationClosed
-from kokoa.services.inventory.model import KEY_MAX, QUANTITY_MAX, Change, Item, Level, is_plain, require_sku
+from kokoa.services.inventory.model import KEY_MAX, QUANTITY_MAX, Change, Item, Level, require_sku
 
 LINES_MAX = 500
 HOLD_MAX_S = 7 * 24 * 3600

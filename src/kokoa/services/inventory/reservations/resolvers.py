@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kokoa.graphql.resolvers import moments
 from kokoa.kernel.call import Call
 from kokoa.services.inventory.reservations.actions import ReservationActions
 from kokoa.services.inventory.reservations.model import Wanted, require_key
@@ -23,8 +24,8 @@ class ReservationResolvers:
         """Resolvers by `Type.field`."""
         return {
             "Query.stockReservation": self.find,
-            "StockReservation.expiresAt": _moments("expires_at"),
-            "StockReservation.createdAt": _moments("created_at"),
+            "StockReservation.expiresAt": moments("expires_at"),
+            "StockReservation.createdAt": moments("created_at"),
             "Mutation.reserveStock": self.reserve,
             "Mutation.allocateStock": self.allocate,
             "Mutation.fulfilStock": self.fulfil,
@@ -54,10 +55,3 @@ class ReservationResolvers:
 
 def _wanted(lines: Sequence[Mapping[str, Any]] | None) -> list[Wanted] | None:
     return None if lines is None else [Wanted(line["sku"], line["quantity"]) for line in lines]
-
-
-def _moments(attribute: str) -> Any:
-    def resolve(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[str | None]:
-        return [moment and moment.isoformat() for moment in (getattr(parent, attribute) for parent in parents)]
-
-    return resolve
