@@ -74,24 +74,33 @@ class Allowance(msgspec.Struct, frozen=True):
 
 
 class _Window:
-    """Counts of the current and the last window of one key."""
+    """Counts of the current and the last window of one key.  untold: what the other processes do not know of yet."""
 
-    __slots__ = ("current", "last", "number", "untold")
+    __slots__ = ("current", "last", "number", "untold", "untold_of_last")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.current = 0
         self.last = 0
         self.untold = 0
+        self.untold_of_last = 0
 
     def roll_to(self, number: int) -> None:
         # One back is the same window: clocks are adjusted by a little. A clock that was set back by more begins anew,
         # else a store that has used up its limit would be refused until the clock is where it was.
         if number in (self.number, self.number - 1):
             return
-        self.last = self.current if number == self.number + 1 else 0
+        follows = number == self.number + 1
+        self.last, self.untold_of_last = (self.current, self.untold) if follows else (0, 0)
         self.current = self.untold = 0
         self.number = number
+
+    def told(self, number: int, count: int) -> None:
+        """The others know of `count` that were admitted in that window, which may be the last one by now."""
+        if number == self.number:
+            self.untold = max(0, self.untold - count)
+        elif number == self.number - 1:
+            self.untold_of_last = max(0, self.untold_of_last - count)
 
 
 class RateLimits:
@@ -128,16 +137,17 @@ class RateLimits:
     async def tell(self) -> None:
         """One notice with what was admitted since the last one. Raises what the gossip raises, and counts on."""
         counts: list[tuple[str, int, int, int]] = []
-        told: list[tuple[_Window, int]] = []
+        told: list[tuple[_Window, int, int]] = []
         for (key, window_s), window in self._windows.items():
-            if window.untold and len(counts) < _KEYS_PER_NOTICE_MAX:
-                counts.append((key, window_s, window.number, window.untold))
-                told.append((window, window.untold))
+            for number, count in ((window.number - 1, window.untold_of_last), (window.number, window.untold)):
+                if count and len(counts) < _KEYS_PER_NOTICE_MAX:
+                    counts.append((key, window_s, number, count))
+                    told.append((window, number, count))
         if not counts:
             return
         await self._gossip.notify(NOTICE, msgspec.msgpack.encode(Consumption(self._process, counts)))
-        for window, count in told:
-            window.untold = max(0, window.untold - count)
+        for window, number, count in told:
+            window.told(number, count)
 
     async def _hear(self, _: str, payload: bytes) -> None:
         try:

@@ -114,6 +114,20 @@ async def test_processes_share_one_limit() -> None:
     assert all(not one.take("e", POLICY).admitted for one in processes)
 
 
+async def test_what_was_admitted_just_before_the_window_turned_is_told_too() -> None:
+    clock, gossip = Clock(), FakeGossip()
+    first, second = await listening(gossip, clock), await listening(gossip, clock)
+    assert admitted(first, 60) == 60
+    clock.now_ms += 10_000
+    assert admitted(first, 10) == 10, "60 of the last window and 10 of this one"
+    await first.tell()
+    assert admitted(second, 100) == 30
+    await second.tell()
+    await first.tell()
+    assert not first.take("e", POLICY).admitted
+    assert not second.take("e", POLICY).admitted
+
+
 async def test_with_the_bus_away_each_process_holds_the_limit_and_tells_later() -> None:
     clock, gossip = Clock(), FakeGossip()
     first, second = await listening(gossip, clock), await listening(gossip, clock)
