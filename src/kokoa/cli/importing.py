@@ -26,6 +26,7 @@ from kokoa.cli.products.reading import (
 from kokoa.cli.products.report import Report
 from kokoa.cli.products.sending import Batches, Importer
 from kokoa.cli.products.types import read_store_parts, read_types
+from kokoa.processes.heap import settle_heap
 
 STATUS_ROWS_FAILED = 3
 
@@ -108,6 +109,7 @@ async def _import(
     dry_run: bool,
     patience_s: float,
 ) -> None:
+    settle_heap()
     lines = Lines(source)
     header = read_header(lines) if kind == "csv" else None
     async with GraphClient(address, report.say, patience_s) as client:

@@ -3,6 +3,8 @@
 
 def is_plain(text: str) -> bool:
     """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
+    if text.isascii():
+        return "\x00" not in text
     try:
         return b"\x00" not in text.encode()
     except UnicodeEncodeError:

@@ -1,24 +1,14 @@
 """An ASGI application whose parts are opened and closed with its process (ASGI lifespan)."""
 
-import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kokoa.processes.heap import settle_heap
+
 _log = structlog.get_logger(__name__)
-
-
-# A full collection stops every request of the process for as long as its heap is large.
-_COLLECT_AFTER = (5_000, 10, 20)
-
-
-def settle_heap() -> None:
-    """What is here after the start stays: the collector need not look at it again, and less often at the rest."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
 
 
 class LifespanApp:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kokoa.cli.products.cells import Types
+from kokoa.cli.products.cells import ATTRIBUTE, OPTION, Types
 from kokoa.cli.products.details import NO_DETAILS, read_details
 from kokoa.cli.products.model import (
     PRODUCT_COLUMNS,
@@ -24,21 +24,27 @@ from kokoa.kernel.money import CURRENCIES
 
 
 class Columns(msgspec.Struct, frozen=True):
-    """How cells of a file are read.  own: the columns that are of a product and not of its variants."""
+    """How cells of a file are read.
+
+    own: the file's columns that are of a product and not of its variants.  typed: whether it has some of a type,
+    attributes or options.
+    """
 
     types: Types
     parts: PartColumns
     own: Sequence[str]
+    typed: bool
 
 
 def csv_items(
-    records: Iterator[Record | Problem], types: Types, parts: PartColumns = NO_COLUMNS
+    records: Iterator[Record | Problem], header: Sequence[str], types: Types, parts: PartColumns = NO_COLUMNS
 ) -> Iterator[Item | Problem]:
     """Records that follow each other with the same reference are the variants of one product.
 
     A product of which one record is wrong is left out whole: it would lose the variant otherwise.
     """
-    columns = Columns(types, parts, (*PRODUCT_COLUMNS, *TYPE_COLUMNS, *parts.names))
+    own = [name for name in (*PRODUCT_COLUMNS, *TYPE_COLUMNS, *parts.names) if name in header]
+    columns = Columns(types, parts, own, any(map(is_of_type, header)))
     group: list[Record | Problem] = []
     current = ""
     for one in records:
@@ -53,6 +59,11 @@ def csv_items(
             group.append(_too_many(one))
     if group:
         yield from _csv_product(group, columns)
+
+
+def is_of_type(column: str) -> bool:
+    """Whether its cells say something of a product's type, attributes or options."""
+    return column in TYPE_COLUMNS or column.startswith((ATTRIBUTE, OPTION))
 
 
 def _too_many(one: Record | Problem) -> Problem:
@@ -71,8 +82,10 @@ def _csv_product(group: Sequence[Record | Problem], columns: Columns) -> Iterato
         problem = _agree(found, record, columns.own) or _add_variant(variants, lines, record)
         if problem:
             problems.append(problem)
-    details = NO_DETAILS if problems else read_details(records, lines, found, columns.types)
-    problems += details.problems
+    details = NO_DETAILS
+    if columns.typed and not problems:
+        details = read_details(records, lines, found, columns.types)
+        problems += details.problems
     more: Mapping[str, Any] = {}
     if not problems and columns.parts is not NO_COLUMNS:
         more, wrong = read_parts(columns.parts, found, records[0].line)

@@ -1,7 +1,6 @@
 """Prices as people write them, exactly. Pure."""
 
 import re
-from decimal import Decimal, InvalidOperation
 
 from kokoa.kernel.money import exponent_of
 
@@ -15,15 +14,14 @@ def read_price(text: str, currency: str) -> int | str:
     if not _PRICE.fullmatch(text) or len(text) > _PRICE_CHARACTERS_MAX:
         return f"{text[:40]!r} is no price such as 12.90: digits, with a point before the decimals."
     exponent = exponent_of(currency)
-    try:
-        minor = Decimal(text).scaleb(exponent)
-    except InvalidOperation:
-        return f"{text[:40]!r} is no price."
-    if minor != minor.to_integral_value():
+    whole, _, decimals = text.partition(".")
+    decimals = decimals.rstrip("0")
+    if len(decimals) > exponent:
         return f"{text!r} has more decimals than {currency} has, which is {exponent}."
+    minor = int(whole + decimals.ljust(exponent, "0"))
     if minor > PRICE_MINOR_MAX:
         return f"More than {write_price(PRICE_MINOR_MAX, currency)} {currency} is not possible: {text!r}."
-    return int(minor)
+    return minor
 
 
 def write_price(amount_minor: int, currency: str) -> str:

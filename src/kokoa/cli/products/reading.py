@@ -98,8 +98,8 @@ def read_items(
     `part_columns` reads them.
     """
     if kind == "csv":
-        records = _csv_records(lines, read_header(lines) if header is None else header)
-        found = csv_items(records, types or {}, parts)
+        columns = read_header(lines) if header is None else header
+        found = csv_items(_csv_records(lines, columns), columns, types or {}, parts)
     else:
         found = _json_items(lines)
     with SeenReferences() as seen:

@@ -174,8 +174,8 @@ def require_page(limit: int, offset: int) -> None:
 
 def slug_of(name: str) -> str:
     """A slug made from a name: ASCII letters and digits, hyphens between."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return _NOT_SLUG.sub("-", plain).strip("-")
+    plain = name if name.isascii() else unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return _NOT_SLUG.sub("-", plain.lower()).strip("-")
 
 
 def is_slug(text: str) -> bool:

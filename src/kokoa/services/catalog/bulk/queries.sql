@@ -42,12 +42,13 @@ SELECT external_reference, product_id, sku FROM variants
  WHERE environment_id = $1 AND external_reference = ANY ($2::text[]);
 
 -- name: insert_products
--- New products, one element of each array for each.
+-- New products, one element of each array for each, made at $11.
 INSERT INTO products
-    (environment_id, id, slug, name, description, category, external_reference, price_minor, currency, version,
-     status, created_at, updated_at)
-SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-                         $9::text[], $10::integer[], $11::text[], $12::timestamptz[], $13::timestamptz[]);
+    (environment_id, id, slug, name, description, category, external_reference, price_minor, currency, status,
+     version, created_at, updated_at)
+SELECT $1, new.*, 1, $11, $11
+  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
+              $10::text[]) AS new;
 
 -- name: update_products
 -- Products as they are to be, one element of each array for each. The caller has locked them.
@@ -63,8 +64,15 @@ UPDATE products p SET slug = u.slug, name = u.name, description = u.description,
 -- Remove variants.
 DELETE FROM variants WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
 
+-- name: insert_variants
+-- Variants of new products, one element of each array for each.
+INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency, weight_grams,
+                      external_reference)
+SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                         $9::integer[], $10::text[]);
+
 -- name: put_variants
--- Variants, new or changed, one element of each array for each. A variant keeps its product and its SKU.
+-- Variants of products that are there, new or changed, one element of each array for each. A variant keeps its product and its SKU.
 INSERT INTO variants (environment_id, id, product_id, position, sku, name, price_minor, currency, weight_grams,
                       external_reference)
 SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::text[],

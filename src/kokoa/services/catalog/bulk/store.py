@@ -1,7 +1,7 @@
 """queries.sql ⇄ model."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 FORGET_BATCH = 1_000
 
-_FIELDS = len(Product.__struct_fields__)
-_CHANGEABLE = _FIELDS - 2  # not the moments
+_BEFORE_VERSION = Product.__struct_fields__.index("version")
+_CHANGEABLE = len(Product.__struct_fields__) - 2  # not the moments
 
 
 class BulkStore:
@@ -107,31 +107,28 @@ async def write(tx: Transaction, changes: Changes) -> None:
     if changes.created:
         # In the order of references, so that two batches with the same new products wait instead of deadlocking.
         created = sorted(changes.created, key=lambda product: product.external_reference or "")
-        await tx.execute(queries.insert_products, *_columns(map(msgspec.structs.astuple, created), _FIELDS))
+        rows = [(*msgspec.structs.astuple(one)[:_BEFORE_VERSION], one.status) for one in created]
+        await tx.execute(queries.insert_products, *_columns(rows), created[0].created_at)
     if changes.updated:
         rows = [msgspec.structs.astuple(one.product)[:_CHANGEABLE] for one in changes.updated]
-        await tx.execute(queries.update_products, *_columns(rows, _CHANGEABLE))
+        await tx.execute(queries.update_products, *_columns(rows))
     if changes.gone:
         await tx.execute(queries.delete_variants, changes.gone)
     if changes.variants:
-        rows = [
-            (
-                v.id,
-                v.product_id,
-                position,
-                v.sku,
-                v.name,
-                v.price_minor,
-                v.currency,
-                v.weight_grams,
-                v.external_reference,
-            )
-            for position, v in changes.variants
-        ]
-        await tx.execute(queries.put_variants, *_columns(rows, 9))
+        new = {product.id for product in changes.created}
+        of_new = [_variant_row(*one) for one in changes.variants if one[1].product_id in new]
+        others = [_variant_row(*one) for one in changes.variants if one[1].product_id not in new]
+        if of_new:
+            await tx.execute(queries.insert_variants, *_columns(of_new))
+        if others:
+            await tx.execute(queries.put_variants, *_columns(others))
 
 
-def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:
-    """Rows as `count` arrays, for unnest."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(count)]
+def _variant_row(position: int, one: Variant) -> tuple[Any, ...]:
+    place = (one.id, one.product_id, position, one.sku)
+    return *place, one.name, one.price_minor, one.currency, one.weight_grams, one.external_reference
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Rows, at least one, as arrays for unnest."""
+    return [list(column) for column in zip(*rows, strict=True)]
