@@ -15,6 +15,7 @@ import asyncpg
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kokoa.postgres.database import PLANS
 from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.store import queries as catalog_queries
 from kokoa.services.search.store import queries as search_queries
@@ -57,7 +58,7 @@ class Floor:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _pool(self, variable: str, schema: str) -> Any:
-        settings = {"search_path": schema, "kokoa.environment_id": self._environment}
+        settings = {"search_path": schema, "kokoa.environment_id": self._environment, **PLANS}
         return await asyncpg.create_pool(
             os.environ[variable], min_size=1, max_size=POOL_SIZE, reset=_keep, server_settings=settings
         )

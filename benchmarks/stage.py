@@ -25,7 +25,7 @@ from kokoa.kernel.money import Money
 from kokoa.messaging import Bus
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, service_dsn
-from kokoa.postgres.database import PinnedConnection
+from kokoa.postgres.connections import PinnedConnection
 from kokoa.postgres.vault import Vault
 from kokoa.roles.parts import compose_core, media_objects
 from kokoa.roles.platform import SERVICES, require_servers, schema_password

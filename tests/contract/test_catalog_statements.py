@@ -11,7 +11,7 @@ from contract.test_product_types import create_type
 from kokoa.kernel.ids import new_correlation_id
 from kokoa.kernel.money import Money
 from kokoa.postgres import Database
-from kokoa.postgres.database import PinnedConnection
+from kokoa.postgres.connections import PinnedConnection
 from kokoa.services.catalog.model import Category, NewProduct, NewVariant
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.catalog.types.details import DetailsChange, NewOption, Option, VariantChange

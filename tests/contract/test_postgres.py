@@ -266,7 +266,7 @@ async def test_whoever_stops_waiting_for_a_lock_never_has_it(
     another_process = await connect_service("sample", SAMPLE)
     with monkeypatch.context() as late:
         late.setattr("kokoa.postgres.database._LOCK", "SELECT pg_advisory_lock(hashtextextended($1, 0)), pg_sleep(2)")
-        late.setattr("kokoa.postgres.database._ACQUIRE_TIMEOUT_S", 0.5)
+        late.setattr("kokoa.postgres.database._LOCK_TIMEOUT_S", 0.5)
         with pytest.raises(DatabaseUnavailable, match="right now"):
             async with sample.locked("work"):
                 pytest.fail("it was not told that it has the lock")

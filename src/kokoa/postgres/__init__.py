@@ -1,11 +1,11 @@
 """PostgreSQL: the embedded server, a pool that pins the environment, named statements, migrations, the outbox."""
 
+from kokoa.postgres.connections import Row
 from kokoa.postgres.database import (
     ChangedConcurrently,
     Database,
     DatabaseFull,
     DatabaseUnavailable,
-    Row,
     Transaction,
     service_dsn,
 )

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
@@ -16,10 +17,10 @@ import asyncpg
 from kokoa.kernel.errors import Conflict, Unavailable
 from kokoa.kernel.ids import new_ids
 from kokoa.kernel.transaction import open_transaction
+from kokoa.postgres.connections import GONE, NOWHERE, Connections, Loan, PinnedConnection, Row
 from kokoa.postgres.events import Event, envelope
 
 _T = TypeVar("_T")
-_PIN = "SELECT set_config('kokoa.environment_id', $1, false)"
 _OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
 SELECT $1, event_id, event_type, event_key, payload
   FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY
@@ -32,24 +33,10 @@ _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 # until PostgreSQL has taken statistics; and no statement of ours wants a whole table. Nor is a statement planned for
 # one environment: one that is newer than the statistics PostgreSQL believes to be empty, and any index of it to be as
 # good as that of the key, so that an import read 30,000 products for each of its rows.
-_PLANS = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
-_ACQUIRE_TIMEOUT_S = 10.0
+PLANS = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
+_LOCK_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 3.0
-_NOWHERE = ""
-
-# What a server that is stopping, crashed, recovering or starting looks like.
-_GONE = (
-    ConnectionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    # The connection was told that the server ends, and has not seen its end yet: no statement can be sent on it.
-    asyncpg.InternalClientError,
-)
-
-Row = asyncpg.Record
 
 Announce = Callable[[str, str], Awaitable[None]]
 """Told (service, environment_id) of a commit with events. It must not raise: the commit stands."""
@@ -69,24 +56,6 @@ class DatabaseFull(Unavailable):
 
 class ChangedConcurrently(Conflict):
     """Two changes waited for each other, and this one was given up; trying again may help."""
-
-
-class PinnedConnection(asyncpg.Connection):
-    """A connection that remembers which environment it is pinned to; None when that is not sure."""
-
-    pinned: str | None = _NOWHERE
-
-    def itself(self) -> "PinnedConnection":
-        """The connection without the pool's proxy, which forwards this too and costs a fifth of a small statement."""
-        return self
-
-    async def pin(self, environment_id: str) -> None:
-        """Let row-level security show this environment's rows, and no others."""
-        if self.pinned != environment_id:
-            # Whoever is cancelled here does not know whether the server has done it.
-            self.pinned = None
-            await self.execute(_PIN, environment_id)
-            self.pinned = environment_id
 
 
 class Transaction:
@@ -141,7 +110,7 @@ class Database:
     """One service's schema. Made by `connect`; every call names its environment."""
 
     def __init__(self, pool: "asyncpg.Pool[Row]", service: str) -> None:
-        self._pool = pool
+        self._connections = Connections(pool)
         self.service = service
         self.announce: Announce | None = None
         self.prelude: Prelude | None = None
@@ -157,7 +126,7 @@ class Database:
                 connection_class=PinnedConnection,
                 reset=_keep,
                 command_timeout=_COMMAND_TIMEOUT_S,
-                server_settings={"search_path": service, "application_name": f"kokoa-{service}", **_PLANS},
+                server_settings={"search_path": service, "application_name": f"kokoa-{service}", **PLANS},
             )
         except (OSError, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable(f"The database of {service} does not answer.", detail=str(error)) from error
@@ -167,9 +136,9 @@ class Database:
         """Close the connections: politely, or at once when the server does not answer any more."""
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._pool.close()
+                await self._connections.close()
         except TimeoutError:
-            self._pool.terminate()
+            self._connections.terminate()
 
     async def fetch(self, environment_id: str, statement: str, *arguments: Any) -> list[Row]:
         """All rows of one statement. The environment is bound as `$1`, the arguments from `$2` on."""
@@ -203,7 +172,7 @@ class Database:
 
     async def fetch_anywhere(self, statement: str, *arguments: Any) -> list[Row]:
         """For SECURITY DEFINER functions that span environments: no environment is pinned, tables show no rows."""
-        async with self._connection(_NOWHERE) as connection:
+        async with self._connection(NOWHERE) as connection:
             rows: list[Row] = await connection.fetch(statement, *arguments)
             return rows
 
@@ -230,7 +199,7 @@ class Database:
     @asynccontextmanager
     async def exclusive(self, lock_name: str) -> AsyncIterator[bool]:
         """True when this process got the cluster-wide advisory lock; it is held until the block ends."""
-        async with self._connection(_NOWHERE) as connection:
+        async with self._connection(NOWHERE) as connection:
             key = f"{self.service}:{lock_name}"
             got = await _sure(connection, connection.fetchval(_TRY_LOCK, key))
             try:
@@ -246,9 +215,9 @@ class Database:
         It keeps one connection and no transaction, so the block may ask others; let few wait for it at once.
         """
         key = f"{self.service}:{lock_name}"
-        async with self._connection(_NOWHERE) as connection:
+        async with self._connection(NOWHERE) as connection:
             try:
-                await _sure(connection, connection.execute(_LOCK, key, timeout=_ACQUIRE_TIMEOUT_S))
+                await _sure(connection, connection.execute(_LOCK, key, timeout=_LOCK_TIMEOUT_S))
             except TimeoutError as error:
                 raise DatabaseUnavailable("Somebody else changes this right now; try again.", detail=key) from error
             try:
@@ -256,55 +225,80 @@ class Database:
             finally:
                 await _unlock(connection, key)
 
-    @asynccontextmanager
-    async def _connection(self, environment_id: str | None) -> AsyncIterator[PinnedConnection]:
+    def _connection(self, environment_id: str | None) -> "_Lease":
         """environment_id: None to leave the connection pinned as it is."""
-        try:
-            # A timer costs as much as the rest, and nobody waits for a connection that is free.
-            timeout_s = None if self._pool.get_idle_size() else _ACQUIRE_TIMEOUT_S
-            pooled = await self._pool.acquire(timeout=timeout_s)
-        except (OSError, asyncpg.TooManyConnectionsError, *_GONE) as error:
-            raise DatabaseUnavailable(
-                f"The database of {self.service} does not answer.", detail=repr(error)
-            ) from error
-        connection: PinnedConnection = pooled.itself()  # type: ignore[attr-defined]  # the proxy forwards it
-        try:
-            if environment_id is not None:
-                await connection.pin(environment_id)
-            yield connection
-        except (TimeoutError, asyncpg.InterfaceError, asyncpg.DiskFullError, *_GONE) as error:
-            raise self._unavailable(error, connection) from error
-        except asyncpg.DeadlockDetectedError as error:
-            raise ChangedConcurrently(
-                "Somebody else changed the same things at the same time; try again.", detail=repr(error)
-            ) from error
-        finally:
-            # A connection that cannot be given back is dropped by the pool; raising would hide a cancellation.
-            with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
-                await self._pool.release(pooled, timeout=_ACQUIRE_TIMEOUT_S)
+        return _Lease(self._connections, self.service, environment_id)
 
-    def _unavailable(self, error: Exception, connection: PinnedConnection) -> Exception:
-        """What it means to our caller that a statement ended so; the error itself when it is a bug of ours."""
-        detail = repr(error)
+
+class _Lease:
+    """A connection for the length of a block; what ends the block in the driver's words is said in ours."""
+
+    __slots__ = ("_connections", "_environment_id", "_loan", "_service")
+
+    def __init__(self, connections: Connections, service: str, environment_id: str | None) -> None:
+        self._connections = connections
+        self._service = service
+        self._environment_id = environment_id
+        self._loan: Loan | None = None
+
+    async def __aenter__(self) -> PinnedConnection:
+        try:
+            self._loan = loan = await self._connections.take()
+        except (OSError, asyncpg.TooManyConnectionsError, *GONE) as error:
+            raise DatabaseUnavailable(
+                f"The database of {self._service} does not answer.", detail=repr(error)
+            ) from error
+        connection = loan.connection
+        if self._environment_id is not None and connection.pinned != self._environment_id:
+            try:
+                await connection.pin(self._environment_id)
+            except BaseException as error:
+                await self.__aexit__(type(error), error, error.__traceback__)
+                raise
+        return connection
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        loan = self._loan
+        assert loan is not None, "left only once it was entered"
+        if error is None:
+            await self._connections.give_back(loan, in_order=True)
+            return
+        meaning = self._meaning(error, loan.connection)
+        await self._connections.give_back(loan, in_order=False)
+        if meaning is not error:
+            raise meaning from error
+
+    def _meaning(self, error: BaseException, connection: PinnedConnection) -> BaseException:
+        """What it means to our caller that a statement ended so; the error itself when it is none of the driver's."""
         match error:
+            case asyncpg.DeadlockDetectedError():
+                return ChangedConcurrently(
+                    "Somebody else changed the same things at the same time; try again.", detail=repr(error)
+                )
             case asyncpg.DiskFullError():
                 return DatabaseFull(
-                    f"The disk of the database of {self.service} is full: nothing can be written until its operator "
+                    f"The disk of the database of {self._service} is full: nothing can be written until its operator "
                     "makes room.",
-                    detail=detail,
+                    detail=repr(error),
                 )
             case TimeoutError():
-                return DatabaseUnavailable(f"The database of {self.service} did not answer in time.", detail=detail)
+                return DatabaseUnavailable(
+                    f"The database of {self._service} did not answer in time.", detail=repr(error)
+                )
             case asyncpg.InterfaceError() if not connection.is_closed():
-                return error
+                return error  # a bug of ours
+        if not isinstance(error, (asyncpg.InterfaceError, *GONE)):
+            return error
         with contextlib.suppress(asyncpg.InterfaceError):
-            connection.terminate()  # nobody else shall get it from the pool
-        return DatabaseUnavailable(f"The database of {self.service} went away.", detail=detail)
+            connection.terminate()  # nobody else shall get it
+        return DatabaseUnavailable(f"The database of {self._service} went away.", detail=repr(error))
 
 
 async def _unlock(connection: PinnedConnection, key: str) -> None:
     """Give an advisory lock back; raising would hide what ended the block."""
-    with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *_GONE):
+    with contextlib.suppress(TimeoutError, asyncpg.InterfaceError, *GONE):
         await _sure(connection, connection.execute(_UNLOCK, key, timeout=_CLOSE_TIMEOUT_S))
 
 

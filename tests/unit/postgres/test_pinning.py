@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from kokoa.postgres.database import PinnedConnection
+from kokoa.postgres.connections import PinnedConnection
 
 
 class Server:
