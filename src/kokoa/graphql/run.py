@@ -33,12 +33,14 @@ class Run:
     __slots__ = (
         "_call",
         "_completion",
+        "_done",
         "_limits",
         "_objects",
         "_program",
         "_ready",
         "_reporter",
         "_tasks",
+        "_turn",
         "_variables",
         "_waiting",
     )
@@ -60,6 +62,8 @@ class Run:
         self._ready: deque[tuple[Selection, Sequence[Any], Outs]] = deque()
         self._waiting: list[tuple[Field, Outs, Awaitable[Any]]] = []
         self._tasks: dict[asyncio.Future[Any], tuple[Field, Outs]] = {}
+        self._done: list[asyncio.Future[Any]] = []
+        self._turn: asyncio.Future[None] | None = None
         self._completion = Completion(call, self._enter)
 
     async def execute(self, root: Any = None) -> ExecutionResult:
@@ -177,15 +181,40 @@ class Run:
 
     async def _wait_for_any(self) -> None:
         for field, outs, waiting in self._waiting:
-            self._tasks[asyncio.ensure_future(waiting)] = (field, outs)
+            task: asyncio.Future[Any] = asyncio.ensure_future(waiting)
+            self._tasks[task] = (field, outs)
+            task.add_done_callback(self._note)
         self._waiting.clear()
-        done, _ = await asyncio.wait(self._tasks, timeout=self._seconds_left(), return_when=asyncio.FIRST_COMPLETED)
-        for task in done or list(self._tasks):
-            field, outs = self._tasks.pop(task)
-            self._settle(field, outs, _outcome(task, len(outs)))
+        if not self._done:
+            await self._first_done()
+        done, self._done = self._done or list(self._tasks), []
+        for one in done:
+            if one in self._tasks:  # else it was given up, and has ended since
+                field, outs = self._tasks.pop(one)
+                self._settle(field, outs, _outcome(one, len(outs)))
+
+    async def _first_done(self) -> None:
+        """Until a task is done, or it is too late: asyncio.wait with half of its cost."""
+        loop = asyncio.get_running_loop()
+        self._turn = turn = loop.create_future()
+        timer = loop.call_later(self._seconds_left(), _wake, turn)
+        try:
+            await turn
+        finally:
+            timer.cancel()
+
+    def _note(self, task: asyncio.Future[Any]) -> None:
+        self._done.append(task)
+        if self._turn is not None:
+            _wake(self._turn)
 
     def _seconds_left(self) -> float:
         return max(self._call.deadline_ms - now_ms(), 0) / 1000
+
+
+def _wake(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
 
 
 def _outcome(task: asyncio.Future[Any], wanted: int) -> Any:
