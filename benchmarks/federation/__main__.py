@@ -103,9 +103,14 @@ def ratio_of(found: Rounds, other: str) -> Ratio:
     )
 
 
+def added_to_floor(found: Rounds) -> float:
+    """By how many ms one fetch through Kokoa takes longer than the same fetch through a server that does no more."""
+    return median(mine.added_ms - bare.added_ms for mine, bare in zip(found[KOKOA], found[FLOOR], strict=True))
+
+
 def _as_json(found: Rounds) -> dict[str, Any]:
     ratios = {other: msgspec.to_builtins(ratio_of(found, other)) for other in found if other != KOKOA}
-    return {"rounds": msgspec.to_builtins(found), "kokoa_by": ratios}
+    return {"rounds": msgspec.to_builtins(found), "kokoa_by": ratios, "added_to_floor_ms": added_to_floor(found)}
 
 
 def _show(found: Rounds, facts: Mapping[str, Any]) -> None:
@@ -129,9 +134,14 @@ def _show(found: Rounds, facts: Mapping[str, Any]) -> None:
                 f"Kokoa answers {ratio.per_second:.2f} × as many requests a second as {other}"
                 f" (aim {aim:g} ×: {met}) and needs {1 / ratio.cpu:.2f} × its processor time."
             )
-    added = median(one.added_ms for one in found[KOKOA])
+    through = {name: median(one.added_ms for one in found[name]) for name in (KOKOA, FLOOR)}
+    added = added_to_floor(found)
     met = "met" if added <= ADDED_MS_MAX else "missed"
-    console.print(f"One fetch through Kokoa takes {added:.2f} ms more than alone (aim {ADDED_MS_MAX:g} ms: {met}).")
+    console.print(
+        f"One fetch through Kokoa takes {through[KOKOA]:.2f} ms longer than without any server between. A server that"
+        f" only passes the fetch on takes {through[FLOOR]:.2f} ms, so the gateway adds {added:.2f} ms"
+        f" (aim {ADDED_MS_MAX:g} ms: {met})."
+    )
 
 
 if __name__ == "__main__":
