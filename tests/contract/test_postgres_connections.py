@@ -118,6 +118,19 @@ async def test_nobody_waits_for_ever(narrow: Database, monkeypatch: pytest.Monke
     assert await all_are_there(narrow)
 
 
+async def test_the_one_that_is_pinned_already_is_taken(narrow: Database) -> None:
+    connections = connections_of(narrow)
+    environments = [new_id() for _ in range(2)]
+    held = [await connections.take() for _ in range(2)]
+    for loan, environment_id in zip(held, environments, strict=True):
+        await loan.connection.pin(environment_id)
+        await connections.give_back(loan, in_order=True)
+    for environment_id in [*environments, *reversed(environments)]:
+        loan = await connections.take(environment_id)
+        assert loan.connection.pinned == environment_id
+        await connections.give_back(loan, in_order=True)
+
+
 async def test_closed_ones_are_replaced(narrow: Database) -> None:
     connections = connections_of(narrow)
     held = [await connections.take() for _ in range(2)]

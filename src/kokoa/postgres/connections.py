@@ -71,10 +71,13 @@ class Connections:
         self._waiting: deque[asyncio.Future[Loan | None]] = deque()
         self._closing = False
 
-    async def take(self) -> Loan:
-        """One that nobody else has. Raises TimeoutError when all are taken for 10 s, and what connecting raises."""
+    async def take(self, environment_id: str | None = None) -> Loan:
+        """One that nobody else has, if possible one that is pinned to the environment already.
+
+        Raises TimeoutError when all are taken for 10 s, and what connecting raises.
+        """
         if self._free:
-            loan: Loan | None = self._free.pop()
+            loan: Loan | None = self._free.pop(self._best(environment_id))
         elif self._places:
             self._places -= 1
             loan = None
@@ -83,6 +86,12 @@ class Connections:
         if loan is not None and not loan.connection.is_closed():
             return loan
         return await self._from_pool(instead_of=loan)
+
+    def _best(self, environment_id: str | None) -> int:
+        for index, loan in enumerate(self._free):
+            if loan.connection.pinned == environment_id:
+                return index
+        return -1  # the one that was used last: its caches are warm
 
     async def give_back(self, loan: Loan, *, in_order: bool) -> None:
         """in_order: nothing is under way on it; else the pool finds out what is left of it."""

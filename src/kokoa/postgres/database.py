@@ -243,7 +243,7 @@ class _Lease:
 
     async def __aenter__(self) -> PinnedConnection:
         try:
-            self._loan = loan = await self._connections.take()
+            self._loan = loan = await self._connections.take(self._environment_id)
         except (OSError, asyncpg.TooManyConnectionsError, *GONE) as error:
             raise DatabaseUnavailable(
                 f"The database of {self._service} does not answer.", detail=repr(error)
