@@ -157,6 +157,26 @@ async def test_what_was_counted_is_counted_anew_when_the_index_or_a_meaning_chan
     await told(398)
 
 
+@pytest.mark.parametrize("asked", [Search("lamp", 10), Search("lamp", 10, facetting=True), Search("lamp", 0)])
+async def test_what_was_counted_is_not_counted_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, asked: Search
+) -> None:
+    store, environment = SearchStore(database), new_id()
+    await store.put(environment, [shelved("Lamp", "lights", "EUR", n) for n in range(400)], [])
+    counted: list[int | None] = []
+
+    async def told(*arguments: Any) -> Any:
+        row = await Database.fetchrow_of_function(database, *arguments)
+        assert row is not None
+        counted.append(row["total"])
+        return row
+
+    monkeypatch.setattr(database, "fetchrow_of_function", told)
+    pages = [await store.search(environment, asked) for _ in range(3)]
+    assert [page.total for page in pages] == [400] * 3
+    assert counted == [400, None, None]
+
+
 @pytest.mark.parametrize("many", [300, 2_100])
 async def test_prices_are_sorted_within_currencies_and_what_has_none_comes_last(
     database: Database, many: int

@@ -87,10 +87,12 @@ class SearchStore:
         )
         assert row is not None
         ids = [str(one) for one in row["product_ids"]]
-        if not wanted or (row["total"] is not None and not search.facetting):
+        if not wanted:
             return Page(len(ids) if row["total"] is None else min(row["total"], TOTAL_MAX), ids)
         if known is None:
             counted = self._remember(key, row, search)
+        elif row["total"] is not None and not search.facetting:
+            return Page(min(row["total"], TOTAL_MAX), ids)  # so few fit that they were counted by the way
         elif known.state == row["state"]:
             counted = known
         else:
