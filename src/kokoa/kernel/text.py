@@ -1,6 +1,11 @@
 """Text that comes from outside."""
 
 
+def made_plain(text: str) -> str:
+    """Without what PostgreSQL cannot hold."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
+
+
 def is_plain(text: str) -> bool:
     """Whether PostgreSQL can hold it: no NUL, no half of a surrogate pair."""
     if text.isascii():

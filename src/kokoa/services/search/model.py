@@ -9,6 +9,7 @@ import msgspec
 
 from kokoa.kernel.ids import require_id
 from kokoa.kernel.money import CURRENCIES
+from kokoa.kernel.text import made_plain
 from kokoa.services.search.errors import (
     InvalidBoost,
     InvalidSearch,
@@ -249,7 +250,12 @@ def require_synonym_page(limit: int, offset: int) -> None:
 
 def whole_name_of(q: str) -> str:
     """What was typed, as a name is looked up: in small letters, without what no database could hold."""
-    return q.strip().lower().replace("\0", "").encode("utf-8", "ignore").decode()
+    return made_plain(q.strip().lower())
+
+
+def beginning_of(prefix: str) -> str:
+    """What was typed so far, as the beginning of a name is looked up."""
+    return made_plain(prefix.lstrip().lower())
 
 
 def require_search(search: Search) -> None:

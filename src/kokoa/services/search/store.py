@@ -29,6 +29,7 @@ from kokoa.services.search.model import (
     Status,
     Synonym,
     Unfinished,
+    beginning_of,
     price_band,
     vocabulary_of,
     whole_name_of,
@@ -130,8 +131,7 @@ class SearchStore:
         words = words_of(prefix)[:WORDS_MAX]
         if not words:
             return []
-        beginning = prefix.lstrip().lower()
-        rows = await self.database.fetch(environment_id, queries.suggestions, words, beginning, limit)
+        rows = await self.database.fetch(environment_id, queries.suggestions, words, beginning_of(prefix), limit)
         return [row["name"] for row in rows]
 
     async def put(self, environment_id: str, documents: Sequence[Document], gone: Sequence[str]) -> None:
