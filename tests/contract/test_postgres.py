@@ -18,6 +18,7 @@ from kokoa.postgres import (
     EmbeddedPostgres,
     Event,
     ServiceSchema,
+    TextNotStorable,
     migrate,
     service_dsn,
 )
@@ -309,6 +310,22 @@ async def test_a_full_disk_is_said_and_a_bug_of_ours_is_not_hidden(sample: Datab
         await sample.fetch_anywhere(full)
     with pytest.raises(asyncpg.InterfaceError):
         await sample.fetch(new_id(), COUNT, "an argument too many")
+
+
+@pytest.mark.parametrize("text", ["a\0", "\ud800"])
+async def test_a_text_that_cannot_be_stored_is_the_callers_fault_and_changes_nothing(
+    sample: Database, text: str
+) -> None:
+    environment_id = new_id()
+    for argument in (text, [text]):
+        kind = "text" if isinstance(argument, str) else "text[]"
+        with pytest.raises(TextNotStorable, match="NUL character"):
+            await sample.fetch(environment_id, f"SELECT $1::uuid, $2::{kind}", argument)
+    with pytest.raises(TextNotStorable):
+        async with sample.transaction(environment_id) as tx:
+            await tx.execute(INSERT, new_id(), "a thing")
+            await tx.execute(INSERT, new_id(), text)
+    assert await sample.fetchval(environment_id, COUNT) == 0
 
 
 async def _eventually(dsn: str) -> int:

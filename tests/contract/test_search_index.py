@@ -301,6 +301,6 @@ async def test_suggestions_are_names_each_once(database: Database) -> None:
     assert await store.suggestions(environment, "BRA", 10) == ["Brass bowl", "Brass lamp", "Lamp of brass"]
     assert await store.suggestions(environment, "brass l", 10) == ["Brass lamp", "Lamp of brass"]
     assert await store.suggestions(environment, "bra", 1) == ["Brass bowl"]
-    assert await store.suggestions(environment, "br\0a\ud800", 1) == await store.suggestions(environment, "br a", 1)
+    assert await store.suggestions(environment, "\0BRA\ud800", 1) == ["Brass bowl"]
     assert await store.suggestions(environment, "%", 10) == []
     assert await store.suggestions(new_id(), "bra", 10) == []

@@ -6,6 +6,7 @@ from kokoa.postgres.database import (
     Database,
     DatabaseFull,
     DatabaseUnavailable,
+    TextNotStorable,
     Transaction,
     service_dsn,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Queries",
     "Row",
     "ServiceSchema",
+    "TextNotStorable",
     "Transaction",
     "load_queries",
     "migrate",

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from kokoa.kernel.errors import Conflict, Unavailable
+from kokoa.kernel.errors import Conflict, Invalid, Unavailable
 from kokoa.kernel.ids import new_ids
 from kokoa.kernel.transaction import open_transaction
 from kokoa.postgres.connections import GONE, NOWHERE, Connections, Loan, PinnedConnection, Row
@@ -56,6 +56,10 @@ class DatabaseFull(Unavailable):
 
 class ChangedConcurrently(Conflict):
     """Two changes waited for each other, and this one was given up; trying again may help."""
+
+
+class TextNotStorable(Invalid):
+    """A text holds a character that PostgreSQL cannot hold."""
 
 
 class Transaction:
@@ -289,11 +293,24 @@ class _Lease:
                 )
             case asyncpg.InterfaceError() if not connection.is_closed():
                 return error  # a bug of ours
+        if _cannot_be_held(error):
+            return TextNotStorable(
+                "A text holds a NUL character or half of a surrogate pair, which cannot be stored.",
+                detail=repr(error),
+            )
         if not isinstance(error, (asyncpg.InterfaceError, *GONE)):
             return error
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()  # nobody else shall get it
         return DatabaseUnavailable(f"The database of {self._service} went away.", detail=repr(error))
+
+
+def _cannot_be_held(error: BaseException) -> bool:
+    """Whether the server or the driver refused a text for its characters."""
+    refused = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+    return isinstance(error, refused) or (
+        isinstance(error, asyncpg.DataError) and isinstance(error.__cause__, UnicodeEncodeError)
+    )
 
 
 async def _unlock(connection: PinnedConnection, key: str) -> None:
