@@ -36,6 +36,7 @@ from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
+from kokoa.services.taxes.service import TaxesService
 from kokoa.services.tenants.service import TenantsService
 
 PRODUCTS = 1000
@@ -203,6 +204,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "search": search,
             "inventory": InventoryService(databases["inventory"]),
             "customers": CustomersService(databases["customers"], _NoTokens()),
+            "taxes": TaxesService(databases["taxes"]),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         stage = Stage(

@@ -17,6 +17,8 @@ from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import FOLDER as search_folder
 from kokoa.services.search.service import SearchService
+from kokoa.services.taxes.service import FOLDER as taxes_folder
+from kokoa.services.taxes.service import TaxesService
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,16 @@ async def customers_database(postgres: str) -> AsyncIterator[Database]:
 async def customers(customers_database: Database) -> CustomersService:
     """customers, one for a test file: each test has environments of its own."""
     return CustomersService(customers_database, _PlainTokens())
+
+
+@pytest.fixture(scope="module")
+async def taxes_database(postgres: str) -> AsyncIterator[Database]:
+    """taxes', one for a test file."""
+    async with open_database(postgres, "taxes", taxes_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def taxes(taxes_database: Database) -> TaxesService:
+    """taxes, one for a test file: each test has environments of its own."""
+    return TaxesService(taxes_database)
