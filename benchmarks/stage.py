@@ -36,6 +36,7 @@ from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
+from kokoa.services.shipping.service import ShippingService
 from kokoa.services.taxes.service import TaxesService
 from kokoa.services.tenants.service import TenantsService
 
@@ -205,6 +206,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "inventory": InventoryService(databases["inventory"]),
             "customers": CustomersService(databases["customers"], _NoTokens()),
             "taxes": TaxesService(databases["taxes"]),
+            "shipping": ShippingService(databases["shipping"]),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         stage = Stage(

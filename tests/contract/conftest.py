@@ -17,6 +17,8 @@ from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
 from kokoa.services.search.service import FOLDER as search_folder
 from kokoa.services.search.service import SearchService
+from kokoa.services.shipping.service import FOLDER as shipping_folder
+from kokoa.services.shipping.service import ShippingService
 from kokoa.services.taxes.service import FOLDER as taxes_folder
 from kokoa.services.taxes.service import TaxesService
 
@@ -89,3 +91,16 @@ async def taxes_database(postgres: str) -> AsyncIterator[Database]:
 async def taxes(taxes_database: Database) -> TaxesService:
     """taxes, one for a test file: each test has environments of its own."""
     return TaxesService(taxes_database)
+
+
+@pytest.fixture(scope="module")
+async def shipping_database(postgres: str) -> AsyncIterator[Database]:
+    """shipping's, one for a test file."""
+    async with open_database(postgres, "shipping", shipping_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def shipping(shipping_database: Database) -> ShippingService:
+    """shipping, one for a test file: each test has environments of its own."""
+    return ShippingService(shipping_database)

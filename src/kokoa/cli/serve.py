@@ -15,6 +15,7 @@ Role = Literal[
     "inventory",
     "customers",
     "taxes",
+    "shipping",
     "functions",
     "host",
     "worker",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from kokoa.kernel.places import Destination, Place, is_country
 from kokoa.kernel.rounding import divided, percentage_of, percentage_within
 from kokoa.kernel.text import is_plain
 from kokoa.services.taxes.errors import (
@@ -18,10 +19,9 @@ from kokoa.services.taxes.errors import (
 LINES_MAX = 500
 ROWS_MAX = 1_000
 CATEGORIES_MAX, ZONES_MAX, RATES_MAX, RATES_OF_ZONE_MAX = 100, 500, 5_000, 250
-PLACES_MAX = 1_000
 AMOUNT_MAX, SUM_MAX = 2_000_000_000, 2**31 - 1
 BASIS_POINTS_MAX = 10_000
-KEY_MAX, NAME_MAX, TEXT_MAX, SKU_MAX, PREFIX_MAX = 64, 200, 200, 128, 12
+KEY_MAX, NAME_MAX, TEXT_MAX, SKU_MAX = 64, 200, 200, 128
 ZONES_PAGE_MAX, RATES_PAGE_MAX = 100, 250
 
 REVERSE_CHARGE = (
@@ -35,9 +35,7 @@ EU = frozenset(
 )  # fmt: skip
 
 _KEY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 _VAT = re.compile(r"[A-Z]{2}[A-Z0-9+*]{2,13}")
 
 
@@ -54,19 +52,6 @@ class Category(msgspec.Struct, frozen=True):
     key: str
     name: str
     version: int
-
-
-class Place(msgspec.Struct, frozen=True, order=True):
-    """region, postal_prefix: '' for any; in capitals."""
-
-    country: str
-    region: str
-    postal_prefix: str
-
-    @property
-    def postal_code_prefix(self) -> str | None:
-        """As it is shown."""
-        return self.postal_prefix or None
 
 
 class Zone(msgspec.Struct, frozen=True):
@@ -107,19 +92,6 @@ class Table(msgspec.Struct, frozen=True):
     zone: str | None
     includes_tax: bool
     rates: Mapping[str, Sequence[Percentage]]
-
-
-class Destination(msgspec.Struct, frozen=True):
-    """Normalized: capitals; postal codes without spaces and hyphens. '' for what is not known."""
-
-    country: str
-    region: str
-    postal_code: str
-
-    @property
-    def prefixes(self) -> list[str]:
-        """All beginnings of the postal code that a place may have."""
-        return [self.postal_code[:length] for length in range(min(len(self.postal_code), PREFIX_MAX) + 1)]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -270,23 +242,6 @@ def is_reverse_charge(
     return country in EU and country != seller and destination.country in EU and destination.country != seller
 
 
-def normalized_postal_code(text: str) -> str:
-    """As prefixes are compared: in capitals, without spaces and hyphens."""
-    return re.sub(r"[\s-]", "", text).upper()
-
-
-def require_destination(country: str, region: str | None, postal_code: str | None) -> Destination:
-    """Raises InvalidTaxInput, which names the field."""
-    if not _COUNTRY.fullmatch(country):
-        raise InvalidTaxInput("country is two capitals, such as FI.", field="destination.country")
-    for field, text in (("region", region), ("postalCode", postal_code)):
-        if text is not None and (len(text) > TEXT_MAX or not is_plain(text)):
-            raise InvalidTaxInput(
-                f"{field} has at most {TEXT_MAX} characters and no NUL.", field=f"destination.{field}"
-            )
-    return Destination(country, (region or "").strip().upper(), normalized_postal_code(postal_code or ""))
-
-
 def require_vat(text: str | None) -> str | None:
     """Without spaces, dots and hyphens, in capitals. Raises InvalidTaxInput."""
     number = re.sub(r"[\s.\-]", "", text or "").upper()
@@ -352,31 +307,8 @@ def require_named(key: str, name: str) -> None:
 
 def require_settings(settings: Settings) -> None:
     """Raises InvalidTaxConfiguration."""
-    if settings.seller_country is not None and not _COUNTRY.fullmatch(settings.seller_country):
+    if settings.seller_country is not None and not is_country(settings.seller_country):
         raise InvalidTaxConfiguration("sellerCountry is two capitals, such as FI.", field="sellerCountry")
-
-
-def require_places(given: Sequence[tuple[str, str | None, str | None]]) -> tuple[Place, ...]:
-    """given: country, region, postal prefix of each. Sorted. Raises InvalidTaxConfiguration."""
-    if not 1 <= len(given) <= PLACES_MAX:
-        raise InvalidTaxConfiguration(f"A zone has 1 to {PLACES_MAX:,} places, not {len(given):,}.", field="places")
-    found: dict[Place, int] = {}
-    for index, (country, region, prefix) in enumerate(given):
-        place = Place(country, (region or "").strip().upper(), normalized_postal_code(prefix or ""))
-        field = f"places.{index}"
-        if not _COUNTRY.fullmatch(country):
-            raise InvalidTaxConfiguration("country is two capitals, such as FI.", field=f"{field}.country")
-        if len(place.region) > KEY_MAX or not is_plain(place.region):
-            raise InvalidTaxConfiguration(
-                f"region has at most {KEY_MAX} characters and no NUL.", field=f"{field}.region"
-            )
-        if place.postal_prefix and not _PREFIX.fullmatch(place.postal_prefix):
-            raise InvalidTaxConfiguration(
-                f"postalCodePrefix has 1 to {PREFIX_MAX} letters and digits.", field=f"{field}.postalCodePrefix"
-            )
-        if found.setdefault(place, index) != index:
-            raise InvalidTaxConfiguration(f"Places {found[place]} and {index} are the same.", field=field)
-    return tuple(sorted(found))
 
 
 def require_rate(rate: Rate) -> None:

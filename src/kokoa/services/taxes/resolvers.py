@@ -6,23 +6,21 @@ from typing import Any
 import msgspec
 
 from kokoa.kernel.call import Call
+from kokoa.kernel.places import Place, read_destination, read_places
 from kokoa.services.taxes.actions import TaxesActions
 from kokoa.services.taxes.errors import InvalidTaxInput, TaxCategoryNotFound, TaxRateNotFound, TaxZoneNotFound
 from kokoa.services.taxes.model import (
     RATES_PAGE_MAX,
     ZONES_PAGE_MAX,
     Line,
-    Place,
     Rate,
     Settings,
     Shipping,
     Zone,
     is_key,
     is_reverse_charge,
-    require_destination,
     require_lines,
     require_page,
-    require_places,
     require_skus,
     require_vat,
     tax,
@@ -50,6 +48,7 @@ class TaxesResolvers:
             "TaxConfiguration.zones": self.zones,
             "TaxConfiguration.rates": self.rates,
             "TaxPlace.region": _regions,
+            "TaxPlace.postalCodePrefix": _prefixes,
             "Mutation.putTaxSettings": self.put_settings,
             "Mutation.putTaxCategory": self.put_category,
             "Mutation.deleteTaxCategory": self.delete_category,
@@ -63,7 +62,7 @@ class TaxesResolvers:
     async def taxes(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]
         place = given["destination"]
-        destination = require_destination(place["country"], place.get("region"), place.get("postal_code"))
+        destination = read_destination(place["country"], place.get("region"), place.get("postal_code"))
         vat_number = require_vat(given.get("vat_number"))
         lines = [
             Line(one["key"], one["amount_minor"], one.get("tax_category"), one.get("sku")) for one in given["lines"]
@@ -150,7 +149,7 @@ class TaxesResolvers:
 
     async def put_zone(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]
-        places = require_places(
+        places = read_places(
             [(one["country"], one.get("region"), one.get("postal_code_prefix")) for one in given["places"]]
         )
         wanted = Zone(given["key"], given["name"], given.get("prices_include_tax"), 0, places)
@@ -212,3 +211,7 @@ def _known_form(
 
 def _regions(parents: Sequence[Place], _: Arguments, __: Call) -> Sequence[Any]:
     return [parent.region or None for parent in parents]
+
+
+def _prefixes(parents: Sequence[Place], _: Arguments, __: Call) -> Sequence[Any]:
+    return [parent.postal_prefix or None for parent in parents]

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from kokoa.kernel.places import Destination, Place
 from kokoa.postgres import Database, Row, load_queries
-from kokoa.services.taxes.model import Category, Destination, Percentage, Place, Rate, Settings, Table, Zone
+from kokoa.services.taxes.model import Category, Percentage, Rate, Settings, Table, Zone
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 

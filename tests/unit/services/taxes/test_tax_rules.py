@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kokoa.kernel.places import Destination
 from kokoa.services.taxes.errors import InvalidTaxInput
 from kokoa.services.taxes.model import (
-    Destination,
     Line,
     Percentage,
     Settings,
