@@ -15,6 +15,8 @@ from kokoa.services.customers.service import FOLDER as customers_folder
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.promotions.service import FOLDER as promotions_folder
+from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import FOLDER as search_folder
 from kokoa.services.search.service import SearchService
 from kokoa.services.shipping.service import FOLDER as shipping_folder
@@ -104,3 +106,16 @@ async def shipping_database(postgres: str) -> AsyncIterator[Database]:
 async def shipping(shipping_database: Database) -> ShippingService:
     """shipping, one for a test file: each test has environments of its own."""
     return ShippingService(shipping_database)
+
+
+@pytest.fixture(scope="module")
+async def promotions_database(postgres: str) -> AsyncIterator[Database]:
+    """promotions', one for a test file."""
+    async with open_database(postgres, "promotions", promotions_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def promotions(promotions_database: Database) -> PromotionsService:
+    """promotions, one for a test file: each test has environments of its own."""
+    return PromotionsService(promotions_database)

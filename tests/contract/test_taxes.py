@@ -270,8 +270,9 @@ async def test_what_is_in_use_stays(shop: Asking) -> None:
         (
             RATE,
             {"validFrom": "2026-01-02T00:00:00Z", "validTo": "2026-01-02T00:00:00Z"},
-            ("INVALID_TAX_CONFIGURATION", "validTo"),
+            ("INVALID_PERIOD", "validTo"),
         ),
+        (RATE, {"validFrom": "0001-01-01T00:00:00Z"}, ("INVALID_PERIOD", "validFrom")),
         (RATE, {"zone": "moon"}, ("TAX_ZONE_NOT_FOUND", "")),
         (RATE, {"zone": "\x00"}, ("TAX_ZONE_NOT_FOUND", "")),
         (RATE, {"category": "luxury"}, ("TAX_CATEGORY_NOT_FOUND", "")),

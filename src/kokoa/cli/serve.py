@@ -16,6 +16,7 @@ Role = Literal[
     "customers",
     "taxes",
     "shipping",
+    "promotions",
     "functions",
     "host",
     "worker",

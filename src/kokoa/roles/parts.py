@@ -29,6 +29,7 @@ from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import SearchService
 from kokoa.services.shipping.service import ShippingService
 from kokoa.services.taxes.service import TaxesService
@@ -37,7 +38,13 @@ from kokoa.web.customer_tokens import CustomerTokens, SignedIn
 from kokoa.web.rpc import RpcClient
 
 Service = (
-    TenantsService | CatalogService | SearchService | InventoryService | CustomersService | ShippingService
+    TenantsService
+    | CatalogService
+    | SearchService
+    | InventoryService
+    | CustomersService
+    | ShippingService
+    | PromotionsService
 ) | TaxesService
 
 _TOKEN_TTL_S = 60.0
@@ -61,6 +68,8 @@ def open_service(name: str, platform: Platform, graph: StoreGraph | None = None)
             return TaxesService(database)
         case "shipping":
             return ShippingService(database)
+        case "promotions":
+            return PromotionsService(database)
         case _:
             raise ValueError(f"there is no service {name!r}")
 

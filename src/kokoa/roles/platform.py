@@ -12,6 +12,7 @@ import kokoa.functions.control
 import kokoa.services.catalog
 import kokoa.services.customers
 import kokoa.services.inventory
+import kokoa.services.promotions
 import kokoa.services.search
 import kokoa.services.shipping
 import kokoa.services.taxes
@@ -32,9 +33,10 @@ SCHEMAS: dict[str, Path] = {
     "customers": Path(kokoa.services.customers.__file__).parent / "migrations",
     "taxes": Path(kokoa.services.taxes.__file__).parent / "migrations",
     "shipping": Path(kokoa.services.shipping.__file__).parent / "migrations",
+    "promotions": Path(kokoa.services.promotions.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "taxes", "shipping")
+SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "taxes", "shipping", "promotions")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

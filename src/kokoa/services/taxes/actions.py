@@ -145,7 +145,7 @@ class TaxesActions:
             raise TaxZoneInUse(f"The zone {key!r} has rates; delete them first.") from error
 
     async def put_rate(self, environment_id: str, wanted: Rate, version: int | None, *, correlation_id: str) -> Rate:
-        """Raises InvalidTaxConfiguration, TaxConfigurationChanged, TooManyTaxes.
+        """Raises InvalidTaxConfiguration, InvalidPeriod, TaxConfigurationChanged, TooManyTaxes.
 
         And TaxZoneNotFound, TaxCategoryNotFound for what it names.
         """

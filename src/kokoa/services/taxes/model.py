@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from kokoa.kernel.periods import require_period
 from kokoa.kernel.places import Destination, Place, is_country
 from kokoa.kernel.rounding import divided, percentage_of, percentage_within
 from kokoa.kernel.text import is_plain
@@ -312,14 +313,13 @@ def require_settings(settings: Settings) -> None:
 
 
 def require_rate(rate: Rate) -> None:
-    """Raises InvalidTaxConfiguration."""
+    """Raises InvalidTaxConfiguration, InvalidPeriod."""
     require_named(rate.key, rate.name)
     if not 0 <= rate.basis_points <= BASIS_POINTS_MAX:
         raise InvalidTaxConfiguration(
             f"basisPoints must be 0 to {BASIS_POINTS_MAX:,}: 2550 is 25.5 %.", field="basisPoints"
         )
-    if rate.valid_from is not None and rate.valid_to is not None and rate.valid_to <= rate.valid_from:
-        raise InvalidTaxConfiguration("validTo must be after validFrom.", field="validTo")
+    require_period(rate.valid_from, rate.valid_to)
 
 
 def require_rows(rows: Sequence[tuple[str, str | None]]) -> None:
