@@ -1,6 +1,7 @@
 """Promotion codes: put by merchants, tried by shoppers, used as often as they may be and never more."""
 
 import asyncio
+from random import Random
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ REDEEM = f"mutation($input: RedeemPromotionInput!) {{ redeemPromotion(input: $in
 RELEASE = f"mutation($key: String!) {{ releasePromotion(key: $key) {REDEMPTION} }}"
 REDEEMED = f"query($key: String!) {{ promotionRedemption(key: $key) {REDEMPTION} }}"
 EVENTS = "SELECT event_type FROM outbox WHERE environment_id = $1 ORDER BY id"
+COUNTED = """SELECT p.code, p.used,
+       (SELECT count(*) FROM redemptions r
+         WHERE r.environment_id = $1 AND r.code = p.code AND r.released_at IS NULL) AS counted,
+       (SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM redemptions r
+         WHERE r.environment_id = $1 AND r.code = p.code AND r.released_at IS NULL GROUP BY r.customer_id) c)
+           AS by_one_customer
+  FROM promotions p WHERE p.environment_id = $1"""
 PAST, FUTURE = "1970-01-01T00:00:00Z", "2999-12-31T23:59:59Z"
 
 
@@ -300,6 +308,39 @@ async def test_one_key_is_one_use_also_of_two_codes_at_once(shop: Asking) -> Non
         results = await asyncio.gather(*asked)
         assert sum(not one.errors for one in results) == 1
     assert await used(shop, "ALPHA") + await used(shop, "BRAVO") == 10
+
+
+async def test_whatever_many_do_at_once_uses_are_what_was_redeemed_and_not_given_back(
+    shop: Asking, promotions_database: Database
+) -> None:
+    random = Random(7)
+    codes, customers = ["ALPHA", "BRAVO"], [new_id() for _ in range(3)]
+    for code in codes:
+        await put(shop, code, usesMax=9, usesPerCustomerMax=4)
+
+    async def do_anything() -> None:
+        for _ in range(25):
+            key, code = f"o{random.randrange(40)}", random.choice(codes)
+            match random.randrange(8):
+                case 0 | 1 | 2 | 3:
+                    given = {"code": code, "key": key, "customerId": random.choice(customers)}
+                    result = await shop.ask(REDEEM, input=given)
+                case 4 | 5 | 6:
+                    result = await shop.ask(RELEASE, key=key)
+                case _:
+                    uses = {"usesMax": random.randrange(5, 10), "usesPerCustomerMax": 4}
+                    given = {"code": code, "name": code, "kind": "FREE_SHIPPING", **uses}
+                    result = await shop.ask(PUT, input=given)
+            codes_seen.update(one["extensions"]["code"] for one in result.errors or ())
+
+    codes_seen: set[str] = set()
+    await asyncio.gather(*(do_anything() for _ in range(8)))
+    rows = await promotions_database.fetch(shop.environment_id, COUNTED)
+    assert {row["code"] for row in rows} == set(codes)
+    for row in rows:
+        assert row["used"] == row["counted"] <= 9
+        assert row["by_one_customer"] <= 4
+    assert codes_seen <= {"PROMOTION_USED_UP", "REDEMPTION_DIFFERS", "REDEMPTION_NOT_FOUND"}
 
 
 async def test_what_cannot_be_used_is_said(shop: Asking) -> None:

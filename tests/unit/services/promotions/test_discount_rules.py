@@ -37,7 +37,7 @@ def order(*lines: Line, codes: tuple[str, ...] = ("A",), **more: Any) -> Order:
 
 
 def decided(wanted: Order, *known: Promotion | None, used_by_customer: int = 0) -> Discounts:
-    return discounts(wanted, [one and Known(one, used_by_customer) for one in known], NOW)
+    return discounts(wanted, [None if one is None else Known(one, used_by_customer) for one in known], NOW)
 
 
 EUROS = (Amount("EUR", 1_000),)
