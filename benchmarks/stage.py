@@ -34,8 +34,11 @@ from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
+from kokoa.services.shipping.service import ShippingService
+from kokoa.services.taxes.service import TaxesService
 from kokoa.services.tenants.service import TenantsService
 
 PRODUCTS = 1000
@@ -203,6 +206,9 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "search": search,
             "inventory": InventoryService(databases["inventory"]),
             "customers": CustomersService(databases["customers"], _NoTokens()),
+            "taxes": TaxesService(databases["taxes"]),
+            "shipping": ShippingService(databases["shipping"]),
+            "promotions": PromotionsService(databases["promotions"]),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         stage = Stage(

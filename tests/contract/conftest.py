@@ -15,8 +15,14 @@ from kokoa.services.customers.service import FOLDER as customers_folder
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.promotions.service import FOLDER as promotions_folder
+from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import FOLDER as search_folder
 from kokoa.services.search.service import SearchService
+from kokoa.services.shipping.service import FOLDER as shipping_folder
+from kokoa.services.shipping.service import ShippingService
+from kokoa.services.taxes.service import FOLDER as taxes_folder
+from kokoa.services.taxes.service import TaxesService
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +80,42 @@ async def customers_database(postgres: str) -> AsyncIterator[Database]:
 async def customers(customers_database: Database) -> CustomersService:
     """customers, one for a test file: each test has environments of its own."""
     return CustomersService(customers_database, _PlainTokens())
+
+
+@pytest.fixture(scope="module")
+async def taxes_database(postgres: str) -> AsyncIterator[Database]:
+    """taxes', one for a test file."""
+    async with open_database(postgres, "taxes", taxes_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def taxes(taxes_database: Database) -> TaxesService:
+    """taxes, one for a test file: each test has environments of its own."""
+    return TaxesService(taxes_database)
+
+
+@pytest.fixture(scope="module")
+async def shipping_database(postgres: str) -> AsyncIterator[Database]:
+    """shipping's, one for a test file."""
+    async with open_database(postgres, "shipping", shipping_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def shipping(shipping_database: Database) -> ShippingService:
+    """shipping, one for a test file: each test has environments of its own."""
+    return ShippingService(shipping_database)
+
+
+@pytest.fixture(scope="module")
+async def promotions_database(postgres: str) -> AsyncIterator[Database]:
+    """promotions', one for a test file."""
+    async with open_database(postgres, "promotions", promotions_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def promotions(promotions_database: Database) -> PromotionsService:
+    """promotions, one for a test file: each test has environments of its own."""
+    return PromotionsService(promotions_database)

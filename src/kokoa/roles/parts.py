@@ -29,12 +29,23 @@ from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import SearchService
+from kokoa.services.shipping.service import ShippingService
+from kokoa.services.taxes.service import TaxesService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.customer_tokens import CustomerTokens, SignedIn
 from kokoa.web.rpc import RpcClient
 
-Service = TenantsService | CatalogService | SearchService | InventoryService | CustomersService
+Service = (
+    TenantsService
+    | CatalogService
+    | SearchService
+    | InventoryService
+    | CustomersService
+    | ShippingService
+    | PromotionsService
+) | TaxesService
 
 _TOKEN_TTL_S = 60.0
 
@@ -53,6 +64,12 @@ def open_service(name: str, platform: Platform, graph: StoreGraph | None = None)
             return InventoryService(database)
         case "customers":
             return CustomersService(database, _SignsIn(customer_tokens(platform)))
+        case "taxes":
+            return TaxesService(database)
+        case "shipping":
+            return ShippingService(database)
+        case "promotions":
+            return PromotionsService(database)
         case _:
             raise ValueError(f"there is no service {name!r}")
 

@@ -12,7 +12,10 @@ import kokoa.functions.control
 import kokoa.services.catalog
 import kokoa.services.customers
 import kokoa.services.inventory
+import kokoa.services.promotions
 import kokoa.services.search
+import kokoa.services.shipping
+import kokoa.services.taxes
 import kokoa.services.tenants
 from kokoa.kernel.errors import Unavailable
 from kokoa.messaging import Bus
@@ -28,9 +31,12 @@ SCHEMAS: dict[str, Path] = {
     "search": Path(kokoa.services.search.__file__).parent / "migrations",
     "inventory": Path(kokoa.services.inventory.__file__).parent / "migrations",
     "customers": Path(kokoa.services.customers.__file__).parent / "migrations",
+    "taxes": Path(kokoa.services.taxes.__file__).parent / "migrations",
+    "shipping": Path(kokoa.services.shipping.__file__).parent / "migrations",
+    "promotions": Path(kokoa.services.promotions.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search", "inventory", "customers")
+SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "taxes", "shipping", "promotions")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

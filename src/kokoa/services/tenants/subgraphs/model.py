@@ -46,6 +46,7 @@ RESERVED_NAMES = frozenset(
         "promotions",
         "search",
         "shipping",
+        "taxes",
         "tenants",
     )
 )

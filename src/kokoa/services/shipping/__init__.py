@@ -1,0 +1,1 @@
+"""How goods may be sent where, for how much, and how long it takes."""
