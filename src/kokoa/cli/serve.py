@@ -14,6 +14,7 @@ Role = Literal[
     "search",
     "inventory",
     "customers",
+    "carts",
     "functions",
     "host",
     "worker",

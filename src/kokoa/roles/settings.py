@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     functions_url: str = "http://127.0.0.1:8085"
     inventory_url: str = "http://127.0.0.1:8086"
     customers_url: str = "http://127.0.0.1:8087"
+    carts_url: str = "http://127.0.0.1:8092"
     edge_url: str = ""
     host_socket: str = ""
     function_memory_mb: _Count = 4096
@@ -61,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_days: _Count = 365
     tombstone_days: _Count = 30
     answers_days: _Count = 7
+    cart_days: _Count = 30
+    customer_cart_days: _Count = 90
     otlp_url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+[^?#\s]*$")] = ""
     demo: bool = True
 
