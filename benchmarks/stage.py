@@ -27,9 +27,11 @@ from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database, service_dsn
 from kokoa.postgres.connections import PinnedConnection
 from kokoa.postgres.vault import Vault
+from kokoa.roles.graph import GraphToCome, LocalGraph
 from kokoa.roles.parts import compose_core, media_objects
 from kokoa.roles.platform import SERVICES, require_servers, schema_password
 from kokoa.roles.settings import Settings, load_settings, master_key
+from kokoa.services.carts.service import CartsService
 from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
@@ -200,6 +202,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             CatalogService(databases["catalog"], Feed(bus, "catalog"), media_objects(settings)),
             SearchService(databases["search"]),
         )
+        asked = GraphToCome()
         services = {
             "tenants": tenants,
             "catalog": catalog,
@@ -209,11 +212,12 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "taxes": TaxesService(databases["taxes"]),
             "shipping": ShippingService(databases["shipping"]),
             "promotions": PromotionsService(databases["promotions"]),
+            "carts": CartsService(databases["carts"], asked),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
-        stage = Stage(
-            store, settings, environment.id, Inside(tenants, catalog, search, Gateway(compose_core(), clients))
-        )
+        gateway = Gateway(compose_core(), clients)
+        asked.graph = LocalGraph(gateway)
+        stage = Stage(store, settings, environment.id, Inside(tenants, catalog, search, gateway))
         tell(f"seeding {PRODUCTS} products with 3 variants each")
         for first in range(0, PRODUCTS, _BATCH):
             batch = [new_product(number) for number in range(first, first + _BATCH)]

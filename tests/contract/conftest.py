@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contract.cart_shop import CartStage, open_stage
 from contract.catalog_shop import open_database
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.messaging.feed import Feed
@@ -119,3 +120,12 @@ async def promotions_database(postgres: str) -> AsyncIterator[Database]:
 async def promotions(promotions_database: Database) -> PromotionsService:
     """promotions, one for a test file: each test has environments of its own."""
     return PromotionsService(promotions_database)
+
+
+@pytest.fixture(scope="module")
+async def cart_stage(
+    postgres: str, nats_server: EmbeddedNats, media_objects: MediaObjects
+) -> AsyncIterator[CartStage]:
+    """carts, with the catalogue and the inventory that it asks through a gateway, one for a test file."""
+    async with open_stage(postgres, nats_server.url, media_objects) as stage:
+        yield stage

@@ -74,6 +74,11 @@ LISTS = {
              children { path } products(limit: 3, includeSubcategories: true, channel: "eu") { PARTS } } }""",
         5,
     ),
+    "variants by SKU": (
+        """query($n: Int!, $skus: [String!]) { variants(skus: $skus, limit: $n) {
+             sku name price product { name } priceIn(currency: "EUR") { priceMinor } } }""",
+        3,
+    ),
     "entities": (
         """query($n: Int!, $representations: [_Any!]!) {
              products(limit: $n) { id }
@@ -156,6 +161,8 @@ async def test_a_list_takes_as_many_statements_for_fifty_as_for_one(
         wanted: dict[str, Any] = {"n": size}
         if "$after" in document:
             wanted["after"] = after
+        if "$skus" in document:
+            wanted["skus"] = [f"SKU-{n}" for n in range(size)]
         if "$representations" in document:
             wanted["representations"] = [{"__typename": "Product", "id": one} for one in every[:size]]
         with counting(monkeypatch) as sent:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contract.catalog_shop import CREATE, STOREFRONT, Shop
+from contract.catalog_shop import CREATE, MANAGEMENT, STOREFRONT, Shop
 from contract.test_product_attributes import DEFINITIONS, SIZE, attribute, variant
 from contract.test_product_types import create_type
 from kokoa.kernel.ids import new_id
@@ -193,3 +193,25 @@ async def test_changes_of_variants_are_told(shop: Shop, catalog: tuple[CatalogSe
         product_id,
     )
     assert [row["event_type"] for row in rows] == ["ProductCreated", *["ProductUpdated"] * 3]
+
+
+async def test_many_variants_are_found_at_once_in_the_order_asked_for(shop: Shop) -> None:
+    find = """query($ids: [ID!], $skus: [String!], $limit: Int! = 100) {
+      variants(ids: $ids, skus: $skus, limit: $limit) { sku } }"""
+
+    async def skus(scopes: frozenset[str] = STOREFRONT, **keys: Any) -> list[str]:
+        return [one["sku"] for one in (await shop.data(find, scopes, **keys))["variants"]]
+
+    _, ids = await create(shop, "A", "B")
+    await create(shop, "C", name="Shade")
+    await create(shop, "D", name="Draft", status="DRAFT")
+    assert await skus(skus=["C", "none", "A"]) == ["C", "A"]
+    assert await skus(ids=[ids[1], new_id()], skus=["A", "B", "A"]) == ["B", "A"]
+    assert await skus() == []
+    assert await skus(skus=["D"]) == []
+    assert await skus(MANAGEMENT, skus=["D"]) == ["D"]
+    assert (await Shop(shop.service).data(find, skus=["A"], ids=ids))["variants"] == []
+    assert await shop.code(find, skus=["A", "B"], limit=1) == "INVALID_PAGE"
+    assert await shop.code(find, limit=251) == "INVALID_PAGE"
+    assert await shop.code(find, skus=["\0"]) == "INVALID_TEXT"
+    assert await shop.code(find, ids=["x"]) == "INVALID_ID"

@@ -1,4 +1,4 @@
-"""Shoppers with an account and goods on shelves, over HTTP: in one process, and with each service in its own."""
+"""Shoppers with an account and a cart, goods on shelves, over HTTP: in one process, and each service in its own."""
 
 import json
 import uuid
@@ -57,12 +57,44 @@ def has_goods_on_its_shelves(store: RunningStore) -> None:
     assert after == before + 3
 
 
+def fills_a_cart_and_signs_in(store: RunningStore) -> None:
+    """The cart asks the graph, wherever that is, and the worker thaws what is frozen."""
+    create = 'mutation { createCart(input: {currency: "EUR"}) { cartToken cart { id } } }'
+    add = """mutation($cart: String, $sku: String) { addCartLines(input: {
+      cartToken: $cart, lines: [{sku: $sku, quantity: 2}]}) { itemCount subtotalMinor } }"""
+    merge = "mutation($cart: String!) { mergeCarts(token: $cart) { id } }"
+    mine = """{ cart { id itemCount pricesAsOf
+      lines { name quantity problem variant { priceMinor product { slug } } } } }"""
+    made = ask(store, create).json["data"]["createCart"]
+    key = {"cart": made["cartToken"]}
+    added = ask(store, add, sku="LMP-HARB-BLK", **key).json["data"]["addCartLines"]
+    assert added["itemCount"] == 2
+    refused = ask(store, add, sku="none", **key).json["errors"][0]["extensions"]
+    assert (refused["code"], refused["field"]) == ("VARIANT_NOT_FOR_SALE", "lines.0.sku")
+    given = {"email": f"{uuid.uuid4()}@example.com", "password": "correct horse battery"}
+    token = ask(store, REGISTER, input=given).json["data"]["registerCustomer"]["tokens"]["accessToken"]
+    assert ask(store, mine, token).json["data"] == {"cart": None}
+    assert ask(store, merge, token, **key).json["data"]["mergeCarts"]["id"] == made["cart"]["id"]
+    cart = ask(store, mine, token).json["data"]["cart"]
+    assert (cart["itemCount"], cart["pricesAsOf"], cart["lines"][0]["problem"]) == (2, None, None)
+    variant = cart["lines"][0]["variant"]
+    assert variant["product"]["slug"] == "harbour-desk-lamp"
+    assert added["subtotalMinor"] == 2 * variant["priceMinor"]
+    freeze = 'mutation($id: ID!) { freezeCart(id: $id, key: "order", seconds: 1) { state } }'
+    assert store.graphql(freeze, {"id": cart["id"]}).json["data"] == {"freezeCart": {"state": "FROZEN"}}
+    frozen = "{ carts(filter: {state: FROZEN}) { id } }"
+    until(lambda: store.graphql(frozen).json["data"] == {"carts": []}, within_s=30, what="the cart to thaw")
+    assert ask(store, add, token, sku="LMP-HARB-BLK").json["data"]["addCartLines"]["itemCount"] == 4
+
+
 def test_in_one_process(store: RunningStore) -> None:
     signs_in_and_out(store, processes=2)
     has_goods_on_its_shelves(store)
+    fills_a_cart_and_signs_in(store)
 
 
 def test_each_service_in_a_process_of_its_own(tmp_path: Path) -> None:
     with roles_apart(tmp_path / "state") as store:
         signs_in_and_out(store, processes=1)
         has_goods_on_its_shelves(store)
+        fills_a_cart_and_signs_in(store)

@@ -17,6 +17,7 @@ Role = Literal[
     "taxes",
     "shipping",
     "promotions",
+    "carts",
     "functions",
     "host",
     "worker",

@@ -155,7 +155,7 @@ class Graph:
         def run() -> Awaitable[ExecutionResult]:
             return self._run(ready, plan, variables, call, trace)
 
-        if ready.operation.kind is not OperationType.QUERY or not is_shareable(call):
+        if ready.operation.kind is not OperationType.QUERY or plan.private or not is_shareable(call):
             return await run()
         key = shared_key((id(plan), ready.document.normal), variables, call)
         try:

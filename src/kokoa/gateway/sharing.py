@@ -2,7 +2,8 @@
 
 Only queries, only of shoppers who are not signed in, and only an answer without errors: an error carries the id of
 the request that it was made for. Nothing is kept when it is done. What a shopper reads may so be as old as the query
-that was under way when theirs came; whoever changes a store (servers, accounts, customers) reads on their own.
+that was under way when theirs came; whoever changes a store (servers, accounts, customers) reads on their own, and so
+does everybody what a subgraph marks as one caller's (`@cacheControl(scope: PRIVATE)`), such as a cart.
 """
 
 import asyncio

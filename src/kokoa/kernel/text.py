@@ -14,3 +14,9 @@ def is_plain(text: str) -> bool:
         return b"\x00" not in text.encode()
     except UnicodeEncodeError:
         return False
+
+
+def camel_case(name: str) -> str:
+    """A Python name as it is called in GraphQL: `unit_price` → `unitPrice`."""
+    first, *rest = name.split("_")
+    return first + "".join(one.title() for one in rest)

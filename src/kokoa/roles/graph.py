@@ -170,6 +170,19 @@ class RemoteGraph:
         return await self._seam.explain(document, dict(variables or {}), call, operation_name)
 
 
+class GraphToCome:
+    """The graph of a process whose services are made before it. Until it is set nobody is served, and nobody asks."""
+
+    def __init__(self) -> None:
+        self.graph: Graph | None = None
+
+    async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+        """As DataOrError. Raises GraphUnavailable before there is a graph."""
+        if self.graph is None:
+            raise GraphUnavailable("This process has no graph to ask.")
+        return await DataOrError(self.graph).query(document, variables, call)
+
+
 class DataOrError:
     """A graph for services: the data, or an error; never half of both."""
 

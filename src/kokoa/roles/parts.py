@@ -19,11 +19,13 @@ from kokoa.kernel.overrides import OverrideReports
 from kokoa.messaging.feed import Feed
 from kokoa.roles.compositions import Compositions
 from kokoa.roles.extensions import EgressDirectory, ExtensionClients
-from kokoa.roles.graph import GraphSeam, RemoteGraph
+from kokoa.roles.graph import GraphSeam, GraphToCome, RemoteGraph
 from kokoa.roles.platform import SCHEMAS, SERVICES, Platform
 from kokoa.roles.schemas import NOTICE, ClientOfExtension, EnvironmentGraphs, GraphSources
 from kokoa.roles.seams import Functions
 from kokoa.roles.settings import Settings
+from kokoa.services.carts.model import Lifetimes
+from kokoa.services.carts.service import CartsService
 from kokoa.services.catalog.custom_fields.schemas import StoreGraph
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
@@ -43,15 +45,23 @@ Service = (
     | SearchService
     | InventoryService
     | CustomersService
+    | CartsService
+    | TaxesService
     | ShippingService
     | PromotionsService
-) | TaxesService
+)
 
 _TOKEN_TTL_S = 60.0
 
 
-def open_service(name: str, platform: Platform, graph: StoreGraph | None = None) -> Service:
-    """One core service on its database. graph: what catalog's schema must fit, where it can be changed."""
+def open_service(
+    name: str, platform: Platform, graph: StoreGraph | None = None, asked: GraphToCome | None = None
+) -> Service:
+    """One core service on its database.
+
+    graph: what catalog's schema must fit, where it can be changed.  asked: the graph that services ask; without it
+    there is none here to ask.
+    """
     database = platform.databases[name]
     match name:
         case "tenants":
@@ -70,6 +80,9 @@ def open_service(name: str, platform: Platform, graph: StoreGraph | None = None)
             return ShippingService(database)
         case "promotions":
             return PromotionsService(database)
+        case "carts":
+            days = platform.settings.cart_days, platform.settings.customer_cart_days
+            return CartsService(database, asked or GraphToCome(), Lifetimes(*days))
         case _:
             raise ValueError(f"there is no service {name!r}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 
 import kokoa.functions.control
+import kokoa.services.carts
 import kokoa.services.catalog
 import kokoa.services.customers
 import kokoa.services.inventory
@@ -31,12 +32,13 @@ SCHEMAS: dict[str, Path] = {
     "search": Path(kokoa.services.search.__file__).parent / "migrations",
     "inventory": Path(kokoa.services.inventory.__file__).parent / "migrations",
     "customers": Path(kokoa.services.customers.__file__).parent / "migrations",
+    "carts": Path(kokoa.services.carts.__file__).parent / "migrations",
     "taxes": Path(kokoa.services.taxes.__file__).parent / "migrations",
     "shipping": Path(kokoa.services.shipping.__file__).parent / "migrations",
     "promotions": Path(kokoa.services.promotions.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "taxes", "shipping", "promotions")
+SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "carts", "taxes", "shipping", "promotions")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

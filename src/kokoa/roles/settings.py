@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str = ""
     code_url: str = ""
     media_url: str = ""
-    connections: _Count = 90
+    connections: _Count = 150
     log_format: Literal["console", "json"] = "console"
     gateway_url: str = ""
     tenants_url: str = "http://127.0.0.1:8082"
@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     taxes_url: str = "http://127.0.0.1:8089"
     shipping_url: str = "http://127.0.0.1:8090"
     promotions_url: str = "http://127.0.0.1:8091"
+    carts_url: str = "http://127.0.0.1:8092"
     edge_url: str = ""
     host_socket: str = ""
     function_memory_mb: _Count = 4096
@@ -64,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_days: _Count = 365
     tombstone_days: _Count = 30
     answers_days: _Count = 7
+    cart_days: _Count = 30
+    customer_cart_days: _Count = 90
     otlp_url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+[^?#\s]*$")] = ""
     demo: bool = True
 

@@ -25,7 +25,7 @@ from kokoa.kernel.errors import NotFound
 from kokoa.roles.asgi import LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
 from kokoa.roles.functions import FreshKeys, load_routes, open_functions_part
-from kokoa.roles.graph import GraphSeam, LocalGraph, RemoteGraph
+from kokoa.roles.graph import GraphSeam, GraphToCome, LocalGraph, RemoteGraph
 from kokoa.roles.operations import RememberedOperations, TenantsOperations
 from kokoa.roles.operator import PREFIX as OPERATOR_PREFIX
 from kokoa.roles.operator import OperatedSubgraphs, OperatorApi
@@ -118,7 +118,8 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         overriding = TenantsOverrides(tenants)
         policies = FieldPolicies(overriding)
         whole = ComposedGraph(composed, known.operations, known.subgraphs, policies, platform.bus)
-        services |= {name: open_service(name, platform, whole) for name in SERVICES if name not in services}
+        asked = GraphToCome()
+        services |= {name: open_service(name, platform, whole, asked) for name in SERVICES if name not in services}
         overrides = await _overrides(platform, overriding)
         functions = await open_functions_part(platform, known.directory)
         gateway = local_gateway(platform, services)
@@ -139,7 +140,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
             platform.bus,
         )
         publisher.heard = graphs.renew
-        graph = LocalGraph(gateway, graphs, _usage(platform, used))
+        graph = asked.graph = LocalGraph(gateway, graphs, _usage(platform, used))
         yield await _edge(
             platform,
             known,
@@ -223,7 +224,9 @@ def _service_opener(name: str) -> Opener:
                 FieldPolicies(tenants.proxy("overrides", Overrides)),
                 platform.bus,
             )
-            service = open_service(name, platform, whole)
+            asked = GraphToCome()
+            asked.graph = remote_graph(platform, caller=name)
+            service = open_service(name, platform, whole, asked)
             seams: dict[str, tuple[type, object]] = {}
             if isinstance(service, TenantsService):
                 seams["directory"] = (Directory, TenantsDirectory(service))
@@ -494,3 +497,4 @@ create_customers = _factory(_service_opener("customers"))
 create_taxes = _factory(_service_opener("taxes"))
 create_shipping = _factory(_service_opener("shipping"))
 create_promotions = _factory(_service_opener("promotions"))
+create_carts = _factory(_service_opener("carts"))

@@ -13,7 +13,7 @@ from kokoa.kernel.errors import Conflict, Unavailable
 from kokoa.processes.priority import give_way
 from kokoa.roles.directory import TenantsDirectory
 from kokoa.roles.functions import open_functions_part
-from kokoa.roles.graph import DataOrError, LocalGraph, RemoteGraph
+from kokoa.roles.graph import DataOrError, GraphToCome, LocalGraph, RemoteGraph
 from kokoa.roles.indexing import follow_graphs, keep_generations, keep_index, note_changes
 from kokoa.roles.override_reports import FieldPolicies, OverrideReporter, TenantsOverrides
 from kokoa.roles.parts import (
@@ -31,6 +31,8 @@ from kokoa.roles.schemas import GraphSources
 from kokoa.roles.settings import Settings
 from kokoa.roles.subgraphs import TenantsSubgraphs
 from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
+from kokoa.services.carts.actions import CartActions
+from kokoa.services.carts.service import CartsService
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
@@ -65,6 +67,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         assert isinstance(inventory, InventoryService)
         customers = open_service("customers", platform)
         assert isinstance(customers, CustomersService)
+        carts = open_service("carts", platform)
+        assert isinstance(carts, CartsService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
@@ -72,6 +76,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             follow_graphs(platform.bus, SearchStore(search)),
             keep_schedules(catalog.publishing),
             expire_reservations(inventory.reservations),
+            sweep_carts(carts.actions),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
@@ -80,6 +85,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             forget_older(inventory.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(customers.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(customers.store.forget_sessions, settings.answers_days, what="sessions"),
+            forget_older(carts.store.forget_answers, settings.answers_days, what="answers"),
+            forget_older(carts.store.forget_closed, settings.cart_days, what="carts"),
             forget_older(tenants.override_actions.forget_old, KEPT_DAYS, what="reports of overrides"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
@@ -93,13 +100,15 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
     platform = Platform(settings)
     try:
         await platform.open(SCHEMAS, name="indexer")
-        services = {name: open_service(name, platform) for name in SERVICES}
+        asked = GraphToCome()
+        services = {name: open_service(name, platform, asked=asked) for name in SERVICES}
         reporter = OverrideReporter(_overrides_of(services))
         graph: LocalGraph | RemoteGraph = (
             remote_graph(platform, caller="indexer")
             if settings.gateway_url
             else await _own_graph(platform, services, reporter)
         )
+        asked.graph = graph
         search = services["search"]
         assert isinstance(search, SearchService)
         indexer = search.indexer(DataOrError(graph))
@@ -145,6 +154,18 @@ async def expire_reservations(reservations: ReservationActions) -> None:
             done = await reservations.expire()
         except (Unavailable, Conflict) as error:
             _log.warning("reservations_wait", error=error.message, detail=error.detail)
+        if not done:
+            await asyncio.sleep(_EXPIRE_EVERY_S)
+
+
+async def sweep_carts(carts: CartActions) -> None:
+    """Thaw and expire carts; of several workers each cart is done by one."""
+    while True:
+        done = 0
+        try:
+            done = await carts.sweep()
+        except (Unavailable, Conflict) as error:
+            _log.warning("carts_wait", error=error.message, detail=error.detail)
         if not done:
             await asyncio.sleep(_EXPIRE_EVERY_S)
 

@@ -16,7 +16,8 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_correlation_id
 
-SDL = "type Query { count(of: Int = 0): Int }  type Mutation { add: Int }"
+SDL = """type Query { count(of: Int = 0): Int  mine: Int @cacheControl(scope: PRIVATE) }
+type Mutation { add: Int }"""
 SHOPPER = Caller("storefront", "", frozenset({"storefront"}))
 
 
@@ -32,7 +33,9 @@ class Counter:
         self.fails = False
         self.go = asyncio.Event()
         subgraph = build_subgraph(
-            name="counter", sdl=SDL, resolvers={"Query.count": self.count, "Mutation.add": self.count}
+            name="counter",
+            sdl=SDL,
+            resolvers=dict.fromkeys(("Query.count", "Query.mine", "Mutation.add"), self.count),
         )
         self.gateway = Gateway(compose([SubgraphDefinition("counter", SDL)]), {"counter": InProcessClient(subgraph)})
 
@@ -99,6 +102,18 @@ async def test_servers_customers_and_mutations_never_share() -> None:
         await counter.until_asked(3)
         counter.go.set()
         await asyncio.gather(*asked)
+
+
+async def test_what_is_one_callers_is_read_by_each_on_their_own() -> None:
+    """Who has changed it meanwhile would read what was there before."""
+    counter = Counter()
+    counter.go.set()
+    assert (await counter.ask("{ mine }")).data == {"mine": 1}
+    counter.go.clear()
+    asked = [counter.ask("{ mine }") for _ in range(3)] + [counter.ask("{ mine count }") for _ in range(2)]
+    await counter.until_asked(8)
+    counter.go.set()
+    assert len({tuple((await one).data.values()) for one in asked}) == 5
 
 
 async def test_an_error_is_nobody_elses() -> None:

@@ -37,20 +37,30 @@ def cache_control(plan: Plan, supergraph: Supergraph) -> CacheControl | None:
     return overall.result()
 
 
+def is_private(plan: Plan, supergraph: Supergraph) -> bool:
+    """Whether it asks for what a subgraph marks as one caller's (`scope: PRIVATE`)."""
+    overall = _Overall()
+    for fetch in plan.fetches:
+        view = supergraph.subgraphs[fetch.subgraph]
+        if view.cache_hints:
+            _Judge(view, supergraph.full, overall).judge(fetch.document)
+    return overall.private
+
+
 class _Overall:
     """The strictest of all hints."""
 
     def __init__(self) -> None:
         self._max_age_s: int | None = None
-        self._private = False
+        self.private = False
 
     def restrict(self, max_age_s: int | None, private: bool | None = None) -> None:
         if max_age_s is not None:
             self._max_age_s = max_age_s if self._max_age_s is None else min(self._max_age_s, max_age_s)
-        self._private = self._private or bool(private)
+        self.private = self.private or bool(private)
 
     def result(self) -> CacheControl | None:
-        return CacheControl(self._max_age_s, self._private) if self._max_age_s else None
+        return CacheControl(self._max_age_s, self.private) if self._max_age_s else None
 
 
 class _Judge:

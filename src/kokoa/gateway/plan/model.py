@@ -106,12 +106,14 @@ class Plan(msgspec.Struct, frozen=True):
     """verbatim: the one fetch brings exactly the response, key for key, so that nothing needs to be projected.
 
     cache_control: of a complete answer to a shopper who is not signed in; None if it is not to be kept.
+    private: of a query whose answer is one caller's, such as a cart, even if another asks the same.
     """
 
     fetches: tuple[Fetch, ...]
     verbatim: bool = False
     assumed: tuple[Assumption, ...] = ()
     cache_control: CacheControl | None = None
+    private: bool = False
 
     def depth(self) -> int:
         """How many fetches wait for each other at most."""

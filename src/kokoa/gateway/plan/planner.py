@@ -12,7 +12,7 @@ from graphql import FragmentDefinitionNode, OperationDefinitionNode, OperationTy
 
 from kokoa.gateway.plan.asked import Asked
 from kokoa.gateway.plan.bounds import FETCHES_MAX, NotPlannable, PlanTooComplex, Steps
-from kokoa.gateway.plan.caching import cache_control
+from kokoa.gateway.plan.caching import cache_control, is_private
 from kokoa.gateway.plan.choices import Choices
 from kokoa.gateway.plan.claims import Claims
 from kokoa.gateway.plan.costs import Costs
@@ -54,10 +54,10 @@ def make_plan(
             f"The operation needs {len(draft.fetches)} requests to subgraphs; at most {FETCHES_MAX} are allowed."
         )
     plan = write_plan(draft, operation, planning.graph)
-    kept = cache_control(plan, supergraph) if operation.operation is OperationType.QUERY else None
-    if kept is None or planning.introspects():
+    if operation.operation is not OperationType.QUERY:
         return plan
-    return msgspec.structs.replace(plan, cache_control=kept)
+    kept = None if planning.introspects() else cache_control(plan, supergraph)
+    return msgspec.structs.replace(plan, cache_control=kept, private=is_private(plan, supergraph))
 
 
 class _Planning:

@@ -11,10 +11,6 @@ class InvalidPassword(Invalid):
     """A new password is too short, too long or too common."""
 
 
-class InvalidAddress(Invalid):
-    """A field of an address is not acceptable; the field says which."""
-
-
 class InvalidVatNumber(Invalid):
     """This is no VAT number of the country that it begins with."""
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from kokoa.kernel.text import is_plain
+from kokoa.kernel.contact import TEXT_MAX, email_of, is_locale, is_phone, require_postal_address
+from kokoa.kernel.text import camel_case, is_plain
 from kokoa.services.customers.errors import (
-    InvalidAddress,
     InvalidCustomer,
     InvalidCustomerPage,
     InvalidGroup,
@@ -19,8 +19,6 @@ from kokoa.services.customers.errors import (
     InvalidVatNumber,
 )
 
-EMAIL_MAX = 254
-TEXT_MAX = 200
 PASSWORD_MIN, PASSWORD_MAX = 10, 256
 ADDRESSES_MAX = 50
 GROUPS_MAX = 200
@@ -35,14 +33,6 @@ MAIL_EVERY_S = 60
 
 Purpose = Literal["VERIFY", "RESET"]
 
-# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, and a dot in the domain
-_EMAIL = re.compile(
-    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+"
-)
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-_PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{3,30}")
 _KEY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 # https://taxation-customs.ec.europa.eu/document/download/98b4cd09-5c53-4d6d-82b6-d5d9b0b27c46_en (formats of VIES)
 _VAT = {
@@ -147,10 +137,10 @@ def require_profile(profile: Profile) -> Profile:
     """In its stored form. Raises InvalidCustomer, InvalidVatNumber, which name the field."""
     for name, value in msgspec.structs.asdict(profile).items():
         if value is not None and (len(value) > TEXT_MAX or not is_plain(value)):
-            raise InvalidCustomer(f"At most {TEXT_MAX} characters and no NUL.", field=camel(name))
-    if profile.phone is not None and not _PHONE.fullmatch(profile.phone):
+            raise InvalidCustomer(f"At most {TEXT_MAX} characters and no NUL.", field=camel_case(name))
+    if profile.phone is not None and not is_phone(profile.phone):
         raise InvalidCustomer("This is no telephone number, such as +358 9 1234567.", field="phone")
-    if profile.locale is not None and not _LOCALE.fullmatch(profile.locale):
+    if profile.locale is not None and not is_locale(profile.locale):
         raise InvalidCustomer("This is no locale, such as fi or en-GB.", field="locale")
     if (profile.company_name is None) != (profile.vat_number is None):
         missing = "vatNumber" if profile.vat_number is None else "companyName"
@@ -180,10 +170,10 @@ def require_vat(text: str, field: str) -> str:
 
 def require_email(text: str, field: str = "email") -> str:
     """As it is compared: in small letters. Raises InvalidCustomer."""
-    email = text.strip()
-    if len(email) > EMAIL_MAX or not _EMAIL.fullmatch(email):
+    email = email_of(text)
+    if email is None:
         raise InvalidCustomer("This is no e-mail address.", field=field)
-    return email.lower()
+    return email
 
 
 def require_password(text: str, email: str, field: str = "password") -> None:
@@ -207,31 +197,8 @@ _COMMON = frozenset(
 
 def require_address(given: Mapping[str, Any], address_id: str, customer_id: str) -> Address:
     """given: as AddressInput, in snake case. Raises InvalidAddress, which names the field."""
-    address = Address(
-        address_id,
-        customer_id,
-        given.get("first_name") or "",
-        given.get("last_name") or "",
-        given.get("company_name") or None,
-        given["line1"],
-        given.get("line2") or None,
-        given.get("postal_code") or None,
-        given["city"],
-        given.get("region") or None,
-        given["country"],
-        given.get("phone") or None,
-    )
-    for name, value in msgspec.structs.asdict(address).items():
-        if value is not None and (len(value) > TEXT_MAX or not is_plain(value)):
-            raise InvalidAddress(f"At most {TEXT_MAX} characters and no NUL.", field=camel(name))
-    for name in ("line1", "city"):
-        if not getattr(address, name).strip():
-            raise InvalidAddress(f"{name} must not be empty.", field=name)
-    if not _COUNTRY.fullmatch(address.country):
-        raise InvalidAddress(f"{address.country[:10]!r} is no ISO 3166-1 code such as FI.", field="country")
-    if address.phone is not None and not _PHONE.fullmatch(address.phone):
-        raise InvalidAddress("This is no telephone number, such as +358 9 1234567.", field="phone")
-    return address
+    postal = require_postal_address(given)
+    return Address(address_id, customer_id, *msgspec.structs.astuple(postal))
 
 
 def require_group(key: str, name: str) -> None:
@@ -278,12 +245,6 @@ def new_secret() -> str:
 def digest_of(secret: str) -> bytes:
     """What is kept of one."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
-
-
-def camel(name: str) -> str:
-    """As it is called in GraphQL."""
-    first, *rest = name.split("_")
-    return first + "".join(one.title() for one in rest)
 
 
 def missing_of(wanted: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -6,9 +6,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from kokoa.kernel.money import Money
-from kokoa.services.catalog.errors import InvalidProduct
+from kokoa.services.catalog.errors import InvalidPage, InvalidProduct
 from kokoa.services.catalog.model import VARIANTS_MAX, NewVariant, Variant, lowest_price, require_variant
 from kokoa.services.catalog.variants.errors import InvalidVariants
+
+KEYS_MAX = 250
 
 
 class VariantChanges(msgspec.Struct, frozen=True):
@@ -20,6 +22,14 @@ class VariantChanges(msgspec.Struct, frozen=True):
     currency: str | None = None
     weight_grams: int | UnsetType | None = UNSET
     external_reference: str | UnsetType | None = UNSET
+
+
+def require_keys(count: int, limit: int) -> None:
+    """How many ids and SKUs are asked for at once. Raises InvalidPage."""
+    if not 1 <= limit <= KEYS_MAX:
+        raise InvalidPage(f"limit must be 1 to {KEYS_MAX}.", field="limit")
+    if count > limit:
+        raise InvalidPage(f"{count} ids and SKUs are asked for, and limit is {limit}.", field="limit")
 
 
 def changed_variant(before: Variant, changes: VariantChanges) -> Variant:

@@ -5,6 +5,13 @@ SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_gr
   JOIN products p ON p.environment_id = v.environment_id AND p.id = v.product_id
  WHERE v.environment_id = $1 AND (v.sku = $2 OR v.external_reference = $3);
 
+-- name: variants_by_keys
+-- The variants with these ids and these SKUs, in any order; only those of published products if so ($4).
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version
+  FROM variants v
+  JOIN products p ON p.environment_id = v.environment_id AND p.id = v.product_id AND (p.status = 'PUBLISHED' OR NOT $4)
+ WHERE v.environment_id = $1 AND (v.id = ANY ($2::uuid[]) OR v.sku = ANY ($3::text[]));
+
 -- name: update_variant
 -- A variant as it is to be. The caller has locked its product.
 UPDATE variants SET sku = $3, name = $4, price_minor = $5, currency = $6, weight_grams = $7, external_reference = $8,

@@ -13,7 +13,7 @@ from kokoa.services.catalog.model import NewVariant, Variant, require_plain, see
 from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.catalog.types.inputs import read_variant
 from kokoa.services.catalog.variants.actions import VariantActions
-from kokoa.services.catalog.variants.model import VariantChanges
+from kokoa.services.catalog.variants.model import VariantChanges, require_keys
 from kokoa.services.catalog.variants.store import VariantStore
 
 Arguments = Mapping[str, Any]
@@ -31,6 +31,7 @@ class VariantResolvers:
         """Resolvers by `Type.field`."""
         return {
             "Query.variant": self.variant,
+            "Query.variants": self.variants,
             "Variant.product": self.products,
             "Mutation.addVariant": self.add,
             "Mutation.updateVariant": self.update,
@@ -52,6 +53,15 @@ class VariantResolvers:
         for name, text in given.items():
             require_plain(text, "sku" if name == "sku" else "externalReference")
         return [await self._store.by_key(call.environment_id, published_only=published_only, **given)]
+
+    async def variants(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        ids = [require_id(one, field="ids") for one in args.get("ids") or ()]
+        skus = args.get("skus") or []
+        require_keys(len(ids) + len(skus), args["limit"])
+        for sku in skus:
+            require_plain(sku, "skus")
+        published_only = not sees_unpublished(call.caller.scopes)
+        return [await self._store.by_keys(call.environment_id, ids, skus, published_only=published_only)]
 
     async def products(self, parents: Sequence[Variant], _: Arguments, call: Call) -> Sequence[Any]:
         ids = list(dict.fromkeys(parent.product_id for parent in parents))

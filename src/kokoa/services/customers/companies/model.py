@@ -5,9 +5,10 @@ from typing import Literal
 
 import msgspec
 
+from kokoa.kernel.contact import TEXT_MAX
 from kokoa.kernel.text import is_plain
 from kokoa.services.customers.errors import InvalidCompany
-from kokoa.services.customers.model import TEXT_MAX, require_vat
+from kokoa.services.customers.model import require_vat
 
 PEOPLE_MAX = 200
 
