@@ -219,6 +219,16 @@ async def test_what_is_put_again_stays_and_what_others_changed_is_refused(
     ]
 
 
+async def test_a_place_that_another_zone_has_is_named(shop: Asking) -> None:
+    await finland(shop)
+    places = [{"country": "SE"}, {"country": "FI", "region": "ax", "postalCodePrefix": "22"}]
+    await shop.data(ZONE, input={"key": "aland", "name": "Åland", "places": places})
+    result = await shop.ask(ZONE, input={"key": "new", "name": "New", "places": [{"country": "DE"}, places[1]]})
+    assert result.errors[0]["message"] == "The shipping zone 'aland' has FI AX 22 already."
+    swapped = await shop.data(ZONE, input={"key": "aland", "name": "Åland", "places": places[::-1]})
+    assert swapped["version"] == 1, "the order of places says nothing"
+
+
 async def test_many_who_change_a_method_at_once(shop: Asking) -> None:
     await finland(shop)
     given = {"key": "post", "name": "Post", "version": 1}

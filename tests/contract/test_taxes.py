@@ -311,6 +311,16 @@ async def test_categories_of_articles_come_in_bulk(shop: Asking) -> None:
     assert await shop.error(OF_SKUS, skus=["A"] * 501) == ("INVALID_TAX_INPUT", "skus")
 
 
+async def test_a_place_that_another_zone_has_is_named(shop: Asking) -> None:
+    await finland(shop)
+    places = [{"country": "SE"}, {"country": "FI", "region": "ax", "postalCodePrefix": "22"}]
+    await shop.data(ZONE, input={"key": "aland", "name": "Åland", "places": places})
+    result = await shop.ask(ZONE, input={"key": "new", "name": "New", "places": [{"country": "DE"}, places[1]]})
+    assert result.errors[0]["message"] == "The tax zone 'aland' has FI AX 22 already."
+    swapped = await shop.data(ZONE, input={"key": "aland", "name": "Åland", "places": places[::-1]})
+    assert swapped["version"] == 1, "the order of places says nothing"
+
+
 async def test_many_who_change_the_same_tables_wait_for_each_other(shop: Asking) -> None:
     await finland(shop)
     names = [f"Name {number}" for number in range(20)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from kokoa.postgres import Database
+from kokoa.postgres import Database, Transaction
 from kokoa.services.shipping import events
 from kokoa.services.shipping.errors import (
     ShippingMethodNotFound,
@@ -39,32 +39,21 @@ class ShippingActions:
     async def put_zone(self, environment_id: str, wanted: Zone, version: int | None, *, correlation_id: str) -> Zone:
         """Raises InvalidShippingConfiguration, ShippingConfigurationChanged, ShippingPlaceTaken, TooMuchShipping."""
         require_named(wanted.key, wanted.name)
-        try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
-                row = await tx.fetchrow(queries.zone, wanted.key)
-                before = None if row is None else zone_of(row)
-                known = before.version if before else 0
-                if before == msgspec.structs.replace(wanted, version=known):
-                    return before
-                require_version(f"The shipping zone {wanted.key!r}", known, version)
-                if before is None and len(await tx.fetch(queries.zone_keys)) >= ZONES_MAX:
-                    raise TooMuchShipping(f"An environment has at most {ZONES_MAX} shipping zones.")
-                after = msgspec.structs.replace(wanted, version=known + 1)
-                await tx.execute(queries.put_zone, after.key, after.name, after.version)
-                await tx.execute(queries.clear_places, after.key)
-                places = after.places
-                await tx.execute(
-                    queries.insert_places,
-                    after.key,
-                    [place.country for place in places],
-                    [place.region for place in places],
-                    [place.postal_prefix for place in places],
-                )
-                event = events.ShippingZoneChanged(zone=after.key, version=after.version)
-                await tx.emit(event, correlation_id=correlation_id)
-        except asyncpg.UniqueViolationError as error:
-            raise ShippingPlaceTaken("Another zone has one of these places.", detail=str(error.detail)) from error
+        async with self._database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_tables)
+            row = await tx.fetchrow(queries.zone, wanted.key)
+            before = None if row is None else zone_of(row)
+            known = before.version if before else 0
+            if before == msgspec.structs.replace(wanted, version=known):
+                return before
+            require_version(f"The shipping zone {wanted.key!r}", known, version)
+            if before is None and len(await tx.fetch(queries.zone_keys)) >= ZONES_MAX:
+                raise TooMuchShipping(f"An environment has at most {ZONES_MAX} shipping zones.")
+            after = msgspec.structs.replace(wanted, version=known + 1)
+            await tx.execute(queries.put_zone, after.key, after.name, after.version)
+            await _put_places(tx, after)
+            event = events.ShippingZoneChanged(zone=after.key, version=after.version)
+            await tx.emit(event, correlation_id=correlation_id)
         return after
 
     async def delete_zone(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
@@ -123,3 +112,18 @@ class ShippingActions:
             await tx.execute(queries.delete_method, key)
             event = events.ShippingMethodChanged(method=key, version=version + 1, deleted=True)
             await tx.emit(event, correlation_id=correlation_id)
+
+
+async def _put_places(tx: Transaction, zone: Zone) -> None:
+    """The places of a zone as they are to be. Raises ShippingPlaceTaken."""
+    columns = (
+        [place.country for place in zone.places],
+        [place.region for place in zone.places],
+        [place.postal_prefix for place in zone.places],
+    )
+    taken = await tx.fetchrow(queries.taken_place, zone.key, *columns)
+    if taken is not None:
+        place = " ".join(filter(None, (taken["country"], taken["region"], taken["postal_prefix"])))
+        raise ShippingPlaceTaken(f"The shipping zone {taken['zone']!r} has {place} already.")
+    await tx.execute(queries.clear_places, zone.key)
+    await tx.execute(queries.insert_places, zone.key, *columns)

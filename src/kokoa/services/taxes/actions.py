@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from kokoa.postgres import Database
+from kokoa.postgres import Database, Transaction
 from kokoa.services.taxes import events
 from kokoa.services.taxes.errors import (
     TaxCategoryInUse,
@@ -101,32 +101,21 @@ class TaxesActions:
     async def put_zone(self, environment_id: str, wanted: Zone, version: int | None, *, correlation_id: str) -> Zone:
         """Raises InvalidTaxConfiguration, TaxConfigurationChanged, TaxPlaceTaken, TooManyTaxes."""
         require_named(wanted.key, wanted.name)
-        try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
-                row = await tx.fetchrow(queries.zone, wanted.key)
-                before = None if row is None else zone_of(row)
-                known = before.version if before else 0
-                if before == msgspec.structs.replace(wanted, version=known):
-                    return before
-                require_version(f"The tax zone {wanted.key!r}", known, version)
-                if before is None and await tx.fetchval(queries.count_zones) >= ZONES_MAX:
-                    raise TooManyTaxes(f"An environment has at most {ZONES_MAX} tax zones.")
-                after = msgspec.structs.replace(wanted, version=known + 1)
-                await tx.execute(queries.put_zone, after.key, after.name, after.prices_include_tax, after.version)
-                await tx.execute(queries.clear_places, after.key)
-                places = after.places
-                await tx.execute(
-                    queries.insert_places,
-                    after.key,
-                    [place.country for place in places],
-                    [place.region for place in places],
-                    [place.postal_prefix for place in places],
-                )
-                event = events.TaxZoneChanged(zone=after.key, version=after.version)
-                await tx.emit(event, correlation_id=correlation_id)
-        except asyncpg.UniqueViolationError as error:
-            raise TaxPlaceTaken("Another zone has one of these places.", detail=str(error.detail)) from error
+        async with self._database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_tables)
+            row = await tx.fetchrow(queries.zone, wanted.key)
+            before = None if row is None else zone_of(row)
+            known = before.version if before else 0
+            if before == msgspec.structs.replace(wanted, version=known):
+                return before
+            require_version(f"The tax zone {wanted.key!r}", known, version)
+            if before is None and await tx.fetchval(queries.count_zones) >= ZONES_MAX:
+                raise TooManyTaxes(f"An environment has at most {ZONES_MAX} tax zones.")
+            after = msgspec.structs.replace(wanted, version=known + 1)
+            await tx.execute(queries.put_zone, after.key, after.name, after.prices_include_tax, after.version)
+            await _put_places(tx, after)
+            event = events.TaxZoneChanged(zone=after.key, version=after.version)
+            await tx.emit(event, correlation_id=correlation_id)
         return after
 
     async def delete_zone(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
@@ -211,3 +200,18 @@ class TaxesActions:
                 event = events.TaxCategoriesOfSkusChanged(skus=sorted(changed))
                 await tx.emit(event, correlation_id=correlation_id)
         return len(changed)
+
+
+async def _put_places(tx: Transaction, zone: Zone) -> None:
+    """The places of a zone as they are to be. Raises TaxPlaceTaken."""
+    columns = (
+        [place.country for place in zone.places],
+        [place.region for place in zone.places],
+        [place.postal_prefix for place in zone.places],
+    )
+    taken = await tx.fetchrow(queries.taken_place, zone.key, *columns)
+    if taken is not None:
+        place = " ".join(filter(None, (taken["country"], taken["region"], taken["postal_prefix"])))
+        raise TaxPlaceTaken(f"The tax zone {taken['zone']!r} has {place} already.")
+    await tx.execute(queries.clear_places, zone.key)
+    await tx.execute(queries.insert_places, zone.key, *columns)

@@ -83,6 +83,14 @@ SELECT count(*) FROM zones WHERE environment_id = $1;
 INSERT INTO zones (environment_id, key, name, prices_include_tax, version) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (environment_id, key) DO UPDATE SET name = $3, prices_include_tax = $4, version = $5;
 
+-- name: taken_place
+-- One of these places that another zone than this ($2) has, if there is one.
+SELECT p.country, p.region, p.postal_prefix, p.zone
+  FROM unnest($3::text[], $4::text[], $5::text[]) AS w (country, region, postal_prefix)
+  JOIN places p ON p.environment_id = $1 AND p.country = w.country AND p.region = w.region
+               AND p.postal_prefix = w.postal_prefix AND p.zone <> $2
+ LIMIT 1;
+
 -- name: clear_places
 -- A zone without places, before it gets others.
 DELETE FROM places WHERE environment_id = $1 AND zone = $2;

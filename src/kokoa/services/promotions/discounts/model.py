@@ -1,6 +1,6 @@
 """What codes take off an order. Pure. How amounts are rounded and shared: docs/explanation/taxes.md#rounding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -20,7 +20,7 @@ from kokoa.services.promotions.model import (
     Promotion,
 )
 
-CODES_MAX, LINES_MAX, PATHS_OF_LINE_MAX = 10, 500, 50
+CODES_MAX, LINES_MAX, PATHS_OF_LINE_MAX, LEVELS_MAX = 10, 500, 20, 20
 KEY_MAX, SUM_MAX = 200, 2**31 - 1
 
 Refusal = Literal[
@@ -106,7 +106,8 @@ def discounts(order: Order, known: Sequence[Known | None], now: datetime) -> Dis
     Which codes are accepted depends on the order in which they are given, what they take off does not: percentages
     are of the lines' full amounts and come first, then what is fixed, each kind in the alphabet's order.
     """
-    results = [_alone(code, one, order, now) for code, one in zip(order.codes, known, strict=True)]
+    meant = _meant(order, known)
+    results = [_alone(*each, order, now) for each in zip(order.codes, known, meant, strict=True)]
     accepted: dict[int, Promotion] = {}
     for index, (result, one) in enumerate(zip(results, known, strict=True)):
         if result.reason is not None or one is None:
@@ -120,7 +121,7 @@ def discounts(order: Order, known: Sequence[Known | None], now: datetime) -> Dis
     for index in sorted(accepted, key=lambda at: (accepted[at].kind == "FIXED", accepted[at].code.upper())):
         promotion = accepted[index]
         shipping_cut = shipping_left if promotion.kind == "FREE_SHIPPING" else 0
-        cuts = cuts_of(promotion, order, left)
+        cuts = _cuts(promotion, order, meant[index], left)
         left = [amount - cut for amount, cut in zip(left, cuts, strict=True)]
         shipping_left -= shipping_cut
         if promotion.kind != "FREE_SHIPPING" and not any(cuts):
@@ -132,9 +133,8 @@ def discounts(order: Order, known: Sequence[Known | None], now: datetime) -> Dis
     return Discounts(order.currency, results, lines, shipping_off, off, off + shipping_off)
 
 
-def cuts_of(promotion: Promotion, order: Order, left: Sequence[int]) -> list[int]:
-    """What is taken off each line, of which so much is left; never more than that."""
-    meant = [is_meant(promotion, line) for line in order.lines]
+def _cuts(promotion: Promotion, order: Order, meant: Sequence[bool], left: Sequence[int]) -> list[int]:
+    """What is taken off each line, of which so much is left; never more than that.  meant: lines that it is for."""
     rule = promotion.rule
     if promotion.kind == "PERCENT":
         wanted = [percentage_of(line.amount_minor, rule.basis_points or 0) for line in order.lines]
@@ -146,19 +146,36 @@ def cuts_of(promotion: Promotion, order: Order, left: Sequence[int]) -> list[int
     return divided(min(fixed, sum(rests)), rests)
 
 
-def is_meant(promotion: Promotion, line: Line) -> bool:
-    """Whether the promotion is for this line. A category is meant with all that is below it."""
-    rule = promotion.rule
-    if not rule.skus and not rule.category_paths:
-        return True
-    if line.sku is not None and line.sku in rule.skus:
-        return True
-    return any(
-        path == above or path.startswith(f"{above}/") for path in line.category_paths for above in rule.category_paths
-    )
+def _meant(order: Order, known: Sequence[Known | None]) -> list[list[bool]]:
+    """Of each code, which lines it is for. A category is meant with all that is below it.
+
+    By sets, once an order: hundreds of lines in many categories meet promotions of a thousand articles.
+    """
+    reached = [frozenset(above for path in line.category_paths for above in _levels(path)) for line in order.lines]
+    found = []
+    for one in known:
+        skus = frozenset(one.promotion.rule.skus if one else ())
+        paths = frozenset(one.promotion.rule.category_paths if one else ())
+        if not skus and not paths:
+            found.append([True] * len(order.lines))
+            continue
+        found.append(
+            [
+                line.sku in skus or not paths.isdisjoint(above)
+                for line, above in zip(order.lines, reached, strict=True)
+            ]
+        )
+    return found
 
 
-def _alone(code: str, known: Known | None, order: Order, now: datetime) -> CodeResult:
+def _levels(path: str) -> Iterator[str]:
+    """The category itself and all above it."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _alone(code: str, known: Known | None, meant: Sequence[bool], order: Order, now: datetime) -> CodeResult:
     """Whether the code would be accepted if it were the only one."""
     if known is None or not known.promotion.active:
         return CodeResult(code, "UNKNOWN_CODE")
@@ -184,7 +201,7 @@ def _alone(code: str, known: Known | None, order: Order, now: datetime) -> CodeR
     if minimum is not None and order.total_minor < minimum:
         return CodeResult(code, "MINIMUM_NOT_REACHED", minimum_minor=minimum)
     if promotion.kind != "FREE_SHIPPING" and not any(
-        cuts_of(promotion, order, [line.amount_minor for line in order.lines])
+        _cuts(promotion, order, meant, [line.amount_minor for line in order.lines])
     ):
         return CodeResult(code, "NOTHING_TO_DISCOUNT")
     return CodeResult(code, None)
@@ -231,6 +248,8 @@ def _require_lines(lines: Sequence[Line]) -> None:
         if line.quantity < 1:
             raise InvalidPromotionInput("quantity is 1 at least.", field=f"{at}.quantity")
         _require_texts(line.category_paths, PATHS_OF_LINE_MAX, PATH_MAX, f"{at}.categoryPaths")
+        if any(path.count("/") >= LEVELS_MAX for path in line.category_paths):
+            raise InvalidPromotionInput(f"A path has at most {LEVELS_MAX} levels.", field=f"{at}.categoryPaths")
 
 
 def _require_texts(texts: Sequence[str], count_max: int, length_max: int, field: str) -> None:
