@@ -208,7 +208,7 @@ async def test_carts_expire_and_are_forgotten(shop: CartShop) -> None:
     assert expired == {old["id"], mine["id"]}
     states = await shop.data("{ carts { id state } }", MERCHANT)
     assert {one["id"] for one in states if one["state"] == "ACTIVE"} >= {kept["id"]}
-    await shop.later(old, changed_at="now() - interval '40 days'")
+    await shop.later(old, expires_at="now() - interval '40 days'")
     store = shop.stage.carts.store
     month_ago = to_datetime(now_ms()) - timedelta(days=30)
     assert await store.forget_closed(month_ago) == 1

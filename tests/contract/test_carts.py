@@ -19,6 +19,7 @@ from contract.cart_shop import (
     quantities,
 )
 from kokoa.kernel.ids import new_id
+from kokoa.services.carts.store import queries
 
 
 @pytest.fixture
@@ -321,3 +322,17 @@ async def test_addresses_email_and_note(shop: CartShop) -> None:
     assert (await shop.data(EMAIL, input=key))["email"] is None
     assert (await shop.data(NOTE, input={**key, "note": "Ring twice."}))["note"] == "Ring twice."
     assert [kind for kind, _ in await shop.sent()] == ["CartCreated", *["CartDetailsChanged"] * 6]
+
+
+@pytest.mark.parametrize(
+    ("statement", "column"),
+    [("cart_by_id", "id"), ("cart_by_token", "token_digest"), ("cart_of_customer", "customer_id")],
+)
+async def test_a_cart_is_looked_up_by_its_key_even_before_there_are_statistics(
+    shop: CartShop, statement: str, column: str
+) -> None:
+    """Plans are kept: one that reads all carts of a store would do so until PostgreSQL has looked at them."""
+    value = b"digest" if statement == "cart_by_token" else new_id()
+    rows = await shop.stage.database.fetch(shop.environment_id, f"EXPLAIN {getattr(queries, statement)}", value)
+    (condition,) = (row[0] for row in rows if "Index Cond:" in row[0])
+    assert f"({column} = " in condition

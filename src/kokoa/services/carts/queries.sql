@@ -80,7 +80,7 @@ UPDATE carts SET state = $3, version = $4, customer_id = $5, email = $6, note = 
 SELECT environment_id, id FROM overdue_carts($1, $2) /* of any environment_id */;
 
 -- name: forget_closed
--- Expired and merged carts that nobody changed since a moment ($1), a batch of any environment_id.
+-- Expired and merged carts that expired, or would have, before a moment ($1), a batch ($2) of any environment_id.
 SELECT forget_closed_carts($1, $2) /* of any environment_id */;
 
 -- name: forget_answers

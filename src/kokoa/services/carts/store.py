@@ -59,7 +59,7 @@ class CartStore:
         return [(str(row["environment_id"]), str(row["id"])) for row in rows]
 
     async def forget_closed(self, before: datetime, most: int = 1_000) -> int:
-        """Forget carts of all environments that expired or were merged long ago, a batch; how many."""
+        """Forget carts of all environments that expired long ago, or would have if they were not merged; how many."""
         return int((await self._database.fetch_anywhere(queries.forget_closed, before, most))[0][0])
 
     async def forget_answers(self, before: datetime, most: int = 1_000) -> int:
