@@ -34,6 +34,7 @@ from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
@@ -203,6 +204,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "search": search,
             "inventory": InventoryService(databases["inventory"]),
             "customers": CustomersService(databases["customers"], _NoTokens()),
+            "payments": PaymentsService(databases["payments"], Vault(master_key(settings))),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         stage = Stage(

@@ -8,6 +8,7 @@ from contract.catalog_shop import open_database
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
+from kokoa.postgres.vault import Vault
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER as catalog_folder
 from kokoa.services.catalog.service import CatalogService
@@ -15,6 +16,8 @@ from kokoa.services.customers.service import FOLDER as customers_folder
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import FOLDER as payments_folder
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.search.service import FOLDER as search_folder
 from kokoa.services.search.service import SearchService
 
@@ -74,3 +77,16 @@ async def customers_database(postgres: str) -> AsyncIterator[Database]:
 async def customers(customers_database: Database) -> CustomersService:
     """customers, one for a test file: each test has environments of its own."""
     return CustomersService(customers_database, _PlainTokens())
+
+
+@pytest.fixture(scope="module")
+async def payments_database(postgres: str) -> AsyncIterator[Database]:
+    """payments', one for a test file."""
+    async with open_database(postgres, "payments", payments_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def payments(payments_database: Database) -> PaymentsService:
+    """payments, one for a test file: each test has environments of its own. Providers get a second to answer."""
+    return PaymentsService(payments_database, Vault(bytes(32)), call_timeout_ms=1_000)

@@ -180,10 +180,8 @@ def tour_blocks(page: Path, marker: str) -> list[str]:
 @contextlib.contextmanager
 def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
     """Every role in a process of its own, as docs/how-to/run-the-roles-separately.md says."""
-    ports = {
-        role: free_port()
-        for role in ("edge", "gateway", "tenants", "catalog", "search", "inventory", "customers", "functions")
-    }
+    services = ("tenants", "catalog", "search", "inventory", "customers", "payments")
+    ports = {role: free_port() for role in ("edge", "gateway", *services, "functions")}
     urls = {f"KOKOA_{role.upper()}_URL": f"http://127.0.0.1:{port}" for role, port in ports.items()}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KOKOA_"))}
     environment = {
@@ -199,19 +197,7 @@ def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
         start("serve", "data")
         until((state_dir / "operator.token").exists, what="the data servers")
         subprocess.run([str(VENV_BIN / "kokoa"), "demo"], env=environment, check=True, timeout=60)
-        for role in (
-            "tenants",
-            "catalog",
-            "search",
-            "inventory",
-            "customers",
-            "functions",
-            "gateway",
-            "edge",
-            "host",
-            "worker",
-            "indexer",
-        ):
+        for role in (*services, "functions", "gateway", "edge", "host", "worker", "indexer"):
             start("serve", role)
         store = RunningStore(state_dir, f"http://127.0.0.1:{ports['edge']}")
         store.variables = demo_variables(state_dir)

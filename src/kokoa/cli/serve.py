@@ -14,6 +14,7 @@ Role = Literal[
     "search",
     "inventory",
     "customers",
+    "payments",
     "functions",
     "host",
     "worker",

@@ -29,12 +29,13 @@ from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.search.service import SearchService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.customer_tokens import CustomerTokens, SignedIn
 from kokoa.web.rpc import RpcClient
 
-Service = TenantsService | CatalogService | SearchService | InventoryService | CustomersService
+Service = TenantsService | CatalogService | SearchService | InventoryService | CustomersService | PaymentsService
 
 _TOKEN_TTL_S = 60.0
 
@@ -53,6 +54,8 @@ def open_service(name: str, platform: Platform, graph: StoreGraph | None = None)
             return InventoryService(database)
         case "customers":
             return CustomersService(database, _SignsIn(customer_tokens(platform)))
+        case "payments":
+            return PaymentsService(database, platform.vault)
         case _:
             raise ValueError(f"there is no service {name!r}")
 

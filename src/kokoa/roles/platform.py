@@ -12,6 +12,7 @@ import kokoa.functions.control
 import kokoa.services.catalog
 import kokoa.services.customers
 import kokoa.services.inventory
+import kokoa.services.payments
 import kokoa.services.search
 import kokoa.services.tenants
 from kokoa.kernel.errors import Unavailable
@@ -28,9 +29,10 @@ SCHEMAS: dict[str, Path] = {
     "search": Path(kokoa.services.search.__file__).parent / "migrations",
     "inventory": Path(kokoa.services.inventory.__file__).parent / "migrations",
     "customers": Path(kokoa.services.customers.__file__).parent / "migrations",
+    "payments": Path(kokoa.services.payments.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search", "inventory", "customers")
+SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "payments")
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     functions_url: str = "http://127.0.0.1:8085"
     inventory_url: str = "http://127.0.0.1:8086"
     customers_url: str = "http://127.0.0.1:8087"
+    payments_url: str = "http://127.0.0.1:8088"
     edge_url: str = ""
     host_socket: str = ""
     function_memory_mb: _Count = 4096

@@ -36,6 +36,7 @@ from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.reservations.actions import ReservationActions
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.search.service import SearchService
 from kokoa.services.search.store import SearchStore
 from kokoa.services.search.waiting.store import StaleStore
@@ -65,6 +66,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         assert isinstance(inventory, InventoryService)
         customers = open_service("customers", platform)
         assert isinstance(customers, CustomersService)
+        payments = open_service("payments", platform)
+        assert isinstance(payments, PaymentsService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
@@ -72,6 +75,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             follow_graphs(platform.bus, SearchStore(search)),
             keep_schedules(catalog.publishing),
             expire_reservations(inventory.reservations),
+            settle_payments(payments),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
@@ -80,6 +84,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             forget_older(inventory.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(customers.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(customers.store.forget_sessions, settings.answers_days, what="sessions"),
+            forget_older(payments.store.forget_answers, settings.answers_days, what="answers"),
+            forget_older(payments.webhooks.forget_seen, settings.answers_days, what="webhooks"),
             forget_older(tenants.override_actions.forget_old, KEPT_DAYS, what="reports of overrides"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
@@ -145,6 +151,18 @@ async def expire_reservations(reservations: ReservationActions) -> None:
             done = await reservations.expire()
         except (Unavailable, Conflict) as error:
             _log.warning("reservations_wait", error=error.message, detail=error.detail)
+        if not done:
+            await asyncio.sleep(_EXPIRE_EVERY_S)
+
+
+async def settle_payments(payments: PaymentsService) -> None:
+    """Finish what ended half-way, and bring the test provider's webhooks; of several workers each is done by one."""
+    while True:
+        done = 0
+        try:
+            done = await payments.reconciler.sweep() + await payments.deliveries.deliver()
+        except (Unavailable, Conflict) as error:
+            _log.warning("payments_wait", error=error.message, detail=error.detail)
         if not done:
             await asyncio.sleep(_EXPIRE_EVERY_S)
 

@@ -32,6 +32,15 @@ _CREATE = """mutation Create($sku: String!, $description: String!) {
 }"""
 _FIND = "query Find($slug: String!) { product(slug: $slug) { id name variants { sku } } }"
 
+_USE_TEST = """mutation Use($input: ConfigurePaymentProviderInput!) {
+  configurePaymentProvider(input: $input) { provider { key } } }"""
+_CREATE_PAYMENT = "mutation Create($input: CreatePaymentInput!) { createPayment(input: $input) { id } }"
+_AUTHORIZE = (
+    "mutation Pay($input: AuthorizePaymentInput!) { authorizePayment(input: $input) { authorizationStatus } }"
+)
+_PAYMENTS = """query Paid($reference: String!) { payments(reference: $reference) { items {
+  amounts { authorized authorizePending } transactions { type } } } }"""
+
 _HANDLER = """
 def handler(event, context):
     print(f"marker={{event.get('marker')}}" if isinstance(event, dict) else "no marker")
@@ -280,6 +289,32 @@ class Publish(Journey):
                 raise Again("a process has the graph before still")
 
 
+class Pay(Journey):
+    """A payment of the test provider, authorised. Whatever dies, the money moves once."""
+
+    def attempt(self) -> None:
+        self.asked(_USE_TEST, input={"key": "test", "active": True})
+        new = {"reference": self.name, "amountMinor": 700, "currency": "EUR", "provider": "test"}
+        payment = self.asked(_CREATE_PAYMENT, input={**new, "idempotencyKey": self.name})["createPayment"]["id"]
+        request = {"id": payment, "idempotencyKey": f"{self.name}-authorize"}
+        done = self.asked(_AUTHORIZE, input=request)["authorizePayment"]
+        if done["authorizationStatus"] != "FULL":
+            raise Again("the authorisation is pending")
+
+    def verify(self) -> None:
+        found = self.asked(_PAYMENTS, reference=self.name)["payments"]["items"]
+        assert [one["amounts"]["authorized"] + one["amounts"]["authorizePending"] for one in found] == [700]
+        if found[0]["amounts"]["authorizePending"]:
+            raise Again("the authorisation is pending still")
+        assert [one["type"] for one in found[0]["transactions"]] == ["AUTHORIZE_SUCCESS", "AUTHORIZE_REQUEST"]
+
+    def asked(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        document = graph(self.hurt, query, **variables)
+        assert "errors" not in document, document
+        return document["data"]
+
+
 class Invoke(Journey):
     """An invocation that prints a marker."""
 
@@ -319,6 +354,7 @@ JOURNEYS: Mapping[str, type[Journey]] = {
     "update": Update,
     "override": Override,
     "publish": Publish,
+    "payment": Pay,
     "invoke": Invoke,
     "log": Log,
 }
