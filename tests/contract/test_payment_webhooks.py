@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract.payments_desk import CAPTURE, CONFIGURE, CREATE, STOREFRONT, Desk
+from contract.payments_desk import AUTHORIZE, CAPTURE, CONFIGURE, CREATE, STOREFRONT, Desk
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.ids import new_id
@@ -161,7 +161,12 @@ async def test_a_provider_is_used_where_it_is_active(payments: PaymentsService, 
     assert await Sender(desk, first["webhookSecret"]).send(said(payment)) == "WEBHOOK_NOT_SIGNED"
     assert await Sender(desk, turned["webhookSecret"]).send(said(payment)) is True
     begun = await desk.authorized()
+    made = await desk.create(idempotencyKey="k")
     await desk.data(CONFIGURE, input={"key": "test", "active": False})
+    assert await desk.create(idempotencyKey="k") == made, "again, as after a lost answer"
+    assert (await desk.authorize(begun))["authorizationStatus"] == "FULL"
+    unbegun = {"id": made, "idempotencyKey": "a"}
+    assert await desk.code(AUTHORIZE, input=unbegun) == "PAYMENT_PROVIDER_INACTIVE"
     assert (await desk.request(CAPTURE, begun, "c"))["chargeStatus"] == "FULL", "what began goes on"
     assert await desk.code(CREATE, input=given) == "PAYMENT_PROVIDER_INACTIVE"
 

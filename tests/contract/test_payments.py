@@ -352,3 +352,23 @@ async def test_a_page_takes_as_many_statements_for_many_payments_as_for_one(
             items = (await desk.data(page, n=size))["items"]
         assert [len(one["transactions"]) for one in items] == [2] * size
         assert len(sent) == 3
+
+
+async def test_a_request_takes_a_dozen_statements(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside those of the provider, and of beginning and ending transactions."""
+    payment = await desk.create(provider="manual")
+    for most in (12, 2):  # the same key again
+        with counting(monkeypatch) as sent:
+            await desk.authorize(payment, method=None)
+        assert len([one for one in sent if one not in ("BEGIN;", "COMMIT;")]) <= most, sent
+
+
+async def test_of_many_workers_one_asks_about_a_request(desk: Desk) -> None:
+    payment = await desk.create()
+    await desk.authorize(payment, method="delayed")
+    overdue = "UPDATE open_requests SET ask_at = now() - interval '1 s' WHERE environment_id = $1"
+    await desk.database.execute(desk.environment_id, overdue)
+    assert sum(await asyncio.gather(*(desk.service.reconciler.sweep() for _ in range(8)))) == 1
+    asked = "SELECT asked FROM open_requests WHERE environment_id = $1"
+    assert await desk.database.fetchval(desk.environment_id, asked) == 1
+    assert (await desk.find(payment))["amounts"]["authorizePending"] == 1_000

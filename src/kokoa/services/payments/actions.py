@@ -23,7 +23,6 @@ from kokoa.processes.steps import reached
 from kokoa.services.payments import events
 from kokoa.services.payments.errors import (
     InvalidPayment,
-    PaymentNotFound,
     PaymentOperationUnsupported,
     PaymentReferenceTaken,
 )
@@ -34,6 +33,7 @@ from kokoa.services.payments.model import (
     News,
     NewTransaction,
     Payment,
+    ShownPayment,
     Wanted,
     amount_to_request,
     ends_request,
@@ -45,6 +45,7 @@ from kokoa.services.payments.model import (
     require_recordable,
     require_return_url,
     require_text,
+    shown,
 )
 from kokoa.services.payments.providers.actions import Providers
 from kokoa.services.payments.providers.model import (
@@ -57,7 +58,7 @@ from kokoa.services.payments.providers.model import (
     Unknown,
     provider_key,
 )
-from kokoa.services.payments.store import PaymentsStore, lock_payment, payment_of, queries, write_down
+from kokoa.services.payments.store import lock_payment, payment_of, queries, write_down
 
 CALL_TIMEOUT_MS = 10_000
 ASK_AFTER_S = 15.0  # longer than any call takes
@@ -76,27 +77,21 @@ class Cause(msgspec.Struct, frozen=True):
 class PaymentActions:
     """Changes of one environment each.  call_timeout_ms: how long a provider's answer is waited for."""
 
-    def __init__(
-        self,
-        database: Database,
-        store: PaymentsStore,
-        providers: Providers,
-        call_timeout_ms: int = CALL_TIMEOUT_MS,
-    ) -> None:
+    def __init__(self, database: Database, providers: Providers, call_timeout_ms: int = CALL_TIMEOUT_MS) -> None:
         self._database = database
-        self._store = store
         self._providers = providers
         self._call_timeout_ms = call_timeout_ms
 
-    async def create(self, environment_id: str, new: NewPayment, cause: Cause) -> Payment:
+    async def create(self, environment_id: str, new: NewPayment, cause: Cause) -> ShownPayment:
         """Something is to be paid; no money moves yet.
 
         Raises InvalidPayment, PaymentProviderNotFound, PaymentProviderInactive, PaymentReferenceTaken.
         """
         require_new(new)
-        await self._providers.active(environment_id, new.provider)
+        provider = self._providers.find(new.provider)
 
         async def work(tx: Transaction) -> Payment:
+            await self._providers.require_active(tx, provider)
             row = await tx.fetchrow(
                 queries.insert_payment,
                 new_id(),
@@ -115,13 +110,14 @@ class PaymentActions:
 
         try:
             async with self._database.transaction(environment_id) as tx:
-                return await answered_once(tx, "createPayment", cause.idempotency_key, new, work, Payment)
+                made = await answered_once(tx, "createPayment", cause.idempotency_key, new, work, Payment)
+                return shown(*await lock_payment(tx, made.id))
         except asyncpg.UniqueViolationError as error:
             raise PaymentReferenceTaken(
                 f"Another payment has the external reference {new.external_reference!r}."
             ) from error
 
-    async def request(self, environment_id: str, payment_id: str, wanted: Wanted, cause: Cause) -> Payment:
+    async def request(self, environment_id: str, payment_id: str, wanted: Wanted, cause: Cause) -> ShownPayment:
         """Authorise, capture, refund or cancel. The same key again is answered with the payment as it is.
 
         What the provider refuses is no error: it is a transaction of the payment. Nor is an answer that did not come:
@@ -130,13 +126,10 @@ class PaymentActions:
         PaymentOperationUnsupported, MoreThanAuthorizable, MoreThanAuthorized, MoreThanCharged, IdempotencyKeyReused.
         """
         _require_wanted(wanted)
-        payment = (await self._store.by_ids(environment_id, [payment_id])).get(payment_id)
-        if payment is None:
-            raise PaymentNotFound(f"There is no payment {payment_id}.")
-        provider = await self._provider(environment_id, payment, wanted)
-        order = await self._write_request(environment_id, payment_id, wanted, cause)
-        if order is None:
-            return (await self._store.by_ids(environment_id, [payment_id]))[payment_id]
+        written = await self._write_request(environment_id, payment_id, wanted, cause)
+        if isinstance(written, ShownPayment):
+            return written
+        provider, order = written
         reached("payment.requested")
         answer = await asked(provider.perform, order)
         reached("payment.answered")
@@ -146,7 +139,7 @@ class PaymentActions:
 
     async def record(
         self, environment_id: str, payment_id: str, amount_minor: int, key: str, note: str | None, cause: Cause
-    ) -> Payment:
+    ) -> ShownPayment:
         """Write down money that came in, for a provider that is not asked. The same key again counts once.
 
         Raises InvalidPayment, PaymentNotFound, PaymentOperationUnsupported, TooMuchPaid, IdempotencyKeyReused.
@@ -160,14 +153,14 @@ class PaymentActions:
             if "CHARGE" in self._providers.find(payment.provider).operations:
                 raise PaymentOperationUnsupported(f"{payment.provider!r} charges by itself: use capturePayment.")
             if _was_asked(known, wanted):
-                return payment
+                return shown(payment, known)
             require_recordable(known, amount_minor)
             new = [paid(amount_minor, key, note, wanted.fingerprint())]
             after = await write_down(tx, payment_id, new, cause.actor, cause.correlation_id)
             await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
-        return after
+        return shown(after, [*known, *new])
 
-    async def _provider(self, environment_id: str, payment: Payment, wanted: Wanted) -> Provider:
+    async def _provider(self, tx: Transaction, payment: Payment, wanted: Wanted) -> Provider:
         """Who is asked. One that is not active any more still gives back, and ends, what it began."""
         provider = self._providers.find(payment.provider)
         if wanted.operation not in provider.operations:
@@ -176,17 +169,18 @@ class PaymentActions:
             )
         if wanted.operation == "AUTHORIZE":
             provider.require_method(wanted.method, wanted.return_url)
-            await self._providers.active(environment_id, payment.provider)
+            await self._providers.require_active(tx, provider)
         return provider
 
     async def _write_request(
         self, environment_id: str, payment_id: str, wanted: Wanted, cause: Cause
-    ) -> Order | None:
-        """Decide, and write the REQUEST; None when the key was asked for before."""
+    ) -> tuple[Provider, Order] | ShownPayment:
+        """Decide, and write the REQUEST; the payment as it is when the key was asked for before."""
         async with self._database.transaction(environment_id) as tx:
             payment, known = await lock_payment(tx, payment_id)
             if _was_asked(known, wanted):
-                return None
+                return shown(payment, known)
+            provider = await self._provider(tx, payment, wanted)
             amount = amount_to_request(payment, known, wanted)
             request = request_of(wanted, amount)
             authorized = [one.provider_reference for one in known if one.type == "AUTHORIZE_SUCCESS"]
@@ -203,7 +197,7 @@ class PaymentActions:
                 reference,
                 ASK_AFTER_S,
             )
-        return Order(
+        return provider, Order(
             environment_id=environment_id,
             payment_id=payment_id,
             reference=payment.reference,
@@ -232,29 +226,34 @@ async def asked(call: Callable[[Order], Awaitable[Answer]], order: Order) -> Ans
 
 async def settle(
     database: Database, order: Order, key: str, answer: Answer, ask_in_s: float, cause: Cause
-) -> Payment:
+) -> ShownPayment:
     """Write down what a provider answered.  ask_in_s: when it is asked again about what is still unknown."""
     async with database.transaction(order.environment_id) as tx:
-        if isinstance(answer, Unknown):
-            await tx.execute(queries.ask_later, order.payment_id, key, ask_in_s)
-            return (await lock_payment(tx, order.payment_id))[0]
-        return await take_in(tx, order.payment_id, _news_of(answer, key), cause)
+        payment, known = await lock_payment(tx, order.payment_id)
+        if not isinstance(answer, Unknown):
+            return await take_in(tx, payment, known, _news_of(answer, key), cause)
+        await tx.execute(queries.ask_later, order.payment_id, key, ask_in_s)
+        return shown(payment, known)
 
 
-async def take_in(tx: Transaction, payment_id: str, news: News, cause: Cause) -> Payment:
-    """Write down what is new in what a provider says, and tell of it; what is not new changes nothing."""
-    payment, known = await lock_payment(tx, payment_id)
+async def take_in(
+    tx: Transaction, payment: Payment, known: Sequence[NewTransaction], news: News, cause: Cause
+) -> ShownPayment:
+    """Write down what is new in what a provider says, and tell of it; what is not new changes nothing.
+
+    known: all transactions of the payment, which the caller has locked.
+    """
     new = news_to_write(known, news)
     if not new:
-        return payment
-    after = await write_down(tx, payment_id, new, cause.actor, cause.correlation_id)
+        return shown(payment, known)
+    after = await write_down(tx, payment.id, new, cause.actor, cause.correlation_id)
     for one in new:
         if ends_request(one):
-            await tx.execute(queries.close_request, payment_id, one.key)
+            await tx.execute(queries.close_request, payment.id, one.key)
         elif one.type == "ACTION_REQUIRED":
-            await tx.execute(queries.ask_later, payment_id, one.key, ACTION_S)
+            await tx.execute(queries.ask_later, payment.id, one.key, ACTION_S)
     await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
-    return after
+    return shown(after, [*known, *new])
 
 
 def _news_of(answer: Succeeded | Failed | ActionRequired, key: str) -> News:

@@ -89,7 +89,7 @@ class PaymentResolvers:
             given.get("external_reference"),
         )
         cause = cause_of(call, given.get("idempotency_key"))
-        return await self._shown(await self._actions.create(call.environment_id, new, cause), call)
+        return [await self._actions.create(call.environment_id, new, cause)]
 
     async def authorize(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         return await self._request("AUTHORIZE", args["input"], call)
@@ -113,7 +113,7 @@ class PaymentResolvers:
             given.get("note"),
             cause_of(call),
         )
-        return await self._shown(await done, call)
+        return [await done]
 
     async def _request(self, operation: Operation, given: Mapping[str, Any], call: Call) -> Sequence[Any]:
         wanted = Wanted(
@@ -124,11 +124,7 @@ class PaymentResolvers:
             given.get("return_url"),
         )
         payment_id = require_id(given["id"], field="id")
-        done = await self._actions.request(call.environment_id, payment_id, wanted, cause_of(call))
-        return await self._shown(done, call)
-
-    async def _shown(self, payment: Payment, call: Call) -> Sequence[Any]:
-        return await self._store.shown(call.environment_id, [payment])
+        return [await self._actions.request(call.environment_id, payment_id, wanted, cause_of(call))]
 
 
 class ProviderResolvers:

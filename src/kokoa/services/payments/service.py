@@ -27,7 +27,7 @@ class PaymentsService:
         bank = Bank(database)
         self.store = PaymentsStore(database)
         self.providers = Providers(database, vault, [ManualProvider(), TestProvider(bank)])
-        self.actions = PaymentActions(database, self.store, self.providers, call_timeout_ms)
+        self.actions = PaymentActions(database, self.providers, call_timeout_ms)
         self.reconciler = Reconciler(database, self.store, self.providers, call_timeout_ms)
         self.webhooks = Webhooks(database, self.providers)
         self.deliveries = Deliveries(bank, self.providers, self.webhooks)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kokoa.postgres import Database, Row, load_queries
+from kokoa.postgres import Database, Row, Transaction, load_queries
 from kokoa.postgres.vault import Vault
 from kokoa.services.payments.errors import PaymentProviderChanged, PaymentProviderInactive, PaymentProviderNotFound
 from kokoa.services.payments.providers.model import (
@@ -42,15 +42,12 @@ class Providers:
         rows = {row["key"]: row for row in await self._database.fetch(environment_id, queries.settings_all)}
         return [_settings(one, rows.get(key)) for key, one in sorted(self._by_key.items())]
 
-    async def active(self, environment_id: str, key: str) -> Provider:
-        """Raises PaymentProviderNotFound, PaymentProviderInactive."""
-        provider = self.find(key)
-        row = await self._database.fetchrow(environment_id, queries.settings_of, key)
-        if not _settings(provider, row).active:
+    async def require_active(self, tx: Transaction, provider: Provider) -> None:
+        """Raises PaymentProviderInactive."""
+        if not _settings(provider, await tx.fetchrow(queries.settings_of, provider.key)).active:
             raise PaymentProviderInactive(
-                f"The payment provider {key!r} is not active here; configurePaymentProvider makes it so."
+                f"The payment provider {provider.key!r} is not active here; configurePaymentProvider makes it so."
             )
-        return provider
 
     async def webhook_secret(self, environment_id: str, key: str) -> bytes | None:
         """None for one without."""

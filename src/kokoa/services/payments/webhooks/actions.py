@@ -50,12 +50,12 @@ class Webhooks:
         _require_keepable(webhook.news)
         cause = Cause(f"provider:{provider}", new_correlation_id())
         async with self._database.transaction(environment_id) as tx:
-            payment, _ = await lock_payment(tx, webhook.payment_id)
+            payment, known = await lock_payment(tx, webhook.payment_id)
             if payment.provider != provider:
                 raise PaymentNotFound(f"There is no payment {webhook.payment_id} of {provider!r}.")
             if await tx.fetchval(queries.remember, provider, webhook.id) is None:
                 return False
-            await take_in(tx, webhook.payment_id, webhook.news, cause)
+            await take_in(tx, payment, known, webhook.news, cause)
         return True
 
     async def forget_seen(self, before: datetime, most: int = 1_000) -> int:
