@@ -28,8 +28,12 @@ FOUND = f"query($id: ID!) {{ payment(id: $id) {PAYMENT} }}"
 HISTORY = """query($id: ID!) { payment(id: $id) { transactions(limit: 250) {
   id type amountMinor key providerReference message actionUrl actor } } }"""
 
-_OVERDUE = "UPDATE open_requests SET ask_at = now() - interval '1 s' WHERE environment_id = $1"
-_DUE = "UPDATE simulated_webhooks SET due_at = now() - interval '1 s' WHERE environment_id = $1"
+# Whoever else is at a row needs no help; and nobody waits for each other.
+OVERDUE = """UPDATE open_requests SET ask_at = now() - interval '1 s'
+ WHERE environment_id = $1 AND (payment_id, key) IN (
+  SELECT payment_id, key FROM open_requests WHERE environment_id = $1 FOR UPDATE SKIP LOCKED)"""
+_DUE = """UPDATE simulated_webhooks SET due_at = now() - interval '1 s' WHERE environment_id = $1 AND id IN (
+  SELECT id FROM simulated_webhooks WHERE environment_id = $1 FOR UPDATE SKIP LOCKED)"""
 EVENTS = "SELECT event_type FROM outbox WHERE environment_id = $1 ORDER BY id"
 BOOKS = """SELECT operation, state, sum(amount_minor)::bigint AS total FROM simulated_operations
  WHERE environment_id = $1 AND payment_id = $2 GROUP BY operation, state"""
@@ -108,7 +112,7 @@ class Desk:
 
     async def sweep(self) -> None:
         """All that is open is overdue, and asked about."""
-        await self.database.execute(self.environment_id, _OVERDUE)
+        await self.database.execute(self.environment_id, OVERDUE)
         while await self.service.reconciler.sweep():
             pass
 

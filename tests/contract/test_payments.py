@@ -11,6 +11,7 @@ from contract.payments_desk import (
     CAPTURE,
     CREATE,
     FOUND,
+    OVERDUE,
     PAYMENT,
     RECORD,
     REFUND,
@@ -23,6 +24,7 @@ from contract.test_catalog_statements import counting
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.services.payments.service import PaymentsService
+from kokoa.services.payments.store import queries
 
 PAGE = """query($reference: String, $after: String, $limit: Int!) {
   payments(reference: $reference, after: $after, limit: $limit) { items { id } cursor hasMore } }"""
@@ -366,9 +368,10 @@ async def test_a_request_takes_a_dozen_statements(desk: Desk, monkeypatch: pytes
 async def test_of_many_workers_one_asks_about_a_request(desk: Desk) -> None:
     payment = await desk.create()
     await desk.authorize(payment, method="delayed")
-    overdue = "UPDATE open_requests SET ask_at = now() - interval '1 s' WHERE environment_id = $1"
-    await desk.database.execute(desk.environment_id, overdue)
-    assert sum(await asyncio.gather(*(desk.service.reconciler.sweep() for _ in range(8)))) == 1
-    asked = "SELECT asked FROM open_requests WHERE environment_id = $1"
-    assert await desk.database.fetchval(desk.environment_id, asked) == 1
+    await desk.database.execute(desk.environment_id, OVERDUE)
+    claims = (
+        desk.database.fetchrow(desk.environment_id, queries.claim_request, payment, "a", 600.0) for _ in range(8)
+    )
+    assert sum(row is not None for row in await asyncio.gather(*claims)) == 1
+    await desk.sweep()
     assert (await desk.find(payment))["amounts"]["authorizePending"] == 1_000
