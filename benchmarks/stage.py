@@ -36,6 +36,7 @@ from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.model import Search
 from kokoa.services.search.service import SearchService
@@ -213,6 +214,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "shipping": ShippingService(databases["shipping"]),
             "promotions": PromotionsService(databases["promotions"]),
             "carts": CartsService(databases["carts"], asked),
+            "payments": PaymentsService(databases["payments"], Vault(master_key(settings))),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         gateway = Gateway(compose_core(), clients)

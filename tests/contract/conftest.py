@@ -9,6 +9,7 @@ from contract.catalog_shop import open_database
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.messaging.feed import Feed
 from kokoa.postgres import Database
+from kokoa.postgres.vault import Vault
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import FOLDER as catalog_folder
 from kokoa.services.catalog.service import CatalogService
@@ -16,6 +17,8 @@ from kokoa.services.customers.service import FOLDER as customers_folder
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import FOLDER as inventory_folder
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import FOLDER as payments_folder
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.promotions.service import FOLDER as promotions_folder
 from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import FOLDER as search_folder
@@ -129,3 +132,16 @@ async def cart_stage(
     """carts, with the catalogue and the inventory that it asks through a gateway, one for a test file."""
     async with open_stage(postgres, nats_server.url, media_objects) as stage:
         yield stage
+
+
+@pytest.fixture(scope="module")
+async def payments_database(postgres: str) -> AsyncIterator[Database]:
+    """payments', one for a test file."""
+    async with open_database(postgres, "payments", payments_folder / "migrations") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def payments(payments_database: Database) -> PaymentsService:
+    """payments, one for a test file: each test has environments of its own. Providers get a second to answer."""
+    return PaymentsService(payments_database, Vault(bytes(32)), call_timeout_ms=1_000)

@@ -18,6 +18,7 @@ Role = Literal[
     "shipping",
     "promotions",
     "carts",
+    "payments",
     "functions",
     "host",
     "worker",

@@ -31,6 +31,7 @@ from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import SearchService
 from kokoa.services.shipping.service import ShippingService
@@ -49,6 +50,7 @@ Service = (
     | TaxesService
     | ShippingService
     | PromotionsService
+    | PaymentsService
 )
 
 _TOKEN_TTL_S = 60.0
@@ -83,6 +85,8 @@ def open_service(
         case "carts":
             days = platform.settings.cart_days, platform.settings.customer_cart_days
             return CartsService(database, asked or GraphToCome(), Lifetimes(*days))
+        case "payments":
+            return PaymentsService(database, platform.vault)
         case _:
             raise ValueError(f"there is no service {name!r}")
 

@@ -13,6 +13,7 @@ import kokoa.services.carts
 import kokoa.services.catalog
 import kokoa.services.customers
 import kokoa.services.inventory
+import kokoa.services.payments
 import kokoa.services.promotions
 import kokoa.services.search
 import kokoa.services.shipping
@@ -36,9 +37,21 @@ SCHEMAS: dict[str, Path] = {
     "taxes": Path(kokoa.services.taxes.__file__).parent / "migrations",
     "shipping": Path(kokoa.services.shipping.__file__).parent / "migrations",
     "promotions": Path(kokoa.services.promotions.__file__).parent / "migrations",
+    "payments": Path(kokoa.services.payments.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
-SERVICES = ("tenants", "catalog", "search", "inventory", "customers", "carts", "taxes", "shipping", "promotions")
+SERVICES = (
+    "tenants",
+    "catalog",
+    "search",
+    "inventory",
+    "customers",
+    "carts",
+    "taxes",
+    "shipping",
+    "promotions",
+    "payments",
+)
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")
 

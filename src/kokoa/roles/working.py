@@ -31,13 +31,12 @@ from kokoa.roles.schemas import GraphSources
 from kokoa.roles.settings import Settings
 from kokoa.roles.subgraphs import TenantsSubgraphs
 from kokoa.roles.worker import keep_logs, keep_schedules, relay_outbox
-from kokoa.services.carts.actions import CartActions
 from kokoa.services.carts.service import CartsService
 from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
-from kokoa.services.inventory.reservations.actions import ReservationActions
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.search.service import SearchService
 from kokoa.services.search.store import SearchStore
 from kokoa.services.search.waiting.store import StaleStore
@@ -48,7 +47,7 @@ _log = structlog.get_logger(__name__)
 
 _FORGET_EVERY_S = 600.0
 _SWEEP_EVERY_S = 600.0
-_EXPIRE_EVERY_S = 1.0
+_OVERDUE_EVERY_S = 1.0
 _CANCEL_ATTEMPTS = 10
 _CANCEL_WAIT_S = 0.5
 
@@ -69,14 +68,18 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         assert isinstance(customers, CustomersService)
         carts = open_service("carts", platform)
         assert isinstance(carts, CartsService)
+        payments = open_service("payments", platform)
+        assert isinstance(payments, PaymentsService)
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
             note_changes(platform.bus, SearchStore(search), StaleStore(search)),
             follow_graphs(platform.bus, SearchStore(search)),
             keep_schedules(catalog.publishing),
-            expire_reservations(inventory.reservations),
-            sweep_carts(carts.actions),
+            do_overdue(inventory.reservations.expire, what="reservations"),
+            do_overdue(carts.actions.sweep, what="carts"),
+            do_overdue(payments.reconciler.sweep, what="payments"),
+            do_overdue(payments.deliveries.deliver, what="test webhooks"),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
@@ -87,6 +90,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             forget_older(customers.store.forget_sessions, settings.answers_days, what="sessions"),
             forget_older(carts.store.forget_answers, settings.answers_days, what="answers"),
             forget_older(carts.store.forget_closed, settings.cart_days, what="carts"),
+            forget_older(payments.store.forget_answers, settings.answers_days, what="answers"),
+            forget_older(payments.webhooks.forget_seen, settings.answers_days, what="webhooks"),
             forget_older(tenants.override_actions.forget_old, KEPT_DAYS, what="reports of overrides"),
         ]
         _log.info("worker_ready", jobs=len(jobs))
@@ -146,28 +151,16 @@ def _overrides_of(services: Mapping[str, Service]) -> TenantsOverrides:
     return TenantsOverrides(tenants)
 
 
-async def expire_reservations(reservations: ReservationActions) -> None:
-    """Free stock that was held too long; of several workers each reservation is expired by one."""
+async def do_overdue(work: Callable[[], Awaitable[int]], *, what: str) -> None:
+    """Do what it is time for, again and again; of several workers each is done by one.  work: how much a batch did."""
     while True:
         done = 0
         try:
-            done = await reservations.expire()
+            done = await work()
         except (Unavailable, Conflict) as error:
-            _log.warning("reservations_wait", error=error.message, detail=error.detail)
+            _log.warning("overdue_waits", what=what, error=error.message, detail=error.detail)
         if not done:
-            await asyncio.sleep(_EXPIRE_EVERY_S)
-
-
-async def sweep_carts(carts: CartActions) -> None:
-    """Thaw and expire carts; of several workers each cart is done by one."""
-    while True:
-        done = 0
-        try:
-            done = await carts.sweep()
-        except (Unavailable, Conflict) as error:
-            _log.warning("carts_wait", error=error.message, detail=error.detail)
-        if not done:
-            await asyncio.sleep(_EXPIRE_EVERY_S)
+            await asyncio.sleep(_OVERDUE_EVERY_S)
 
 
 async def forget_old_logs(logs: FunctionLogs) -> None:

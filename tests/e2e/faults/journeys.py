@@ -32,6 +32,15 @@ _CREATE = """mutation Create($sku: String!, $description: String!) {
 }"""
 _FIND = "query Find($slug: String!) { product(slug: $slug) { id name variants { sku } } }"
 
+_USE_TEST = """mutation Use($input: ConfigurePaymentProviderInput!) {
+  configurePaymentProvider(input: $input) { provider { key } } }"""
+_CREATE_PAYMENT = "mutation Create($input: CreatePaymentInput!) { createPayment(input: $input) { id } }"
+_AUTHORIZE = """mutation Pay($input: AuthorizePaymentInput!) {
+  authorizePayment(input: $input) { authorizationStatus amounts { authorizePending } } }"""
+_PAYMENTS = """query Paid($reference: String!) { payments(reference: $reference) { items {
+  id amounts { authorized } transactions { type } } } }"""
+_CAPTURE = "mutation Capture($input: PaymentRequestInput!) { capturePayment(input: $input) { chargeStatus } }"
+
 _HANDLER = """
 def handler(event, context):
     print(f"marker={{event.get('marker')}}" if isinstance(event, dict) else "no marker")
@@ -280,6 +289,44 @@ class Publish(Journey):
                 raise Again("a process has the graph before still")
 
 
+class Pay(Journey):
+    """A payment of the test provider, authorised, then captured by a webhook. Whatever dies, money moves once.
+
+    A request that never arrived fails in the end, and its key with it: then it is asked for with another.
+    """
+
+    key = 0
+
+    def attempt(self) -> None:
+        self.asked(_USE_TEST, input={"key": "test", "active": True})
+        new = {"reference": self.name, "amountMinor": 700, "currency": "EUR", "provider": "test"}
+        payment = self.asked(_CREATE_PAYMENT, input={**new, "idempotencyKey": self.name})["createPayment"]["id"]
+        request = {"id": payment, "idempotencyKey": f"{self.name}-{self.key}", "method": "ok;capture=delayed"}
+        done = self.asked(_AUTHORIZE, input=request)["authorizePayment"]
+        if done["amounts"]["authorizePending"]:
+            raise Again("the authorisation is pending")
+        if done["authorizationStatus"] != "FULL":
+            self.key += 1
+            raise Again("the authorisation failed")
+
+    def verify(self) -> None:
+        found = self.asked(_PAYMENTS, reference=self.name)["payments"]["items"]
+        assert [one["amounts"]["authorized"] for one in found] == [700]
+        types = [one["type"] for one in found[0]["transactions"]]
+        assert types.count("AUTHORIZE_SUCCESS") == 1
+        if "CHARGE_REQUEST" not in types:
+            self.asked(_CAPTURE, input={"id": found[0]["id"], "idempotencyKey": "capture"})
+        if "CHARGE_SUCCESS" not in types:
+            assert "CHARGE_FAILURE" not in types, types
+            raise Again("the provider's webhook has not come yet")
+
+    def asked(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        document = graph(self.hurt, query, **variables)
+        assert "errors" not in document, document
+        return document["data"]
+
+
 class Invoke(Journey):
     """An invocation that prints a marker."""
 
@@ -319,6 +366,7 @@ JOURNEYS: Mapping[str, type[Journey]] = {
     "update": Update,
     "override": Override,
     "publish": Publish,
+    "payment": Pay,
     "invoke": Invoke,
     "log": Log,
 }

@@ -35,6 +35,7 @@ SELECTED = {
     "override.granted": "worker",
     "override.written": "up",
     "publish.inserted": "postgres",
+    "payment.answered": "postgres",
     "invoke.taken": "sandbox",
     "invoke.delivered": "sandbox",
     "invoke.answered": "postgres",

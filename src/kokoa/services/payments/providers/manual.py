@@ -1,0 +1,31 @@
+"""Invoice and prepayment: nobody but us is asked. Money that comes in is written down by `recordPayment`."""
+
+from collections.abc import Mapping
+
+from kokoa.services.payments.errors import InvalidPaymentMethod, WebhookNotSigned
+from kokoa.services.payments.model import Operation
+from kokoa.services.payments.providers.model import MANUAL, Answer, Order, Succeeded, Webhook
+
+
+class ManualProvider:
+    """A Provider: what is promised is authorised at once, what was paid back is refunded at once."""
+
+    key = MANUAL
+    operations: frozenset[Operation] = frozenset({"AUTHORIZE", "REFUND", "CANCEL"})
+    active_by_default = True
+
+    def require_method(self, method: str | None, return_url: str | None) -> None:
+        """Raises InvalidPaymentMethod."""
+        if method is not None or return_url is not None:
+            raise InvalidPaymentMethod("`manual` takes no method and no returnUrl; leave them out.", field="method")
+
+    async def perform(self, order: Order) -> Answer:
+        return Succeeded()
+
+    async def reconcile(self, order: Order) -> Answer:
+        """There is nobody to ask: what was written down before a crash is done."""
+        return Succeeded()
+
+    def read_webhook(self, secret: bytes, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
+        """Raises WebhookNotSigned."""
+        raise WebhookNotSigned("`manual` sends no webhooks.")

@@ -1,0 +1,149 @@
+"""What a payment provider is to us: an order with a key, and an answer. Pure.
+
+A provider does an order once, however often it comes with its key. An answer that is Unknown leaves the request open:
+the provider is asked later what became of the key, or says so by a webhook.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from kokoa.services.payments.errors import InvalidPaymentProvider
+from kokoa.services.payments.model import News, Operation
+
+MANUAL = "manual"
+TEST = "test"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a provider is asked to do.
+
+    key: unique in the environment, the provider's idempotency key.  reference: what is paid.  method: a token of the
+    provider's own that says how.  provider_reference: its id of the authorisation that this is about.
+    deadline_ms: how long we wait for the answer.
+    """
+
+    environment_id: str
+    payment_id: str
+    reference: str
+    operation: Operation
+    amount_minor: int
+    currency: str
+    key: str
+    method: str | None
+    return_url: str | None
+    provider_reference: str | None
+    deadline_ms: int
+
+
+class Succeeded(msgspec.Struct, frozen=True):
+    """It is done."""
+
+    provider_reference: str | None = None
+    message: str | None = None
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """It is not done, and will not be."""
+
+    message: str
+    provider_reference: str | None = None
+
+
+class ActionRequired(msgspec.Struct, frozen=True):
+    """The customer has to do something at `url` first; then a webhook comes."""
+
+    url: str
+    provider_reference: str | None = None
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """No answer, or the provider has none yet."""
+
+    message: str
+
+
+Answer = Succeeded | Failed | ActionRequired | Unknown
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """What a provider said by itself, once its signature was found right.  id: the same when it says it again."""
+
+    id: str
+    payment_id: str
+    news: News
+
+
+class Provider(Protocol):
+    """One payment provider. Whoever calls it has no transaction open and waits until the order's deadline only."""
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """What it can be asked for."""
+
+    @property
+    def active_by_default(self) -> bool:
+        """Whether an environment that said nothing uses it."""
+
+    def require_method(self, method: str | None, return_url: str | None) -> None:
+        """Raises InvalidPaymentMethod for what can never work."""
+
+    async def perform(self, order: Order) -> Answer:
+        """Do it, once for the key. Raises Unavailable errors when no answer came."""
+
+    async def reconcile(self, order: Order) -> Answer:
+        """What became of the key. One that never arrived is Failed, and can take no effect any more.
+
+        Raises Unavailable errors when no answer came.
+        """
+
+    def read_webhook(self, secret: bytes, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
+        """headers: names in small letters.  body: the bytes as they came. Raises WebhookNotSigned, InvalidWebhook."""
+
+
+class ProviderSettings(msgspec.Struct, frozen=True):
+    """How an environment uses a provider.  has_secret: whether webhooks can be checked.  version: 0 by default."""
+
+    key: str
+    active: bool
+    has_secret: bool
+    version: int
+    operations: list[str]
+
+
+class ConfiguredProvider(msgspec.Struct, frozen=True):
+    """webhook_secret: only in the answer to its making."""
+
+    provider: ProviderSettings
+    webhook_secret: str | None
+
+
+def provider_key(payment_id: str, key: str) -> str:
+    """A key of ours as the provider has it: ours is unique for a payment only."""
+    return f"{payment_id}:{key}"
+
+
+def own_key(provider_key: str) -> tuple[str, str]:
+    """(payment id, key of ours). The second is empty for what none of our keys is."""
+    payment_id, _, key = provider_key.partition(":")
+    return payment_id, key
+
+
+def require_secret(secret: str | None) -> None:
+    """Raises InvalidPaymentProvider."""
+    if secret is None:
+        return
+    try:
+        found = base64.b64decode(secret.removeprefix("whsec_"), validate=True) if len(secret) < 200 else b""
+    except ValueError:
+        found = b""
+    if not secret.startswith("whsec_") or not 24 <= len(found) <= 64:
+        raise InvalidPaymentProvider(
+            "webhookSecret is `whsec_` and 24 to 64 bytes in base64, as the provider shows it.", field="webhookSecret"
+        )
