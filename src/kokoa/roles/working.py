@@ -152,7 +152,7 @@ def _overrides_of(services: Mapping[str, Service]) -> TenantsOverrides:
 
 
 async def do_overdue(work: Callable[[], Awaitable[int]], *, what: str) -> None:
-    """Do what it is time for, again and again; of several workers each is done by one.  work: how much a batch did."""
+    """Do what it is time for, again and again; of several workers each is done by one.  work: what a batch did."""
     while True:
         done = 0
         try:
