@@ -1,43 +1,21 @@
 """Taxes, delivery and promotion codes through the running store, and answered by a partner instead."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from partners import Environment, new_environment
-from running import RunningStore, until
+from running import ROOT, RunningStore, until
 
-TABLES = """mutation {
-  category: putTaxCategory(input: {key: "standard", name: "Standard"}) { version }
-  zone: putTaxZone(input: {key: "fi", name: "Finland", places: [{country: "FI"}]}) { version }
-  rate: putTaxRate(input: {key: "fi", zone: "fi", category: "standard", name: "ALV", basisPoints: 2550}) { version }
-  settings: putTaxSettings(input: {defaultCategory: "standard"}) { version }
-  to: putShippingZone(input: {key: "fi", name: "Finland", places: [{country: "FI"}]}) { version }
-  method: putShippingMethod(input: {key: "post", name: "Post", rates: [
-    {zone: "fi", currency: "EUR", bands: [{priceMinor: 490}], freeFromMinor: 50000}]}) { version }
-  promotion: putPromotion(input: {code: "SUMMER", name: "Summer", kind: PERCENT, basisPoints: 1000}) { version }
-}"""
-CHECKOUT = """{
-  taxes(input: {destination: {country: "FI"}, currency: "EUR", lines: [{key: "1", amountMinor: 12550}]}) {
-    zone netMinor taxMinor lines { rates { name amountMinor } } }
-  shippingOptions(input: {destination: {country: "FI"}, currency: "EUR", totalMinor: 12550}) { key priceMinor }
-  promotionDiscounts(input: {codes: ["summer", "nosuch"], currency: "EUR", lines: [{key: "1", amountMinor: 12550}]}) {
-    totalDiscountMinor codes { accepted reason } }
-}"""
+PAGE = ROOT / "docs" / "how-to" / "set-up-taxes-and-delivery.md"
 EXPECTED = {
-    "taxes": {
-        "zone": "fi",
-        "netMinor": 10_000,
-        "taxMinor": 2_550,
-        "lines": [{"rates": [{"name": "ALV", "amountMinor": 2_550}]}],
-    },
-    "shippingOptions": [{"key": "post", "priceMinor": 490}],
-    "promotionDiscounts": {
-        "totalDiscountMinor": 1_255,
-        "codes": [{"accepted": True, "reason": None}, {"accepted": False, "reason": "UNKNOWN_CODE"}],
-    },
+    "promotionDiscounts": {"totalDiscountMinor": 1_255, "codes": [{"accepted": True, "reason": None}]},
+    "shippingOptions": [{"key": "post", "priceMinor": 0}, {"key": "courier", "priceMinor": 1_490}],
+    # 112.95 and 14.90 with 25.5 % within: 90.00 + 22.95, 11.87 + 3.03.
+    "taxes": {"zone": "fi", "netMinor": 10_187, "taxMinor": 2_598, "grossMinor": 12_785},
 }
 SDL = """
 type Query { shippingOptions(input: ShippingOptionsInput!): [ShippingOption!]! @override(from: "shipping") }
@@ -69,16 +47,19 @@ def shopper(environment: Environment, query: str) -> Any:
     return answer.json
 
 
-def test_a_shopper_is_told_everything_in_one_request_and_in_this_store_alone(store: RunningStore) -> None:
+def test_the_page_sets_a_shop_up_and_a_shopper_is_told_everything_in_one_request(store: RunningStore) -> None:
     environment, other = new_environment(store), new_environment(store)
-    made = environment.graphql(TABLES).json
-    assert "errors" not in made, made
-    answer = shopper(environment, CHECKOUT)
+    *tables, checkout = re.findall(r"```graphql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(tables) == 3
+    for document in [*tables, *tables]:
+        made = environment.graphql(document).json
+        assert "errors" not in made, made
+    answer = shopper(environment, checkout)
     assert "errors" not in answer, answer
     assert answer["data"] == EXPECTED
-    elsewhere = shopper(other, CHECKOUT)["data"]
+    elsewhere = shopper(other, checkout.replace(', taxCategory: "standard"', ""))["data"]
     assert (elsewhere["taxes"]["zone"], elsewhere["shippingOptions"]) == (None, [])
-    assert elsewhere["promotionDiscounts"]["totalDiscountMinor"] == 0
+    assert elsewhere["promotionDiscounts"]["codes"] == [{"accepted": False, "reason": "UNKNOWN_CODE"}]
     for hidden in ("taxConfiguration { settings { version } }", "promotions { code }"):
         assert "errors" in shopper(environment, f"{{ {hidden} }}")
 
