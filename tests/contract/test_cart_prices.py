@@ -1,5 +1,6 @@
 """What lines cost: what the graph says now, overrides included, and how many statements it takes."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -85,6 +86,28 @@ async def test_a_graph_that_fails_serves_the_stored_price_and_says_since_when(sh
     less = {"input": {"cartToken": cart["token"], "lines": [{**line, "quantity": 1}]}}
     assert not (await alone.execute(CHANGE, less, shop.call())).errors
     assert quantities(await shop.read(cart)) == {"lamp": 1}
+
+
+class SilentGraph:
+    """Never answers, and counts who waits."""
+
+    waiting = 0
+
+    async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+        self.waiting += 1
+        return await asyncio.get_running_loop().create_future()
+
+
+async def test_a_graph_that_never_answers_is_not_waited_for_to_the_end(shop: CartShop) -> None:
+    await shop.product("lamp")
+    cart = await shop.cart()
+    await shop.add(cart, lamp=1)
+    graph = SilentGraph()
+    alone = CartsService(shop.stage.database, graph).subgraph
+    result = await alone.execute(READ, {"token": cart["token"]}, shop.call())
+    assert result.data
+    assert (result.data["cart"]["subtotalMinor"], graph.waiting) == (1_000, 1)
+    assert result.data["cart"]["pricesAsOf"] is not None
 
 
 @pytest.mark.parametrize(
