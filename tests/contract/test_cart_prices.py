@@ -146,6 +146,20 @@ async def test_a_price_that_is_none_is_refused(shop: CartShop, price: float) -> 
     assert (now["lines"][0]["problem"], now["subtotalMinor"]) == ("NO_PRICE", 1_000)
 
 
+async def test_a_line_that_nobody_can_price_keeps_nobody_from_putting_in_another(shop: CartShop) -> None:
+    bad = (await shop.product("bad"))["variants"][0]["id"]
+    await shop.product("good")
+    cart = await shop.cart()
+    await shop.add(cart, bad=1)
+    shop.stage.join({"price: Float!": lambda one: Unavailable("No price.") if one["id"] == bad else 5.0})
+    after = await shop.add(cart, good=2)
+    assert quantities(after) == {"bad": 1, "good": 2}
+    assert after["subtotalMinor"] == 1_000 + 2 * 500
+    assert after["pricesAsOf"] is not None
+    lines = [{"sku": "bad"}]
+    assert await shop.code(ADD, input={"cartToken": cart["token"], "lines": lines}) == "GRAPH_UNAVAILABLE"
+
+
 async def test_channels_and_currencies_have_prices_of_their_own(shop: CartShop) -> None:
     product = await shop.product("lamp", price=1_000)
     await shop.data(CHANNEL, MERCHANT)

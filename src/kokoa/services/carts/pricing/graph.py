@@ -61,13 +61,19 @@ class CartPrices:
     async def offers(self, cart: Cart, ids: Sequence[str], skus: Sequence[str], call: Call) -> Offers:
         """Of these variants, and of those that the cart has already where there is room. At most KEYS_MAX of them.
 
-        Raises what the graph raises, and DeadlineExceeded.
+        Where the graph fails for all of them, these are asked for alone: a line that nobody can price any more keeps
+        nobody from putting in another. Raises what the graph raises, and DeadlineExceeded.
         """
-        wanted = list(dict.fromkeys(ids))
+        wanted, skus = list(dict.fromkeys(ids)), list(dict.fromkeys(skus))
         more = [one for one in variants_of(cart.lines) if one not in wanted]
-        if len(wanted) + len(skus) + len(more) <= KEYS_MAX:
-            wanted += more
-        return await self._ask(cart, wanted, list(dict.fromkeys(skus)), call, _WRITE_WITHIN_MS)
+        if more and len(wanted) + len(skus) + len(more) <= KEYS_MAX:
+            try:
+                return await self._ask(cart, [*wanted, *more], skus, call, _WRITE_WITHIN_MS)
+            except DeadlineExceeded:
+                raise
+            except KokoaError as error:
+                _log.info("cart_asks_for_less", cart=cart.id, error=error.message, detail=error.detail)
+        return await self._ask(cart, wanted, skus, call, _WRITE_WITHIN_MS)
 
     async def current(self, cart: Cart, call: Call) -> Offers | None:
         """Of the lines of the cart, soon; None when the graph does not answer, which is logged.
