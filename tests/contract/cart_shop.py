@@ -83,7 +83,7 @@ class CartStage:
 
     def join(self, taken: Mapping[str, Any] | None = None) -> None:
         """The graph anew.  taken: fields of Variant that a partner has taken over, such as `price: Float!`, and what
-        they say of each variant.
+        they say of each variant, or who says it.
         """
         sdl = dict(self._sdl)
         clients = {name: InProcessClient(service.subgraph) for name, service in self._services.items()}
@@ -100,7 +100,7 @@ class CartStage:
 
 def _always(value: Any) -> Any:
     def resolve(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
-        return [value] * len(parents)
+        return [value(parent) if callable(value) else value for parent in parents]
 
     return resolve
 

@@ -48,13 +48,21 @@ async def test_whoever_signs_in_has_what_they_put_in_before(shop: CartShop) -> N
     assert (after["id"], quantities(after)) == (mine["id"], {"a": 3, "b": 3, None: 1})
     assert (after["email"], after["subtotalMinor"]) == ("ada@example.com", 3_000 + 3_003 + 250)
     assert await shop.data(MERGE, ada, token=cart["token"]) == after
-    merged = await shop.read(cart)
+    merged = await shop.read(cart, ada)
     assert (merged["state"], merged["mergedInto"]) == ("MERGED", mine["id"])
     lines = {"cartToken": cart["token"], "lines": [{"sku": "a"}]}
-    assert await shop.code(ADD, input=lines) == "CART_CLOSED"
+    assert await shop.code(ADD, ada, input=lines) == "CART_CLOSED"
+    # Whoever signs out on a computer that others use leaves nothing behind.
+    assert await shop.read(cart) is None
+    assert await shop.code(ADD, input=lines) == "CART_NOT_FOUND"
     assert await shop.code(MERGE, customer(), token=cart["token"]) == "CART_NOT_FOUND"
     kinds = [kind for kind, _ in await shop.sent()]
     assert kinds[-2:] == ["CartMerged", "CartLinesChanged"]
+    # A repetition that comes after the order is answered with what became of it.
+    await shop.data(FREEZE, MERCHANT, id=mine["id"], key="o")
+    await shop.data(ORDERED, MERCHANT, id=mine["id"], key="o", order="1")
+    late = await shop.data(MERGE, ada, token=cart["token"])
+    assert (late["id"], late["state"]) == (mine["id"], "ORDERED")
 
 
 async def test_an_anonymous_cart_becomes_the_customers_who_has_none(shop: CartShop) -> None:

@@ -1,5 +1,6 @@
 """What lines cost: what the graph says now, overrides included, and how many statements it takes."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -87,6 +88,28 @@ async def test_a_graph_that_fails_serves_the_stored_price_and_says_since_when(sh
     assert quantities(await shop.read(cart)) == {"lamp": 1}
 
 
+class SilentGraph:
+    """Never answers, and counts who waits."""
+
+    waiting = 0
+
+    async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+        self.waiting += 1
+        return await asyncio.get_running_loop().create_future()
+
+
+async def test_a_graph_that_never_answers_is_not_waited_for_to_the_end(shop: CartShop) -> None:
+    await shop.product("lamp")
+    cart = await shop.cart()
+    await shop.add(cart, lamp=1)
+    graph = SilentGraph()
+    alone = CartsService(shop.stage.database, graph).subgraph
+    result = await alone.execute(READ, {"token": cart["token"]}, shop.call())
+    assert result.data
+    assert (result.data["cart"]["subtotalMinor"], graph.waiting) == (1_000, 1)
+    assert result.data["cart"]["pricesAsOf"] is not None
+
+
 @pytest.mark.parametrize(
     ("taken", "source"),
     [
@@ -121,6 +144,20 @@ async def test_a_price_that_is_none_is_refused(shop: CartShop, price: float) -> 
     assert await shop.code(ADD, input={"cartToken": cart["token"], "lines": lines}) == "VARIANT_WITHOUT_PRICE"
     now = await shop.read(cart)
     assert (now["lines"][0]["problem"], now["subtotalMinor"]) == ("NO_PRICE", 1_000)
+
+
+async def test_a_line_that_nobody_can_price_keeps_nobody_from_putting_in_another(shop: CartShop) -> None:
+    bad = (await shop.product("bad"))["variants"][0]["id"]
+    await shop.product("good")
+    cart = await shop.cart()
+    await shop.add(cart, bad=1)
+    shop.stage.join({"price: Float!": lambda one: Unavailable("No price.") if one["id"] == bad else 5.0})
+    after = await shop.add(cart, good=2)
+    assert quantities(after) == {"bad": 1, "good": 2}
+    assert after["subtotalMinor"] == 1_000 + 2 * 500
+    assert after["pricesAsOf"] is not None
+    lines = [{"sku": "bad"}]
+    assert await shop.code(ADD, input={"cartToken": cart["token"], "lines": lines}) == "GRAPH_UNAVAILABLE"
 
 
 async def test_channels_and_currencies_have_prices_of_their_own(shop: CartShop) -> None:

@@ -7,7 +7,7 @@ import pytest
 from kokoa.graphql import ExecutionResult
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.errors import KokoaError
-from kokoa.roles.graph import DataOrError, GraphFailed, GraphUnavailable
+from kokoa.roles.graph import DataOrError, GraphFailed, GraphToCome, GraphUnavailable
 
 
 class Answers:
@@ -35,3 +35,12 @@ async def test_only_outages_alone_are_an_outage(data: Any, codes: list[str], kin
     with pytest.raises(KokoaError) as failed:
         await DataOrError(Answers(data, *codes)).query("{ a }", {}, call)  # type: ignore[arg-type]  # the part it uses
     assert type(failed.value) is kind
+
+
+async def test_a_graph_that_is_to_come_is_away_until_it_is_there() -> None:
+    call = Call("environment", Caller("service", "carts"), "0" * 32, 2**52)
+    graph = GraphToCome()
+    with pytest.raises(GraphUnavailable):
+        await graph.query("{ a }", {}, call)
+    graph.graph = Answers({"a": 1})  # type: ignore[assignment]  # the part it uses
+    assert await graph.query("{ a }", {}, call) == {"a": 1}

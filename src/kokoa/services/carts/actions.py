@@ -202,12 +202,8 @@ class CartActions:
                 raise CartNotFound("There is no cart with this token, or it is another customer's.")
             cart = as_of(found, now)
             if cart.customer_id is not None:
-                return Changed(mine or cart)
-            if cart.merged_into is not None:
-                into = await lock(tx, who, Key(id=cart.merged_into))
-                if into is None:
-                    raise CartNotFound("There is no cart with this token, or it is another customer's.")
-                return Changed(mine or as_of(into, now))
+                into = cart if cart.merged_into is None else await lock(tx, who, Key(id=cart.merged_into))
+                return Changed(mine or as_of(into or cart, now))
             require_active(cart)
             return Changed(await self._merge(tx, cart, mine, customer_id, now, call))
 

@@ -277,7 +277,8 @@ def require_lines_of(cart: Cart, line_ids: Iterable[str]) -> None:
 def merged(into: Cart, anonymous: Cart) -> tuple[Cart, Cart]:
     """The customer's cart with all lines of the anonymous one, and that, merged. Quantities stop at their bound.
 
-    What the customer's cart does not know, of e-mail, addresses and note, it takes over. Raises CartFull.
+    What the customer's cart does not know, of e-mail, addresses and note, it takes over. Both are the customer's now:
+    whoever finds the token in a browser sees nothing of them. Raises CartFull.
     """
     known = {line.variant_id: line for line in into.lines if line.variant_id is not None}
     lines = {line.id: line for line in into.lines}
@@ -294,7 +295,7 @@ def merged(into: Cart, anonymous: Cart) -> tuple[Cart, Cart]:
         for name in ("email", "note", "shipping_address", "billing_address")
     }
     after = msgspec.structs.replace(with_lines(into, lines.values()), **details)
-    return after, _become(anonymous, "MERGED", merged_into=into.id)
+    return after, _become(anonymous, "MERGED", merged_into=into.id, customer_id=into.customer_id)
 
 
 def frozen(cart: Cart, key: str, seconds: int, now: datetime) -> Cart:

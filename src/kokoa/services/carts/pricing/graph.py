@@ -61,26 +61,35 @@ class CartPrices:
     async def offers(self, cart: Cart, ids: Sequence[str], skus: Sequence[str], call: Call) -> Offers:
         """Of these variants, and of those that the cart has already where there is room. At most KEYS_MAX of them.
 
-        Raises what the graph raises, and DeadlineExceeded.
+        Where the graph fails for all of them, these are asked for alone: a line that nobody can price any more keeps
+        nobody from putting in another. Raises what the graph raises, and DeadlineExceeded.
         """
-        wanted = list(dict.fromkeys(ids))
+        wanted, skus = list(dict.fromkeys(ids)), list(dict.fromkeys(skus))
         more = [one for one in variants_of(cart.lines) if one not in wanted]
-        if len(wanted) + len(skus) + len(more) <= KEYS_MAX:
-            wanted += more
-        return await self._ask(cart, wanted, list(dict.fromkeys(skus)), call, _WRITE_WITHIN_MS)
+        if more and len(wanted) + len(skus) + len(more) <= KEYS_MAX:
+            try:
+                return await self._ask(cart, [*wanted, *more], skus, call, _WRITE_WITHIN_MS)
+            except DeadlineExceeded:
+                raise
+            except KokoaError as error:
+                _log.info("cart_asks_for_less", cart=cart.id, error=error.message, detail=error.detail)
+        return await self._ask(cart, wanted, skus, call, _WRITE_WITHIN_MS)
 
     async def current(self, cart: Cart, call: Call) -> Offers | None:
-        """Of the lines of the cart, soon; None when the graph does not answer, which is logged."""
+        """Of the lines of the cart, soon; None when the graph does not answer, which is logged.
+
+        Half of the caller's time is left to say what was known before.
+        """
         ids = variants_of(cart.lines)
         try:
-            return await self._ask(cart, ids, [], call, _READ_WITHIN_MS)
+            return await self._ask(cart, ids, [], call, min(_READ_WITHIN_MS, call.remaining_ms() // 2))
         except KokoaError as error:
             _log.warning("cart_prices_are_old", cart=cart.id, error=error.message, detail=error.detail)
             return None
 
     async def require_channel(self, channel: str, call: Call) -> None:
         """Raises InvalidCart when the store has no such channel, and what the graph raises."""
-        data = await self._query(CHANNELS, {}, _as_shopper(call, None), _WRITE_WITHIN_MS)
+        data = await self._query(CHANNELS, {}, _as_shopper(call, None, _WRITE_WITHIN_MS))
         if channel not in (one["key"] for one in data["channels"]):
             raise InvalidCart(f"There is no channel {channel!r}.", field="channel")
 
@@ -96,25 +105,22 @@ class CartPrices:
             "of": cart.channel or "",
             "inChannel": cart.channel is not None,
         }
-        asking = _as_shopper(call, cart.customer_id).until(now_ms() + within_ms)
-        shown = (await self._query(VARIANTS, variables, asking, within_ms))["variants"]
+        asking = _as_shopper(call, cart.customer_id, within_ms)
+        shown = (await self._query(VARIANTS, variables, asking))["variants"]
         unclear = [one["id"] for one in shown if is_unclear(one, cart.currency)]
         own: dict[str, int] = {}
         if unclear:
             # A partner has taken over some of the fields that say so; the catalogue's own price tells which.
-            data = await self._query(OWN_PRICES, {"ids": unclear, "limit": len(unclear)}, asking, within_ms)
+            data = await self._query(OWN_PRICES, {"ids": unclear, "limit": len(unclear)}, asking)
             own = {one["id"]: one["prices"][0]["priceMinor"] for one in data["variants"] if one["prices"]}
         offers = (offer_of(one, cart.currency, own.get(one["id"])) for one in shown)
         return Offers([one for one in offers if one is not None], ids)
 
-    async def _query(
-        self, document: str, variables: Mapping[str, Any], call: Call, within_ms: int
-    ) -> Mapping[str, Any]:
+    async def _query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
         refuse_in_transaction("graph call")
-        asking = call.until(now_ms() + within_ms)
         try:
-            async with asyncio.timeout(asking.remaining_ms() / 1000):
-                return await self._graph.query(document, variables, asking)
+            async with asyncio.timeout(call.remaining_ms() / 1000):
+                return await self._graph.query(document, variables, call)
         except TimeoutError:
             raise DeadlineExceeded("The graph did not answer a cart in time.") from None
 
@@ -124,10 +130,10 @@ def variants_of(lines: Sequence[Line]) -> list[str]:
     return [line.variant_id for line in lines if line.variant_id is not None]
 
 
-def _as_shopper(call: Call, customer_id: str | None) -> Call:
+def _as_shopper(call: Call, customer_id: str | None, within_ms: int) -> Call:
     """Whoever asks, a cart costs what it costs its customer, who sees what is published.
 
     Raises DepthExceeded: an override of a price asks for a cart.
     """
     shopper = Caller("storefront", customer_id or "", frozenset({"storefront"}))
-    return replace(call.enter("carts"), caller=shopper)
+    return replace(call.enter("carts"), caller=shopper).until(now_ms() + within_ms)
