@@ -154,6 +154,12 @@ async def test_a_provider_is_used_where_it_is_active(payments: PaymentsService, 
     assert first["provider"] == {"key": "test", "active": True, "hasSecret": True, "version": 1}
     assert await desk.code(CONFIGURE, input={"key": "test", "version": 0}) == "PAYMENT_PROVIDER_CHANGED"
     assert (await desk.data(CONFIGURE, input={"key": "test", "version": 1}))["webhookSecret"] is None
+    assert await desk.data(CONFIGURE, input={"key": "manual", "active": False}) == {
+        "webhookSecret": None,
+        "provider": {"key": "manual", "active": False, "hasSecret": False, "version": 1},
+    }
+    needless = {"key": "manual", "rotateSecret": True}
+    assert await desk.code(CONFIGURE, input=needless) == "INVALID_PAYMENT_PROVIDER"
     turned = await desk.data(CONFIGURE, input={"key": "test", "rotateSecret": True})
     assert turned["webhookSecret"] != first["webhookSecret"]
     payment = await desk.create()

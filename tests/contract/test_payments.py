@@ -187,6 +187,21 @@ async def test_the_customer_is_sent_to_the_provider_first(desk: Desk, approve: b
     assert "PaymentActionRequired" in await desk.events()
 
 
+async def test_a_customer_who_does_not_come_back_is_waited_for_half_an_hour(desk: Desk) -> None:
+    payment = await desk.create()
+    await desk.authorize(payment, "a", "redirect", returnUrl="https://shop.example/back")
+    await desk.sweep()
+    assert (await desk.find(payment))["amounts"]["authorizePending"] == 1_000
+    past = """UPDATE simulated_operations SET due_at = due_at - interval '1801 s'
+     WHERE environment_id = $1 AND state = 'WAITING'"""
+    await desk.database.execute(desk.environment_id, past)
+    late = {"id": payment, "key": "a", "approve": True}
+    assert await desk.code(SETTLE, input=late) == "TEST_PAYMENT_NOT_FOUND"
+    await desk.sweep()
+    assert await desk.amounts(payment) == {}
+    assert (await desk.history(payment))[-1]["message"] == "the customer did not come"
+
+
 async def test_a_chargeback_and_a_refund_that_comes_back(desk: Desk) -> None:
     payment = await desk.authorized("chargeback-later")
     await desk.request(CAPTURE, payment, "c", 700)

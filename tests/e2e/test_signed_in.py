@@ -8,6 +8,9 @@ from typing import Any
 from partners import line_to_each_process
 from running import RunningStore, roles_apart, until
 
+from kokoa.kernel.clock import now_ms
+from kokoa.services.payments.webhooks.signatures import secret_bytes, sign
+
 REGISTER = """mutation($input: RegisterCustomerInput!) { registerCustomer(input: $input) {
   customer { email } tokens { accessToken refreshToken } } }"""
 ME = "{ me { email } }"
@@ -87,10 +90,40 @@ def fills_a_cart_and_signs_in(store: RunningStore) -> None:
     assert ask(store, add, token, sku="LMP-HARB-BLK").json["data"]["addCartLines"]["itemCount"] == 4
 
 
+def hears_payment_providers(store: RunningStore) -> None:
+    """The provider's word comes by the shop's own domain, and counts if it is signed."""
+    use = """mutation { configurePaymentProvider(input: {key: "test", active: true, rotateSecret: true}) {
+      webhookSecret } }"""
+    used = store.graphql(use).json
+    assert "errors" not in used, used
+    secret = used["data"]["configurePaymentProvider"]["webhookSecret"]
+    create = """mutation { createPayment(input: {reference: "order-1", amountMinor: 500, currency: "EUR",
+      provider: "test"}) { id } }"""
+    payment = store.graphql(create).json["data"]["createPayment"]["id"]
+    authorize = """mutation($id: ID!) { authorizePayment(input: {id: $id, idempotencyKey: "a", method: "redirect",
+      returnUrl: "https://shop.example/"}) { authorizationStatus actionUrl } }"""
+    begun = store.graphql(authorize, {"id": payment}).json["data"]["authorizePayment"]
+    assert begun["authorizationStatus"] == "NONE"
+    assert begun["actionUrl"].startswith("https://shop.example/?testPayment=")
+    body = json.dumps(
+        {"type": "operation.succeeded", "key": f"{payment}:a", "reference": "psp-1", "amount_minor": 500}
+    ).encode()
+    signed = sign(secret_bytes(secret), str(uuid.uuid4()), now_ms() // 1_000, body)
+    path = "/api/payments/webhooks/test"
+    forged = store.storefront(path, method="POST", body=body + b" ", headers=signed)
+    assert (forged.status, forged.json["code"]) == (401, "WEBHOOK_NOT_SIGNED")
+    found = "query($id: ID!) { payment(id: $id) { authorizationStatus } }"
+    assert store.graphql(found, {"id": payment}).json["data"]["payment"]["authorizationStatus"] == "NONE"
+    for _ in range(2):
+        assert store.storefront(path, method="POST", body=body, headers=signed).status == 204
+    assert store.graphql(found, {"id": payment}).json["data"]["payment"]["authorizationStatus"] == "FULL"
+
+
 def test_in_one_process(store: RunningStore) -> None:
     signs_in_and_out(store, processes=2)
     has_goods_on_its_shelves(store)
     fills_a_cart_and_signs_in(store)
+    hears_payment_providers(store)
 
 
 def test_each_service_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -98,3 +131,4 @@ def test_each_service_in_a_process_of_its_own(tmp_path: Path) -> None:
         signs_in_and_out(store, processes=1)
         has_goods_on_its_shelves(store)
         fills_a_cart_and_signs_in(store)
+        hears_payment_providers(store)

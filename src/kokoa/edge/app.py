@@ -14,6 +14,7 @@ from kokoa.edge.graph import Graph, GraphqlEndpoint, Plans
 from kokoa.edge.limits import RateLimits
 from kokoa.edge.native.media import MediaFiles, MediaRoutes
 from kokoa.edge.native.operations import NativeOperation
+from kokoa.edge.native.payment_webhooks import PaymentWebhookRoute, PaymentWebhooks
 from kokoa.edge.native.serve import NativeRoutes
 from kokoa.edge.overriding import Overriding, Shadows
 from kokoa.edge.policies import Policies
@@ -36,6 +37,7 @@ class EdgeParts:
 
     is_aws_request, aws: the AWS endpoint behind the same port.  operations: the native routes, by name.
     schema: the graph as every storefront sees it, for the API description.  media: the storage of pictures.
+    webhooks: where payment providers are heard.
     policies, reports, shadows: how overrides behave, where it is told what became of them, and what runs beside.
     plans: how the graph would run an operation, for those who may know.
     """
@@ -50,6 +52,7 @@ class EdgeParts:
     schema: Callable[[], GraphQLSchema]
     operations: Mapping[str, NativeOperation]
     media: MediaFiles
+    webhooks: PaymentWebhooks
     invoker: FunctionInvoker
     policies: Policies
     reports: OverrideReports
@@ -79,6 +82,7 @@ def create_edge_app(parts: EdgeParts) -> ASGIApp:
         graphql=GraphqlEndpoint(parts.graph, parts.registered, parts.plans),
         native=NativeRoutes(parts.operations, parts.graph),
         media=MediaRoutes(parts.media, parts.graph),
+        webhooks=PaymentWebhookRoute(parts.webhooks),
         extensions=extensions,
         policies=parts.policies,
         overriding=Overriding(extensions, parts.shadows, parts.reports),

@@ -12,6 +12,7 @@ from kokoa.edge.graphiql import PREFIX, Graphiql
 from kokoa.edge.native.media import PATHS as MEDIA_PATHS
 from kokoa.edge.native.openapi import openapi_of
 from kokoa.edge.native.operations import NativeOperation
+from kokoa.edge.native.payment_webhooks import PATHS as WEBHOOK_PATHS
 from kokoa.web.errors import MethodNotAllowed
 from kokoa.web.health import Check, liveness, readiness
 from kokoa.web.http import Request, Response
@@ -64,7 +65,9 @@ class Reserved:
     def _describe(self) -> Response:
         schema = self._schema()
         if self._openapi is None or self._openapi[0] is not schema:
-            document = openapi_of(self._operations.values(), schema, version=self._version, others=MEDIA_PATHS)
+            document = openapi_of(
+                self._operations.values(), schema, version=self._version, others=MEDIA_PATHS | WEBHOOK_PATHS
+            )
             self._openapi = (schema, orjson.dumps(document))
         return Response(200, (("content-type", "application/json"), ("cache-control", "no-cache")), self._openapi[1])
 

@@ -12,6 +12,8 @@ from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import ExtensionRoute, NativeRoute
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.media import MediaRoutes
+from kokoa.edge.native.payment_webhooks import ROUTE as WEBHOOK_ROUTE
+from kokoa.edge.native.payment_webhooks import PaymentWebhookRoute
 from kokoa.edge.native.serve import NativeRoutes
 from kokoa.edge.overriding import Asked, Overriding
 from kokoa.edge.policies import Policies
@@ -38,6 +40,7 @@ class Store:
         graphql: GraphqlEndpoint,
         native: NativeRoutes,
         media: MediaRoutes,
+        webhooks: PaymentWebhookRoute,
         extensions: Extensions,
         policies: Policies,
         overriding: Overriding,
@@ -48,6 +51,7 @@ class Store:
         self._graphql = graphql
         self._native = native
         self._media = media
+        self._webhooks = webhooks
         self._extensions = extensions
         self._policies = policies
         self._overriding = overriding
@@ -136,6 +140,8 @@ class Store:
     ) -> Response:
         if route in MEDIA_ROUTES:
             return await self._media.serve(request, receive, call, route, match.parameters)
+        if route == WEBHOOK_ROUTE:
+            return await self._webhooks.serve(request, receive, call, match.parameters)
         return await self._native.serve(request, call, route.operation, match.parameters)
 
 

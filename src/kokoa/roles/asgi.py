@@ -1,4 +1,4 @@
-"""An ASGI application whose parts are opened and closed with its process (ASGI lifespan)."""
+"""ASGI applications around others: one that is opened and closed with its process (ASGI lifespan), one of two."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -39,3 +39,16 @@ class LifespanApp:
         await receive()
         await opening.__aexit__(None, None, None)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+class Either:
+    """One application for the requests that a predicate picks, another for all others."""
+
+    def __init__(self, picks: Callable[[Scope], bool], picked: ASGIApp, other: ASGIApp) -> None:
+        self._picks = picks
+        self._picked = picked
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._picked if scope["type"] == "http" and self._picks(scope) else self._other
+        await app(scope, receive, send)

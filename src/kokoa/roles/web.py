@@ -16,13 +16,15 @@ from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import RouteTableInput
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
+from kokoa.edge.native.payment_webhooks import ROUTE as WEBHOOK_ROUTE
+from kokoa.edge.native.payment_webhooks import PaymentWebhooks
 from kokoa.edge.overriding import Shadows
 from kokoa.edge.policies import Policies
 from kokoa.edge.tables import RouteTables
 from kokoa.functions.aws.app import is_aws_request
 from kokoa.gateway.supergraph import Supergraph
 from kokoa.kernel.errors import NotFound
-from kokoa.roles.asgi import LifespanApp
+from kokoa.roles.asgi import Either, LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
 from kokoa.roles.functions import FreshKeys, load_routes, open_functions_part
 from kokoa.roles.graph import GraphSeam, GraphToCome, LocalGraph, RemoteGraph
@@ -69,6 +71,7 @@ from kokoa.roles.subgraphs import TenantsSubgraphs, TenantsUsedOperations
 from kokoa.roles.usage import UsageNotes
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
+from kokoa.services.payments.service import PaymentsService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.correlation import Correlation
 from kokoa.web.errors import MethodNotAllowed
@@ -123,10 +126,10 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         overrides = await _overrides(platform, overriding)
         functions = await open_functions_part(platform, known.directory)
         gateway = local_gateway(platform, services)
-        customers = services["customers"]
-        assert isinstance(customers, CustomersService)
-        catalog = services["catalog"]
+        catalog, customers, payments = (services[name] for name in ("catalog", "customers", "payments"))
         assert isinstance(catalog, CatalogService)
+        assert isinstance(customers, CustomersService)
+        assert isinstance(payments, PaymentsService)
         sources = GraphSources(catalog.schemas, known.subgraphs, policies)
         client_of = client_of_extension(platform, functions, known.directory, overrides.reports)
         graphs = local_graphs(gateway, catalog, composed, sources, client_of)
@@ -151,6 +154,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
             functions.aws,
             compose_core(),
             customers.store,
+            payments.webhooks,
         )
 
 
@@ -174,6 +178,7 @@ async def open_edge(settings: Settings) -> AsyncIterator[ASGIApp]:
             RawProxy(platform.http, settings.address_of("functions")),
             compose_core(),
             _peer(platform, "customers").proxy("sessions", CustomerSessions),
+            _peer(platform, "payments").proxy("webhooks", PaymentWebhooks),
         )
 
 
@@ -238,6 +243,8 @@ def _service_opener(name: str) -> Opener:
             routes = [Route("/graphql", InnerGraphql(service.subgraph, platform.tokens), methods=["GET", "POST"])]
             if isinstance(service, CustomersService):
                 seams["sessions"] = (CustomerSessions, service.store)
+            if isinstance(service, PaymentsService):
+                seams["webhooks"] = (PaymentWebhooks, service.webhooks)
             if isinstance(service, CatalogService):
                 seams["schemas"] = (Schemas, service.schemas)
                 own = SchemasGraphql(service.schemas, platform.tokens)
@@ -287,10 +294,11 @@ async def _edge(
     aws: ASGIApp,
     supergraph: Supergraph,
     sessions: CustomerSessions,
+    webhooks: PaymentWebhooks,
 ) -> ASGIApp:
     limits = RateLimits(platform.bus)
     operations = load_operations()
-    native = [*(one.route for one in operations.values()), *MEDIA_ROUTES]
+    native = [*(one.route for one in operations.values()), *MEDIA_ROUTES, WEBHOOK_ROUTE]
     tables = RouteTables(_Routes(functions, tenants.directory), native)
     registered = RememberedOperations(tenants.operations)
     await _follow_changes(platform, tables, registered)
@@ -309,6 +317,7 @@ async def _edge(
             schema=lambda: supergraph.schema,
             operations=operations,
             media=media_objects(platform.settings),
+            webhooks=webhooks,
             invoker=functions,
             policies=overrides.policies,
             reports=overrides.reports,
@@ -416,19 +425,6 @@ class Addresses:
         raise AddressNotFound("There is nothing at this address.")
 
 
-class Either:
-    """One application for the requests that a predicate picks, another for all others."""
-
-    def __init__(self, picks: Callable[[Scope], bool], picked: ASGIApp, other: ASGIApp) -> None:
-        self._picks = picks
-        self._picked = picked
-        self._other = other
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._picked if scope["type"] == "http" and self._picks(scope) else self._other
-        await app(scope, receive, send)
-
-
 class Health:
     """/healthz and /readyz of a process that is not the edge."""
 
@@ -498,3 +494,4 @@ create_taxes = _factory(_service_opener("taxes"))
 create_shipping = _factory(_service_opener("shipping"))
 create_promotions = _factory(_service_opener("promotions"))
 create_carts = _factory(_service_opener("carts"))
+create_payments = _factory(_service_opener("payments"))

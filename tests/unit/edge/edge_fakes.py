@@ -16,6 +16,7 @@ from kokoa.edge.limits import RateLimits
 from kokoa.edge.model import Environment, ExtensionRoute, Grant, RatePolicy, RouteTableInput
 from kokoa.edge.native.media import ROUTES as MEDIA_ROUTES
 from kokoa.edge.native.operations import load_operations
+from kokoa.edge.native.payment_webhooks import ROUTE as WEBHOOK_ROUTE
 from kokoa.edge.overriding import Shadows
 from kokoa.edge.policies import Policies
 from kokoa.edge.tables import RouteTables
@@ -220,6 +221,20 @@ class FakeMedia:
         return self.files.get((environment_id, content_hash, name))
 
 
+class FakePaymentWebhooks:
+    """taken: (environment, provider, headers, body) of all that came.  refusal: raised instead."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.refusal: Exception | None = None
+
+    async def receive_webhook(self, environment_id: str, provider: str, headers: dict[str, str], body: bytes) -> bool:
+        if self.refusal is not None:
+            raise self.refusal
+        self.taken.append((environment_id, provider, headers, body))
+        return True
+
+
 class FakeRegister:
     """Registered documents by (environment, id)."""
 
@@ -282,6 +297,7 @@ class FakeEdge:
         self.invoker = FakeInvoker()
         self.graph = FakeGraph()
         self.media = FakeMedia()
+        self.webhooks = FakePaymentWebhooks()
         self.policy_source = FakePolicies()
         self.policies = Policies(self.policy_source)
         self.reports = FakeReports()
@@ -290,7 +306,9 @@ class FakeEdge:
         self.metrics = HttpMetrics("test")
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
         operations = load_operations()
-        self.tables = RouteTables(self.source, [*(one.route for one in operations.values()), *MEDIA_ROUTES])
+        self.tables = RouteTables(
+            self.source, [*(one.route for one in operations.values()), *MEDIA_ROUTES, WEBHOOK_ROUTE]
+        )
         parts = EdgeParts(
             directory=self.directory,
             tokens=TOKENS,
@@ -302,6 +320,7 @@ class FakeEdge:
             schema=lambda: SCHEMA,
             operations=operations,
             media=self.media,
+            webhooks=self.webhooks,
             invoker=self.invoker,
             policies=self.policies,
             reports=self.reports,

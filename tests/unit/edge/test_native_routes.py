@@ -166,6 +166,7 @@ async def test_openapi_is_served_without_a_tenant() -> None:
     document = answer.json()
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {
+        "/api/payments/webhooks/{provider}",
         "/api/products",
         "/api/products/{id}",
         "/api/products/{id}/media",

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
 from kokoa.postgres.vault import Vault
-from kokoa.services.payments.errors import PaymentProviderChanged, PaymentProviderInactive, PaymentProviderNotFound
+from kokoa.services.payments.errors import (
+    InvalidPaymentProvider,
+    PaymentProviderChanged,
+    PaymentProviderInactive,
+    PaymentProviderNotFound,
+)
 from kokoa.services.payments.providers.model import (
     ConfiguredProvider,
     Provider,
@@ -70,11 +75,13 @@ class Providers:
     ) -> ConfiguredProvider:
         """What is None stays.  rotate_secret: make a new one.  version: None for whatever it is.
 
-        One that has no secret gets one that is made here, unless it is given.
+        One that sends webhooks and has no secret gets one that is made here, unless it is given.
         Raises PaymentProviderNotFound, InvalidPaymentProvider, PaymentProviderChanged.
         """
         provider = self.find(key)
         require_secret(webhook_secret)
+        if not provider.sends_webhooks and (rotate_secret or webhook_secret is not None):
+            raise InvalidPaymentProvider(f"{key!r} sends no webhooks, so it has no secret.", field="webhookSecret")
         async with self._database.transaction(environment_id) as tx:
             await tx.execute(queries.lock_settings)
             row = await tx.fetchrow(queries.settings_of, key)
@@ -82,14 +89,15 @@ class Providers:
             if version is not None and version != before.version:
                 raise PaymentProviderChanged(f"The provider is at version {before.version}, not {version}.")
             made = None
-            if webhook_secret is None and (rotate_secret or not before.has_secret):
+            missing = provider.sends_webhooks and not before.has_secret
+            if webhook_secret is None and (rotate_secret or missing):
                 made = webhook_secret = new_secret(secrets.token_bytes(_SECRET_BYTES))
             sealed = None if row is None else row["webhook_secret_sealed"]
             if webhook_secret is not None:
                 sealed = self._vault.seal(webhook_secret.encode(), place=_place(environment_id, key))
             wanted = before.active if active is None else active
             await tx.execute(queries.put_settings, key, wanted, sealed, before.version + 1)
-        after = ProviderSettings(key, wanted, True, before.version + 1, before.operations)
+        after = ProviderSettings(key, wanted, sealed is not None, before.version + 1, before.operations)
         return ConfiguredProvider(after, made)
 
 

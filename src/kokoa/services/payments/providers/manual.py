@@ -13,6 +13,7 @@ class ManualProvider:
     key = MANUAL
     operations: frozenset[Operation] = frozenset({"AUTHORIZE", "REFUND", "CANCEL"})
     active_by_default = True
+    sends_webhooks = False
 
     def require_method(self, method: str | None, return_url: str | None) -> None:
         """Raises InvalidPaymentMethod."""

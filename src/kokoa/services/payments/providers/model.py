@@ -91,6 +91,10 @@ class Provider(Protocol):
     def active_by_default(self) -> bool:
         """Whether an environment that said nothing uses it."""
 
+    @property
+    def sends_webhooks(self) -> bool:
+        """Whether it says anything by itself."""
+
     def require_method(self, method: str | None, return_url: str | None) -> None:
         """Raises InvalidPaymentMethod for what can never work."""
 

@@ -33,7 +33,7 @@ class Reconciler:
         self._call_timeout_ms = call_timeout_ms
 
     async def sweep(self) -> int:
-        """Ask about a batch of overdue requests; how many were asked about."""
+        """Ask about a batch of overdue requests; how many. Raises what our database does."""
         overdue = await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX)
         free = asyncio.Semaphore(AT_ONCE_MAX)
 
@@ -41,9 +41,11 @@ class Reconciler:
             async with free:
                 return await self._reconcile(one)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one_of_some(one)) for one in overdue]
-        return sum(task.result() for task in tasks)
+        done = await asyncio.gather(*map(one_of_some, overdue), return_exceptions=True)
+        for one in done:  # once all are through: what ends one ends no other
+            if isinstance(one, BaseException):
+                raise one
+        return sum(map(bool, done))
 
     async def _reconcile(self, one: OpenRequest) -> bool:
         row = await self._database.fetchrow(

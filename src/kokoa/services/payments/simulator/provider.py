@@ -20,6 +20,7 @@ class TestProvider:
 
     key = TEST
     operations: frozenset[Operation] = frozenset({"AUTHORIZE", "CHARGE", "REFUND", "CANCEL"})
+    sends_webhooks = True
     active_by_default = False  # a shop gives nothing away for money that is none
 
     def __init__(self, bank: Bank) -> None:
