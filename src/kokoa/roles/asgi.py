@@ -1,14 +1,23 @@
 """ASGI applications around others: one that is opened and closed with its process (ASGI lifespan), one of two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kokoa.kernel.errors import NotFound
 from kokoa.processes.heap import settle_heap
+from kokoa.web.errors import MethodNotAllowed
+from kokoa.web.health import Check, liveness, readiness
+from kokoa.web.http import send_response
 
 _log = structlog.get_logger(__name__)
+
+
+class AddressNotFound(NotFound):
+    """None of our own processes' and the operator's addresses is this one."""
 
 
 class LifespanApp:
@@ -52,3 +61,43 @@ class Either:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._picked if scope["type"] == "http" and self._picks(scope) else self._other
         await app(scope, receive, send)
+
+
+class Addresses:
+    """Routes alone. A Starlette application would answer every error by itself, as a bare 500."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = tuple(routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises AddressNotFound, MethodNotAllowed, and what the endpoint raises."""
+        allowed: set[str] = set()
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await route.handle(scope, receive, send)
+                return
+            if match is Match.PARTIAL:
+                allowed |= route.methods or set()
+        if allowed:
+            raise MethodNotAllowed(f"This address does not answer {scope['method']}.", allowed=tuple(sorted(allowed)))
+        raise AddressNotFound("There is nothing at this address.")
+
+
+class Health:
+    """/healthz and /readyz of a process that is not the edge."""
+
+    def __init__(self, app: ASGIApp, checks: Mapping[str, Check]) -> None:
+        self._app = app
+        self._checks = checks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == "/healthz":
+            await send_response(send, liveness(), head_only=scope["method"] == "HEAD")
+        elif path == "/readyz":
+            response = await readiness(self._checks)
+            await send_response(send, response, head_only=scope["method"] == "HEAD")
+        else:
+            await self._app(scope, receive, send)

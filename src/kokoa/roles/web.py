@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
-from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
 
 import kokoa
 from kokoa.edge.app import EdgeParts, create_edge_app
@@ -23,8 +23,7 @@ from kokoa.edge.policies import Policies
 from kokoa.edge.tables import RouteTables
 from kokoa.functions.aws.app import is_aws_request
 from kokoa.gateway.supergraph import Supergraph
-from kokoa.kernel.errors import NotFound
-from kokoa.roles.asgi import Either, LifespanApp
+from kokoa.roles.asgi import Addresses, Either, Health, LifespanApp
 from kokoa.roles.directory import TenantsAdministration, TenantsDirectory
 from kokoa.roles.functions import FreshKeys, load_routes, open_functions_part
 from kokoa.roles.graph import GraphSeam, GraphToCome, LocalGraph, RemoteGraph
@@ -74,9 +73,7 @@ from kokoa.services.customers.service import CustomersService
 from kokoa.services.payments.service import PaymentsService
 from kokoa.services.tenants.service import TenantsService
 from kokoa.web.correlation import Correlation
-from kokoa.web.errors import MethodNotAllowed
-from kokoa.web.health import Check, liveness, readiness
-from kokoa.web.http import send_response
+from kokoa.web.health import Check
 from kokoa.web.logging import configure_logging
 from kokoa.web.metrics import HttpMetrics
 from kokoa.web.observe import Observed
@@ -87,10 +84,6 @@ from kokoa.web.rpc import RpcClient, RpcServer
 
 Opener = Callable[[Settings], AbstractAsyncContextManager[ASGIApp]]
 _OURS = (OPERATOR_PREFIX.encode() + b"/", PARTNER_PREFIX.encode() + b"/", RPC_PREFIX.encode())
-
-
-class AddressNotFound(NotFound):
-    """None of our own processes' and the operator's addresses is this one."""
 
 
 def _factory(opener: Opener) -> Callable[[], ASGIApp]:
@@ -112,12 +105,7 @@ async def open_web(settings: Settings) -> AsyncIterator[ASGIApp]:
         tenants = services["tenants"]
         assert isinstance(tenants, TenantsService)
         composed = compositions()
-        known = Tenants(
-            TenantsDirectory(tenants),
-            TenantsAdministration(tenants),
-            TenantsOperations(tenants),
-            TenantsSubgraphs(tenants),
-        )
+        known = Tenants.inside(tenants)
         overriding = TenantsOverrides(tenants)
         policies = FieldPolicies(overriding)
         whole = ComposedGraph(composed, known.operations, known.subgraphs, policies, platform.bus)
@@ -262,6 +250,16 @@ class Tenants(NamedTuple):
     operations: Operations
     subgraphs: Subgraphs
 
+    @classmethod
+    def inside(cls, tenants: TenantsService) -> "Tenants":
+        """In one process with the service."""
+        return cls(
+            TenantsDirectory(tenants),
+            TenantsAdministration(tenants),
+            TenantsOperations(tenants),
+            TenantsSubgraphs(tenants),
+        )
+
 
 class OverridesHere(NamedTuple):
     """What a process knows and tells of overrides; tenants: whom it asks and tells."""
@@ -401,46 +399,6 @@ def _inner(
     for layer in (Problems, lambda inner: Observed(inner, metrics), Correlation):
         app = layer(app)
     return Health(app, checks)
-
-
-class Addresses:
-    """Routes alone. A Starlette application would answer every error by itself, as a bare 500."""
-
-    def __init__(self, routes: Sequence[Route]) -> None:
-        self._routes = tuple(routes)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises AddressNotFound, MethodNotAllowed, and what the endpoint raises."""
-        allowed: set[str] = set()
-        for route in self._routes:
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(found)
-                await route.handle(scope, receive, send)
-                return
-            if match is Match.PARTIAL:
-                allowed |= route.methods or set()
-        if allowed:
-            raise MethodNotAllowed(f"This address does not answer {scope['method']}.", allowed=tuple(sorted(allowed)))
-        raise AddressNotFound("There is nothing at this address.")
-
-
-class Health:
-    """/healthz and /readyz of a process that is not the edge."""
-
-    def __init__(self, app: ASGIApp, checks: Mapping[str, Check]) -> None:
-        self._app = app
-        self._checks = checks
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if path == "/healthz":
-            await send_response(send, liveness(), head_only=scope["method"] == "HEAD")
-        elif path == "/readyz":
-            response = await readiness(self._checks)
-            await send_response(send, response, head_only=scope["method"] == "HEAD")
-        else:
-            await self._app(scope, receive, send)
 
 
 @asynccontextmanager
