@@ -143,5 +143,5 @@ async def payments_database(postgres: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 async def payments(payments_database: Database) -> PaymentsService:
-    """payments, one for a test file: each test has environments of its own. Providers get a second to answer."""
-    return PaymentsService(payments_database, Vault(bytes(32)), call_timeout_ms=1_000)
+    """payments, one for a test file: each test has environments of its own. Providers have time to answer."""
+    return PaymentsService(payments_database, Vault(bytes(32)), call_timeout_ms=60_000)

@@ -23,6 +23,7 @@ from contract.payments_desk import (
 from contract.test_catalog_statements import counting
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
+from kokoa.postgres.vault import Vault
 from kokoa.services.payments.service import PaymentsService
 from kokoa.services.payments.store import queries
 
@@ -149,7 +150,10 @@ async def test_an_answer_that_was_lost_is_found_again_by_its_key(desk: Desk) -> 
     assert (await desk.history(payment))[1]["actor"] == "service:payments"
 
 
-async def test_a_request_that_never_arrived_fails_and_can_take_no_effect_later(desk: Desk) -> None:
+async def test_a_request_that_never_arrived_fails_and_can_take_no_effect_later(payments_database: Database) -> None:
+    impatient = PaymentsService(payments_database, Vault(bytes(32)), call_timeout_ms=200)
+    desk = Desk(impatient, payments_database)
+    await desk.activate()
     payment = await desk.create()
     done = await desk.authorize(payment, method="timeout")
     assert done["amounts"]["authorizePending"] == 1_000
@@ -157,7 +161,8 @@ async def test_a_request_that_never_arrived_fails_and_can_take_no_effect_later(d
     assert await desk.amounts(payment) == {}
     assert await desk.types(payment) == ["AUTHORIZE_REQUEST", "AUTHORIZE_FAILURE"]
     assert await desk.books(payment) == {}
-    assert (await desk.authorize(payment, "again"))["authorizationStatus"] == "FULL"
+    patient = Desk(PaymentsService(payments_database, Vault(bytes(32))), payments_database, desk.environment_id)
+    assert (await patient.authorize(payment, "again"))["authorizationStatus"] == "FULL"
 
 
 async def test_what_the_provider_decides_later_comes_by_a_webhook(desk: Desk) -> None:
