@@ -36,6 +36,7 @@ from kokoa.services.catalog.model import NewProduct, NewVariant, slug_of
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.orders.service import OrdersService
 from kokoa.services.payments.service import PaymentsService
 from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.model import Search
@@ -215,6 +216,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "promotions": PromotionsService(databases["promotions"]),
             "carts": CartsService(databases["carts"], asked),
             "payments": PaymentsService(databases["payments"], Vault(master_key(settings))),
+            "orders": OrdersService(databases["orders"], asked),
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         gateway = Gateway(compose_core(), clients)

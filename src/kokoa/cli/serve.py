@@ -19,6 +19,7 @@ Role = Literal[
     "promotions",
     "carts",
     "payments",
+    "orders",
     "functions",
     "host",
     "worker",

@@ -182,6 +182,12 @@ class GraphToCome:
             raise GraphUnavailable("This process has no graph to ask.")
         return await DataOrError(self.graph).query(document, variables, call)
 
+    async def execute(self, document: str, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
+        """Queries and mutations, with their errors. Raises GraphUnavailable before there is a graph."""
+        if self.graph is None:
+            raise GraphUnavailable("This process has no graph to ask.")
+        return await self.graph.execute(document, variables, call)
+
 
 class DataOrError:
     """A graph for services: the data, or an error; never half of both."""

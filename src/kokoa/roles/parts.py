@@ -31,6 +31,7 @@ from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.orders.service import OrdersService
 from kokoa.services.payments.service import PaymentsService
 from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.search.service import SearchService
@@ -47,6 +48,7 @@ Service = (
     | InventoryService
     | CustomersService
     | CartsService
+    | OrdersService
     | TaxesService
     | ShippingService
     | PromotionsService
@@ -87,6 +89,8 @@ def open_service(
             return CartsService(database, asked or GraphToCome(), Lifetimes(*days))
         case "payments":
             return PaymentsService(database, platform.vault)
+        case "orders":
+            return OrdersService(database, asked or GraphToCome())
         case _:
             raise ValueError(f"there is no service {name!r}")
 

@@ -13,6 +13,7 @@ import kokoa.services.carts
 import kokoa.services.catalog
 import kokoa.services.customers
 import kokoa.services.inventory
+import kokoa.services.orders
 import kokoa.services.payments
 import kokoa.services.promotions
 import kokoa.services.search
@@ -38,6 +39,7 @@ SCHEMAS: dict[str, Path] = {
     "shipping": Path(kokoa.services.shipping.__file__).parent / "migrations",
     "promotions": Path(kokoa.services.promotions.__file__).parent / "migrations",
     "payments": Path(kokoa.services.payments.__file__).parent / "migrations",
+    "orders": Path(kokoa.services.orders.__file__).parent / "migrations",
     "functions": Path(kokoa.functions.control.__file__).parent / "migrations",
 }
 SERVICES = (
@@ -51,6 +53,7 @@ SERVICES = (
     "shipping",
     "promotions",
     "payments",
+    "orders",
 )
 # Whose changes other processes keep something of in memory; nobody would hear a notice of the others'.
 FOLLOWED = ("functions", "tenants")

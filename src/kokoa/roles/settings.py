@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     promotions_url: str = "http://127.0.0.1:8091"
     carts_url: str = "http://127.0.0.1:8092"
     payments_url: str = "http://127.0.0.1:8088"
+    orders_url: str = "http://127.0.0.1:8093"
     edge_url: str = ""
     host_socket: str = ""
     function_memory_mb: _Count = 4096

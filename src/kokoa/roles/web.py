@@ -210,13 +210,8 @@ def _service_opener(name: str) -> Opener:
         async with _platform(settings, (name,), name=name) as platform:
             tenants = _peer(platform, "tenants")
             operations, subgraphs = tenants.proxy("operations", Operations), tenants.proxy("subgraphs", Subgraphs)
-            whole = ComposedGraph(
-                compositions(),
-                operations,
-                subgraphs,
-                FieldPolicies(tenants.proxy("overrides", Overrides)),
-                platform.bus,
-            )
+            policies = FieldPolicies(tenants.proxy("overrides", Overrides))
+            whole = ComposedGraph(compositions(), operations, subgraphs, policies, platform.bus)
             asked = GraphToCome()
             asked.graph = remote_graph(platform, caller=name)
             service = open_service(name, platform, whole, asked)
@@ -453,3 +448,4 @@ create_shipping = _factory(_service_opener("shipping"))
 create_promotions = _factory(_service_opener("promotions"))
 create_carts = _factory(_service_opener("carts"))
 create_payments = _factory(_service_opener("payments"))
+create_orders = _factory(_service_opener("orders"))

@@ -36,6 +36,7 @@ from kokoa.services.catalog.media.actions import MediaSweeper
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.customers.service import CustomersService
 from kokoa.services.inventory.service import InventoryService
+from kokoa.services.orders.service import OrdersService
 from kokoa.services.payments.service import PaymentsService
 from kokoa.services.search.service import SearchService
 from kokoa.services.search.store import SearchStore
@@ -57,19 +58,21 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     platform = Platform(settings)
     try:
         await platform.open(SCHEMAS, name="worker")
-        catalog = open_service("catalog", platform)
+        asked = GraphToCome()
+        services = {name: open_service(name, platform, asked=asked) for name in SERVICES}
+        reporter = OverrideReporter(_overrides_of(services))
+        asked.graph = await _graph_to_ask(platform, services, reporter, caller="worker")
+        catalog, tenants, carts = services["catalog"], services["tenants"], services["carts"]
+        inventory, customers = services["inventory"], services["customers"]
+        payments, orders = services["payments"], services["orders"]
         assert isinstance(catalog, CatalogService)
-        tenants = open_service("tenants", platform)
         assert isinstance(tenants, TenantsService)
-        search = platform.databases["search"]
-        inventory = open_service("inventory", platform)
         assert isinstance(inventory, InventoryService)
-        customers = open_service("customers", platform)
         assert isinstance(customers, CustomersService)
-        carts = open_service("carts", platform)
         assert isinstance(carts, CartsService)
-        payments = open_service("payments", platform)
         assert isinstance(payments, PaymentsService)
+        assert isinstance(orders, OrdersService)
+        search = platform.databases["search"]
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
             *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
@@ -80,6 +83,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             do_overdue(carts.actions.sweep, what="carts"),
             do_overdue(payments.reconciler.sweep, what="payments"),
             do_overdue(payments.deliveries.deliver, what="test webhooks"),
+            do_overdue(orders.actions.sweep, what="placements"),
+            reporter.run(),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
@@ -108,11 +113,7 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
         asked = GraphToCome()
         services = {name: open_service(name, platform, asked=asked) for name in SERVICES}
         reporter = OverrideReporter(_overrides_of(services))
-        graph: LocalGraph | RemoteGraph = (
-            remote_graph(platform, caller="indexer")
-            if settings.gateway_url
-            else await _own_graph(platform, services, reporter)
-        )
+        graph = await _graph_to_ask(platform, services, reporter, caller="indexer")
         asked.graph = graph
         search = services["search"]
         assert isinstance(search, SearchService)
@@ -127,6 +128,15 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
         await _until(stop, jobs)
     finally:
         await platform.close()
+
+
+async def _graph_to_ask(
+    platform: Platform, services: Mapping[str, Service], reporter: OverrideReporter, *, caller: str
+) -> LocalGraph | RemoteGraph:
+    """A gateway's, if there is one; else one in this process."""
+    if platform.settings.gateway_url:
+        return remote_graph(platform, caller=caller)
+    return await _own_graph(platform, services, reporter)
 
 
 async def _own_graph(platform: Platform, services: Mapping[str, Service], reporter: OverrideReporter) -> LocalGraph:

@@ -41,6 +41,13 @@ _PAYMENTS = """query Paid($reference: String!) { payments(reference: $reference)
   id amounts { authorized } transactions { type } } } }"""
 _CAPTURE = "mutation Capture($input: PaymentRequestInput!) { capturePayment(input: $input) { chargeStatus } }"
 
+_COUNT = """mutation Count($sku: String!) {
+  setStockPolicy(input: {sku: $sku, backorderLimit: 5}) { sku } }"""
+_ADD = "mutation Add($input: AddCartLinesInput!) { addCartLines(input: $input) { id } }"
+_PLACE = "mutation Place($input: PlaceOrderInput!) { placeOrder(input: $input) { state refusal { code message } } }"
+_ORDERS = "{ orders(limit: 100) { id lines { sku } } }"
+_STOCK = "query Stock($sku: String!) { stockItem(sku: $sku) { reserved } }"
+
 _HANDLER = """
 def handler(event, context):
     print(f"marker={{event.get('marker')}}" if isinstance(event, dict) else "no marker")
@@ -327,6 +334,54 @@ class Pay(Journey):
         return document["data"]
 
 
+class Buy(Journey):
+    """A cart that is ordered. Whatever dies, there is one order, and its goods are reserved once."""
+
+    method = "ok"
+    state = "PLACED"
+    orders = 1
+    cart = ""
+
+    def prepare(self) -> None:
+        graph(self.hurt, _USE_TEST, input={"key": "test", "active": True})
+        graph(self.hurt, _CREATE, sku=self.name, description="")
+        graph(self.hurt, _COUNT, sku=self.name)
+        if not self.cart:
+            self.cart = self.asked('mutation { createCart(input: {currency: "EUR"}) { cartToken } }')["createCart"][
+                "cartToken"
+            ]
+        lines = [{"sku": self.name, "quantity": 1}]
+        given = {"cartToken": self.cart, "lines": lines, "idempotencyKey": self.name}
+        self.asked(_ADD, input=given)
+
+    def attempt(self) -> None:
+        given = {"cartToken": self.cart, "paymentProvider": "test", "paymentMethod": self.method}
+        placed = self.asked(_PLACE, input={**given, "idempotencyKey": self.name})["placeOrder"]
+        if placed["state"] == "IN_PROGRESS":
+            raise Again("it is being ordered")
+        assert placed["state"] == self.state, placed
+
+    def verify(self) -> None:
+        placed = self.asked(_ORDERS)["orders"]
+        mine = [one["id"] for one in placed if one["lines"][0]["sku"] == self.name]
+        assert len(mine) == self.orders
+        assert self.asked(_STOCK, sku=self.name)["stockItem"]["reserved"] == self.orders
+
+    def asked(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        document = graph(self.hurt, query, **variables)
+        assert "errors" not in document, document
+        return document["data"]
+
+
+class BuyInVain(Buy):
+    """One whose payment is declined: there is no order, and nothing is reserved."""
+
+    method = "declined"
+    state = "REFUSED"
+    orders = 0
+
+
 class Invoke(Journey):
     """An invocation that prints a marker."""
 
@@ -367,6 +422,8 @@ JOURNEYS: Mapping[str, type[Journey]] = {
     "override": Override,
     "publish": Publish,
     "payment": Pay,
+    "order": Buy,
+    "refusal": BuyInVain,
     "invoke": Invoke,
     "log": Log,
 }

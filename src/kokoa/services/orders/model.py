@@ -1,0 +1,284 @@
+"""Orders and placements: their types, steps and rules. Pure.
+
+STARTED ► FROZEN ► PRICED ► RESERVED ► PAYING ► AUTHORIZED ► COMMITTED ► ALLOCATED ► DONE
+   └────────┴────────┴─────────┴─────────┴──────────┴► REFUSING ► REFUSED
+                                                          └► WATCHING ┘  an authorisation that may come still
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from kokoa.kernel.text import is_plain
+from kokoa.services.orders.errors import InvalidOrderPage, InvalidPlacement
+
+AMOUNT_MAX = 2**31 - 1
+NUMBER_MAX = 2**63 - 1
+PAGE_MAX = 100
+LEASE_S = 20.0
+# What a shopper has time for who is sent elsewhere to pay.
+WAIT_MAX_S = 600.0
+ATTEMPTS_MAX = 8
+BACK_OFF_MAX_S = 60.0
+# How long an authorisation that was never answered is watched for.
+WATCH_MAX_S = 7 * 24 * 3600.0
+
+Step = Literal[
+    "STARTED",
+    "FROZEN",
+    "PRICED",
+    "RESERVED",
+    "PAYING",
+    "AUTHORIZED",
+    "COMMITTED",
+    "ALLOCATED",
+    "DONE",
+    "REFUSING",
+    "WATCHING",
+    "REFUSED",
+]
+PlacementState = Literal["IN_PROGRESS", "ACTION_REQUIRED", "PLACED", "REFUSED"]
+
+NEXT: Mapping[Step, frozenset[Step]] = {
+    "STARTED": frozenset({"FROZEN", "REFUSING"}),
+    "FROZEN": frozenset({"PRICED", "REFUSING"}),
+    "PRICED": frozenset({"RESERVED", "REFUSING"}),
+    # Without anything to pay there is no payment.
+    "RESERVED": frozenset({"PAYING", "AUTHORIZED", "REFUSING"}),
+    "PAYING": frozenset({"AUTHORIZED", "REFUSING"}),
+    "AUTHORIZED": frozenset({"COMMITTED", "REFUSING"}),
+    "COMMITTED": frozenset({"ALLOCATED"}),
+    "ALLOCATED": frozenset({"DONE"}),
+    "DONE": frozenset(),
+    "REFUSING": frozenset({"REFUSED", "WATCHING"}),
+    "WATCHING": frozenset({"REFUSED"}),
+    "REFUSED": frozenset(),
+}
+FINAL = frozenset[Step]({"DONE", "REFUSED"})
+_PLACED = frozenset[Step]({"COMMITTED", "ALLOCATED", "DONE"})
+_REFUSED = frozenset[Step]({"REFUSING", "WATCHING", "REFUSED"})
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the shopper asked for.  expected_total_minor: None for whatever it is."""
+
+    provider: str
+    method: str | None
+    return_url: str | None
+    expected_total_minor: int | None
+
+
+class BasketLine(msgspec.Struct, frozen=True):
+    """A line as it is ordered.  cart_line_id: of the cart.  variant_id: None for one that management made up."""
+
+    cart_line_id: str
+    variant_id: str | None
+    sku: str | None
+    name: str
+    variant_name: str
+    quantity: int
+    unit_price_minor: int
+    price_source: str
+
+    @property
+    def total_minor(self) -> int:
+        return self.quantity * self.unit_price_minor
+
+
+class Basket(msgspec.Struct, frozen=True):
+    """What is ordered, priced for good.  addresses: fields as carts answers them."""
+
+    currency: str
+    email: str | None
+    locale: str | None
+    channel: str | None
+    note: str | None
+    shipping_address: dict[str, Any] | None
+    billing_address: dict[str, Any] | None
+    lines: tuple[BasketLine, ...]
+
+    @property
+    def total_minor(self) -> int:
+        return sum(line.total_minor for line in self.lines)
+
+    def wanted_stock(self) -> dict[str, int]:
+        """How many of each article."""
+        found: dict[str, int] = {}
+        for line in self.lines:
+            if line.variant_id is not None and line.sku is not None:
+                found[line.sku] = found.get(line.sku, 0) + line.quantity
+        return found
+
+    def is_of(self, lines: Iterable[tuple[str, int]]) -> bool:
+        """Whether a cart with these (line id, quantity) is still what was priced."""
+        return {line.cart_line_id: line.quantity for line in self.lines} == dict(lines)
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a cart was not ordered.  field: of the input or of the cart, or empty."""
+
+    code: str
+    message: str
+    field: str = ""
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """A cart on its way to an order, which has the same id.  attempts: since its last step."""
+
+    id: str
+    step: Step
+    cart_id: str
+    customer_id: str | None
+    token_digest: bytes | None
+    request: Request
+    basket: Basket | None
+    payment_id: str | None
+    action_url: str | None
+    refusal: Refusal | None
+    attempts: int
+    started_at: datetime
+
+    @property
+    def state(self) -> PlacementState:
+        if self.step in _PLACED:
+            return "PLACED"
+        if self.step in _REFUSED:
+            return "REFUSED"
+        return "ACTION_REQUIRED" if self.step == "PAYING" and self.action_url else "IN_PROGRESS"
+
+    def priced(self) -> Basket:
+        """What it is about. From PRICED on there is one."""
+        assert self.basket is not None, "not priced yet"
+        return self.basket
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What was bought. Money is minor units."""
+
+    id: str
+    number: int
+    state: Literal["CONFIRMED"]
+    cart_id: str
+    customer_id: str | None
+    payment_id: str | None
+    total_minor: int
+    basket: Basket
+    placed_at: datetime
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who asks.  customer_id: who is signed in; None for nobody."""
+
+    management: bool = False
+    customer_id: str | None = None
+
+
+def advanced(placement: Placement, step: Step, **fields: Any) -> Placement:
+    """The only way to another step; attempts count anew."""
+    assert step in NEXT[placement.step], f"{placement.step} does not become {step}"
+    return msgspec.structs.replace(placement, step=step, attempts=0, **fields)
+
+
+def may_refuse(placement: Placement) -> bool:
+    """Whether there is no order yet, so that it can be given up."""
+    return "REFUSING" in NEXT[placement.step]
+
+
+def back_off_s(attempts: int) -> float:
+    """How long to wait after so many attempts."""
+    return float(min(2.0 ** min(attempts, 10), BACK_OFF_MAX_S))
+
+
+def is_visible(placement: Placement, who: Who, token: str | None) -> bool:
+    """Management sees all, customers their own, and whoever has the cart's token what was made of it."""
+    if who.management:
+        return True
+    if placement.customer_id is not None:
+        return placement.customer_id == who.customer_id
+    return token is not None and placement.token_digest == digest_of(token)
+
+
+def digest_of(token: str) -> bytes:
+    """What is kept of a cart's token."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def fingerprint_of(cart_id: str, request: Request) -> bytes:
+    """Equal for equal requests."""
+    return hashlib.sha256(msgspec.json.encode((cart_id, request))).digest()
+
+
+def require_request(provider: str, method: str | None, return_url: str | None, expected: int | None) -> Request:
+    """Raises InvalidPlacement, which names the field. What is a method payments knows."""
+    texts = (("paymentProvider", provider, 64), ("paymentMethod", method, 200), ("returnUrl", return_url, 2_000))
+    for field, text, most in texts:
+        if text is not None and not (0 < len(text) <= most and is_plain(text)):
+            raise InvalidPlacement(f"{field} has 1 to {most:,} characters and no NUL.", field=field)
+    if return_url is not None and not return_url.startswith(("https://", "http://")):
+        raise InvalidPlacement("returnUrl must begin with https:// or http://.", field="returnUrl")
+    if expected is not None and not 0 <= expected <= AMOUNT_MAX:
+        raise InvalidPlacement(f"expectedTotalMinor must be 0 to {AMOUNT_MAX:,}.", field="expectedTotalMinor")
+    return Request(provider, method, return_url, expected)
+
+
+def require_page(limit: int) -> None:
+    """Raises InvalidOrderPage."""
+    if not 1 <= limit <= PAGE_MAX:
+        raise InvalidOrderPage(f"limit must be 1 to {PAGE_MAX}.", field="limit")
+
+
+def require_number(text: str, field: str) -> int:
+    """Raises InvalidOrderPage."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidOrderPage("An order's number has 1 to 18 digits.", field=field)
+    return int(text)
+
+
+def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
+    """A cart as carts answers it, priced now; or why it cannot be ordered."""
+    if not cart["lines"]:
+        return Refusal("CART_EMPTY", "The cart has no lines.", "cartId")
+    for index, line in enumerate(cart["lines"]):
+        if line["problem"] is not None:
+            message = f"{line['name'][:100]!r} cannot be ordered as it is: {line['problem']}."
+            return Refusal(str(line["problem"]), message, f"cart.lines.{index}")
+    lines = tuple(
+        BasketLine(
+            cart_line_id=line["id"],
+            variant_id=line["variant"] and line["variant"]["id"],
+            sku=line["sku"],
+            name=line["name"],
+            variant_name=line["variantName"],
+            quantity=line["quantity"],
+            unit_price_minor=line["unitPriceMinor"],
+            price_source=line["priceSource"],
+        )
+        for line in cart["lines"]
+    )
+    basket = Basket(
+        currency=cart["currency"],
+        email=cart["email"],
+        locale=cart["locale"],
+        channel=cart["channel"],
+        note=cart["note"],
+        shipping_address=cart["shippingAddress"],
+        billing_address=cart["billingAddress"],
+        lines=lines,
+    )
+    if basket.total_minor > AMOUNT_MAX:
+        return Refusal("TOTAL_TOO_LARGE", f"An order is worth at most {AMOUNT_MAX:,} minor units.", "cartId")
+    return basket
+
+
+def differs(basket: Basket, expected_total_minor: int | None) -> Refusal | None:
+    """Why not, when the shopper has seen another total."""
+    if expected_total_minor is None or basket.total_minor == expected_total_minor:
+        return None
+    return Refusal(
+        "TOTAL_CHANGED",
+        f"The total is {basket.total_minor} {basket.currency} (minor units), not {expected_total_minor}.",
+        "expectedTotalMinor",
+    )

@@ -1,0 +1,272 @@
+"""The steps from a cart to an order. Each is one call that has a key, or one transaction; then the row goes on.
+
+Whoever holds a placement's lease does its steps; when they die, it ends after a while, and the sweeper goes on at
+the step that the row names. A step that was done already answers as it did.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from kokoa.kernel.call import Call
+from kokoa.kernel.clock import now_ms, to_datetime
+from kokoa.kernel.errors import KokoaError
+from kokoa.postgres import Database, Event
+from kokoa.processes.steps import reached
+from kokoa.services.orders import events
+from kokoa.services.orders.model import (
+    ATTEMPTS_MAX,
+    FINAL,
+    LEASE_S,
+    WAIT_MAX_S,
+    WATCH_MAX_S,
+    Placement,
+    Refusal,
+    Step,
+    advanced,
+    back_off_s,
+    basket_of,
+    differs,
+    may_refuse,
+)
+from kokoa.services.orders.placing.graph import Declined, Shop
+from kokoa.services.orders.store import OrderStore, insert_order, put_placement
+
+# A call ends this long before the lease, so that nobody else is at the same step.
+_MARGIN_MS = 5_000
+_ASK_AGAIN_S = 3.0
+_WATCH_AGAIN_S = 30.0
+_UNAVAILABLE = Refusal("STORE_UNAVAILABLE", "A part of the store did not answer; nothing was ordered.")
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A placement that we work on.  lease: which says so.  call: of the service."""
+
+    placement: Placement
+    lease: str
+    call: Call
+
+    def until_ms(self) -> int:
+        """When a call that begins now has to end."""
+        return now_ms() + int(LEASE_S * 1_000) - _MARGIN_MS
+
+
+class _Waits(Exception):
+    """Nothing can be done before somebody else has done something."""
+
+    def __init__(self, held: Held, wait_s: float) -> None:
+        super().__init__()
+        self.held = held
+        self.wait_s = wait_s
+
+
+class _LeaseLost(Exception):
+    """Somebody else goes on with the placement."""
+
+
+class Placing:
+    """Does the steps."""
+
+    def __init__(self, database: Database, store: OrderStore, shop: Shop) -> None:
+        self._database = database
+        self._store = store
+        self._shop = shop
+        self._steps: Mapping[Step, Callable[[Held], Awaitable[Held]]] = {
+            "STARTED": self._freeze,
+            "FROZEN": self._price,
+            "PRICED": self._reserve,
+            "RESERVED": self._create_payment,
+            "PAYING": self._authorize,
+            "AUTHORIZED": self._commit,
+            "COMMITTED": self._allocate,
+            "ALLOCATED": self._close_cart,
+            "REFUSING": self._take_back,
+            "WATCHING": self._watch,
+        }
+
+    async def run(self, held: Held) -> Placement:
+        """As far as it goes now; what is left is due later. The placement as it is then."""
+        try:
+            while held.placement.step not in FINAL:
+                held = await self._step(held)
+        except _Waits as waits:
+            held = msgspec.structs.replace(waits.held, call=held.call)
+            await self._store.leave(held.call.environment_id, held.placement, held.lease, waits.wait_s)
+        except _LeaseLost:
+            pass
+        return await self._as_it_is(held)
+
+    async def _step(self, held: Held) -> Held:
+        """One step. What is refused for good, or was tried too often, is taken back."""
+        bounded = msgspec.structs.replace(held, call=held.call.until(held.until_ms()))
+        try:
+            if may_refuse(held.placement) and held.placement.attempts > ATTEMPTS_MAX:
+                return await self._refuse(held, _UNAVAILABLE)
+            after = await self._steps[held.placement.step](bounded)
+            return msgspec.structs.replace(after, call=held.call)
+        except Declined as declined:
+            if may_refuse(held.placement):
+                return await self._refuse(held, declined.refusal)
+            await self._give_up_for_now(held, declined)
+        except KokoaError as error:
+            if may_refuse(held.placement) and held.placement.attempts >= ATTEMPTS_MAX:
+                return await self._refuse(held, _UNAVAILABLE)
+            await self._give_up_for_now(held, error)
+        raise _LeaseLost
+
+    async def _give_up_for_now(self, held: Held, error: KokoaError) -> None:
+        said = f"{error.code}: {error.message} {error.detail}".replace("\x00", "")[:500]
+        wait_s = back_off_s(held.placement.attempts)
+        await self._store.leave(held.call.environment_id, held.placement, held.lease, wait_s, said)
+
+    async def _freeze(self, held: Held) -> Held:
+        await self._shop.freeze(held.placement.cart_id, held.placement.id, held.call)
+        reached("order.cart_frozen")
+        return await self._advance(held, advanced(held.placement, "FROZEN"))
+
+    async def _price(self, held: Held) -> Held:
+        placement = held.placement
+        basket = basket_of(await self._shop.cart(placement.cart_id, held.call))
+        if isinstance(basket, Refusal):
+            return await self._refuse(held, basket)
+        refusal = differs(basket, placement.request.expected_total_minor)
+        if refusal is not None:
+            return await self._refuse(held, refusal)
+        reached("order.priced")
+        return await self._advance(held, advanced(placement, "PRICED", basket=basket))
+
+    async def _reserve(self, held: Held) -> Held:
+        wanted = held.placement.priced().wanted_stock()
+        if wanted:
+            await self._shop.reserve(held.placement.id, wanted, held.call)
+        reached("order.stock_reserved")
+        return await self._advance(held, advanced(held.placement, "RESERVED"))
+
+    async def _create_payment(self, held: Held) -> Held:
+        placement, basket = held.placement, held.placement.priced()
+        if not basket.total_minor:
+            return await self._advance(held, advanced(placement, "AUTHORIZED"))
+        new = {
+            "amountMinor": basket.total_minor,
+            "currency": basket.currency,
+            "provider": placement.request.provider,
+            "customerId": placement.customer_id,
+        }
+        payment_id = await self._shop.create_payment(placement.id, new, held.call)
+        reached("order.payment_created")
+        return await self._advance(held, advanced(placement, "PAYING", payment_id=payment_id))
+
+    async def _authorize(self, held: Held) -> Held:
+        placement = held.placement
+        assert placement.payment_id is not None, "PAYING has a payment"
+        request = placement.request
+        paid = await self._shop.authorize(placement.payment_id, request.method, request.return_url, held.call)
+        if paid.authorized:
+            reached("order.payment_authorized")
+            return await self._advance(held, advanced(placement, "AUTHORIZED", action_url=None))
+        if not paid.pending:
+            refusal = Refusal("PAYMENT_DECLINED", "The payment was declined.", "paymentMethod")
+            return await self._refuse(held, refusal)
+        if _age_s(placement) > WAIT_MAX_S:
+            refusal = Refusal("PAYMENT_NOT_FINISHED", "The payment was not finished in time.", "paymentMethod")
+            return await self._refuse(held, refusal)
+        await self._require_same_cart(held)
+        waiting = msgspec.structs.replace(placement, action_url=paid.action_url)
+        raise _Waits(msgspec.structs.replace(held, placement=waiting), _ASK_AGAIN_S)
+
+    async def _commit(self, held: Held) -> Held:
+        await self._require_same_cart(held)
+        after = advanced(held.placement, "COMMITTED")
+        basket = after.priced()
+        async with self._database.transaction(held.call.environment_id) as tx:
+            if not await put_placement(tx, after, held.lease, LEASE_S):
+                raise _LeaseLost
+            number = await insert_order(tx, after)
+            placed = events.OrderPlaced(
+                order_id=after.id,
+                number=str(number),
+                cart_id=after.cart_id,
+                customer_id=after.customer_id,
+                currency=basket.currency,
+                total_minor=basket.total_minor,
+            )
+            await tx.emit(placed, correlation_id=held.call.correlation_id)
+        reached("order.committed")
+        return msgspec.structs.replace(held, placement=after)
+
+    async def _allocate(self, held: Held) -> Held:
+        if held.placement.priced().wanted_stock():
+            await self._shop.allocate(held.placement.id, held.call)
+        reached("order.stock_allocated")
+        return await self._advance(held, advanced(held.placement, "ALLOCATED"))
+
+    async def _close_cart(self, held: Held) -> Held:
+        """One that thawed meanwhile is ordered nevertheless, unless somebody has put other things in."""
+        placement = held.placement
+        if not await self._shop.mark_ordered(placement.cart_id, placement.id, held.call):
+            try:
+                same = placement.priced().is_of(await self._shop.freeze(placement.cart_id, placement.id, held.call))
+            except Declined:
+                same = None
+            if same:
+                await self._shop.mark_ordered(placement.cart_id, placement.id, held.call)
+            elif same is False:
+                await self._shop.release(placement.cart_id, placement.id, held.call)
+        reached("order.cart_closed")
+        return await self._advance(held, advanced(placement, "DONE"))
+
+    async def _take_back(self, held: Held) -> Held:
+        """What was done, the last thing first. What was not done is not there to be taken back."""
+        placement = held.placement
+        settled = await self._void(held)
+        reached("refusal.payment_voided")
+        await self._shop.give_back(placement.id, held.call)
+        reached("refusal.stock_given_back")
+        await self._shop.release(placement.cart_id, placement.id, held.call)
+        assert placement.refusal is not None, "REFUSING says why"
+        refused = events.OrderPlacementRefused(
+            placement_id=placement.id, cart_id=placement.cart_id, code=placement.refusal.code
+        )
+        return await self._advance(held, advanced(placement, "REFUSED" if settled else "WATCHING"), refused)
+
+    async def _watch(self, held: Held) -> Held:
+        """An authorisation that comes late is given up, too."""
+        if await self._void(held) or _age_s(held.placement) > WATCH_MAX_S:
+            return await self._advance(held, advanced(held.placement, "REFUSED"))
+        raise _Waits(held, _WATCH_AGAIN_S)
+
+    async def _void(self, held: Held) -> bool:
+        """Give up what is authorised; whether nothing is left that could be."""
+        settled = True
+        for payment in await self._shop.payments(held.placement.id, held.call):
+            if payment.voidable_minor and not payment.voiding:
+                payment = await self._shop.void(payment, held.call)
+            settled = settled and not (payment.pending or payment.voidable_minor or payment.voiding)
+        return settled
+
+    async def _require_same_cart(self, held: Held) -> None:
+        """Frozen for ten minutes more, and as it was priced. Raises Declined."""
+        placement = held.placement
+        lines = await self._shop.freeze(placement.cart_id, placement.id, held.call)
+        if not placement.priced().is_of(lines):
+            raise Declined(Refusal("CART_CHANGED", "The cart was changed while it was being ordered.", "cartId"))
+
+    async def _refuse(self, held: Held, refusal: Refusal) -> Held:
+        return await self._advance(held, advanced(held.placement, "REFUSING", refusal=refusal, action_url=None))
+
+    async def _advance(self, held: Held, after: Placement, *told: Event) -> Held:
+        due_s = None if after.step in FINAL else LEASE_S
+        async with self._database.transaction(held.call.environment_id) as tx:
+            if not await put_placement(tx, after, held.lease, due_s):
+                raise _LeaseLost
+            if told:
+                await tx.emit(*told, correlation_id=held.call.correlation_id)
+        return msgspec.structs.replace(held, placement=after)
+
+    async def _as_it_is(self, held: Held) -> Placement:
+        found = await self._store.placement(held.call.environment_id, held.placement.id)
+        return found or held.placement
+
+
+def _age_s(placement: Placement) -> float:
+    return (to_datetime(now_ms()) - placement.started_at).total_seconds()

@@ -1,0 +1,224 @@
+"""Asks and changes the environment's graph for a placement, in the service's own name. Each change has a key."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from kokoa.graphql import ExecutionResult
+from kokoa.kernel.call import Call, Caller
+from kokoa.kernel.clock import now_ms
+from kokoa.kernel.errors import DeadlineExceeded, KokoaError, Unavailable
+from kokoa.kernel.transaction import refuse_in_transaction
+from kokoa.services.orders.model import Refusal
+
+WITHIN_MS = 12_000
+
+_SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
+
+_ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
+_OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
+_CART = f"""query OrdersCart($id: ID!) {{ cart(id: $id) {{
+  currency email locale channel note pricesAsOf
+  shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
+  lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem }}
+}} }}"""
+_FREEZE = """mutation OrdersFreeze($id: ID!, $key: String!) {
+  freezeCart(id: $id, key: $key, seconds: 600) { lines { id quantity } } }"""
+_RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
+_ORDERED = """mutation OrdersOrdered($id: ID!, $key: String!) {
+  markCartOrdered(id: $id, key: $key, orderId: $key) { id } }"""
+_RESERVE = "mutation OrdersReserve($input: ReserveStockInput!) { reserveStock(input: $input) { key } }"
+_ALLOCATE = "mutation OrdersAllocate($key: String!) { allocateStock(key: $key) { key } }"
+_GIVE_BACK = "mutation OrdersGiveBack($key: String!) { releaseStock(key: $key) { key } }"
+_PAYMENT = "id version authorizationStatus actionUrl amounts { authorizePending capturable cancelPending }"
+_CREATE = "mutation OrdersPayment($input: CreatePaymentInput!) { createPayment(input: $input) { id } }"
+_AUTHORIZE = f"""mutation OrdersAuthorize($input: AuthorizePaymentInput!) {{
+  authorizePayment(input: $input) {{ {_PAYMENT} }} }}"""
+_VOID = f"mutation OrdersVoid($input: PaymentRequestInput!) {{ voidPayment(input: $input) {{ {_PAYMENT} }} }}"
+_PAYMENTS = f"""query OrdersPayments($reference: String!) {{
+  payments(reference: $reference) {{ items {{ {_PAYMENT} }} }} }}"""
+
+# Longer than any placement lives; the sweeper gives back what is left of one long before.
+_HOLD_S = 2 * 3600
+
+# What the graph says that stays so, however often it is asked; and which field of the input it is about.
+_FINAL: Mapping[str, str] = {
+    "CART_NOT_FOUND": "cartId",
+    "CART_FROZEN": "cartId",
+    "CART_CLOSED": "cartId",
+    "OUT_OF_STOCK": "cartId",
+    "INVALID_SKU": "cartId",
+    "INVALID_RESERVATION": "cartId",
+    "RESERVATION_CLOSED": "cartId",
+    "RESERVATION_DIFFERS": "cartId",
+    "PAYMENT_PROVIDER_NOT_FOUND": "paymentProvider",
+    "PAYMENT_PROVIDER_INACTIVE": "paymentProvider",
+    "PAYMENT_OPERATION_UNSUPPORTED": "paymentProvider",
+    "INVALID_PAYMENT": "paymentMethod",
+    "INVALID_PAYMENT_METHOD": "paymentMethod",
+    "MORE_THAN_AUTHORIZABLE": "paymentMethod",
+}
+
+
+class Graph(Protocol):
+    """The environment's composed graph; kokoa.roles fills it."""
+
+    async def execute(self, document: str, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
+        """Queries and mutations. Raises Unavailable errors when there is no graph."""
+        ...
+
+
+class Declined(KokoaError):
+    """The graph refuses a step for good; inside this service only."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class StepFailed(Unavailable):
+    """The graph did not do a step; trying again may help."""
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """A payment as it is.  authorized: all of it.  pending: nobody knows yet.
+
+    action_url: where the customer has to go.  voiding: it is being given up.
+    """
+
+    id: str
+    version: int
+    authorized: bool
+    pending: bool
+    action_url: str | None
+    voidable_minor: int
+    voiding: bool
+
+
+class Shop:
+    """What placements ask of the others.  key: the placement's id, so that each thing is done for it once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    async def own_cart(self, cart_id: str | None, token: str | None, call: Call) -> tuple[str, str | None] | None:
+        """(id, customer id) of the cart as the caller sees it; None when they do not."""
+        cart = await self._ask(_OWN_CART, {"id": cart_id, "token": token}, call.enter("orders"))
+        return None if cart is None else (cart["id"], cart["customerId"])
+
+    async def freeze(self, cart_id: str, key: str, call: Call) -> list[tuple[str, int]]:
+        """(line id, quantity) of all lines, which stay so for ten minutes."""
+        cart = await self._ask(_FREEZE, {"id": cart_id, "key": key}, call)
+        return [(line["id"], line["quantity"]) for line in cart["lines"]]
+
+    async def release(self, cart_id: str, key: str, call: Call) -> None:
+        """Nothing, when the cart is not frozen for us."""
+        given = {"id": cart_id, "key": key}
+        await self._unless({"CART_NOT_FOUND", "CART_FROZEN", "CART_CLOSED"}, _RELEASE, given, call)
+
+    async def mark_ordered(self, cart_id: str, key: str, call: Call) -> bool:
+        """False when the cart is not frozen for us any more."""
+        gone = {"CART_NOT_FOUND", "CART_FROZEN", "CART_NOT_FROZEN", "CART_CLOSED"}
+        return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key}, call)
+
+    async def cart(self, cart_id: str, call: Call) -> Mapping[str, Any]:
+        """Priced now. Raises StepFailed when prices are not those of now."""
+        cart: Mapping[str, Any] | None = await self._ask(_CART, {"id": cart_id}, call)
+        if cart is None:
+            raise Declined(Refusal("CART_NOT_FOUND", "The cart is gone.", "cartId"))
+        if cart["pricesAsOf"] is not None:
+            raise StepFailed("What the cart costs now is not known.")
+        return cart
+
+    async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> None:
+        lines = [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()]
+        await self._ask(_RESERVE, {"input": {"key": key, "lines": lines, "holdSeconds": _HOLD_S}}, call)
+
+    async def allocate(self, key: str, call: Call) -> None:
+        await self._ask(_ALLOCATE, {"key": key}, call)
+
+    async def give_back(self, key: str, call: Call) -> None:
+        """Nothing, when nothing is reserved."""
+        await self._unless({"RESERVATION_NOT_FOUND", "RESERVATION_CLOSED"}, _GIVE_BACK, {"key": key}, call)
+
+    async def create_payment(self, key: str, new: Mapping[str, Any], call: Call) -> str:
+        """Its id.  new: amountMinor, currency, provider, customerId."""
+        given = {**new, "reference": key, "idempotencyKey": key}
+        return str((await self._ask(_CREATE, {"input": given}, call))["id"])
+
+    async def authorize(self, payment_id: str, method: str | None, return_url: str | None, call: Call) -> Paid:
+        """Asked once; asked again it says how it is."""
+        given = {"id": payment_id, "method": method, "returnUrl": return_url, "idempotencyKey": "authorize"}
+        return _paid(await self._ask(_AUTHORIZE, {"input": given}, call))
+
+    async def payments(self, key: str, call: Call) -> list[Paid]:
+        """All that there are for the placement."""
+        found = await self._ask(_PAYMENTS, {"reference": key}, call)
+        return [_paid(one) for one in found["items"]]
+
+    async def void(self, payment: Paid, call: Call) -> Paid:
+        """Give up what is authorised; a request of its own for each state that the payment is found in."""
+        given = {"id": payment.id, "idempotencyKey": f"void-{payment.version}"}
+        return _paid(await self._ask(_VOID, {"input": given}, call))
+
+    async def _unless(self, codes: Iterable[str], document: str, variables: Mapping[str, Any], call: Call) -> bool:
+        """Do it; False for one of these errors, which mean that there is nothing to do."""
+        code = await self._try(document, variables, call)
+        if isinstance(code, Refusal):
+            if code.code in codes:
+                return False
+            raise _failure(code)
+        return True
+
+    async def _ask(self, document: str, variables: Mapping[str, Any], call: Call) -> Any:
+        """The one field's value. Raises Declined, StepFailed."""
+        found = await self._try(document, variables, call)
+        if isinstance(found, Refusal):
+            raise _failure(found)
+        return found
+
+    async def _try(self, document: str, variables: Mapping[str, Any], call: Call) -> Any:
+        refuse_in_transaction("graph call")
+        asking = call.until(now_ms() + WITHIN_MS)
+        try:
+            async with asyncio.timeout(asking.remaining_ms() / 1000):
+                result = await self._graph.execute(document, variables, asking)
+        except TimeoutError:
+            raise DeadlineExceeded("The graph did not answer a placement in time.") from None
+        if result.errors:
+            extensions = result.errors[0].get("extensions") or {}
+            return Refusal(str(extensions.get("code", "")), str(result.errors[0].get("message", "")))
+        if not isinstance(result.data, dict):
+            raise StepFailed("The graph answered nothing.")
+        return next(iter(result.data.values()))
+
+
+def as_service(call: Call, deadline_ms: int) -> Call:
+    """The call that a placement's steps are done with. Raises DepthExceeded: an override places orders."""
+    return msgspec.structs.replace(call.enter("orders"), caller=_SERVICE, session="").until(deadline_ms)
+
+
+def own_call(environment_id: str, correlation_id: str, deadline_ms: int) -> Call:
+    """The same when nobody asks."""
+    return Call(environment_id, _SERVICE, correlation_id, deadline_ms)
+
+
+def _failure(refusal: Refusal) -> KokoaError:
+    if refusal.code in _FINAL:
+        return Declined(Refusal(refusal.code, refusal.message, _FINAL[refusal.code]))
+    return StepFailed("A part of the store does not answer.", detail=f"{refusal.code}: {refusal.message}")
+
+
+def _paid(found: Mapping[str, Any]) -> Paid:
+    amounts = found["amounts"]
+    return Paid(
+        id=found["id"],
+        version=found["version"],
+        authorized=found["authorizationStatus"] == "FULL",
+        pending=amounts["authorizePending"] > 0,
+        action_url=found["actionUrl"],
+        voidable_minor=amounts["capturable"],
+        voiding=amounts["cancelPending"] > 0,
+    )

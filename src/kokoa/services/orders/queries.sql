@@ -1,0 +1,73 @@
+-- name: insert_placement
+-- A new placement, leased ($9) to whoever makes it for $10 seconds; nothing when its key is taken.
+INSERT INTO placements (environment_id, id, key, fingerprint, step, cart_id, customer_id, token_digest, request, lease, due_at)
+VALUES ($1, $2, $3, $4, 'STARTED', $5, $6, $7, $8, $9, now() + $10 * interval '1 s')
+ON CONFLICT (environment_id, key) DO NOTHING RETURNING id;
+
+-- name: placement_by_key
+-- A placement by its idempotency key.
+SELECT id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at,
+       fingerprint FROM placements WHERE environment_id = $1 AND key = $2;
+
+-- name: placement_by_id
+-- A placement.
+SELECT id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at
+  FROM placements WHERE environment_id = $1 AND id = $2;
+
+-- name: claim_placement
+-- Lease a placement ($3) for $4 seconds, if nobody works on it and something is left to do.
+UPDATE placements SET lease = $3, due_at = now() + $4 * interval '1 s', attempts = attempts + 1
+ WHERE environment_id = $1 AND id = $2 AND due_at IS NOT NULL AND (lease IS NULL OR due_at <= now())
+RETURNING id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at;
+
+-- name: claim_overdue_placement
+-- The same only when it is time for it.
+UPDATE placements SET lease = $3, due_at = now() + $4 * interval '1 s', attempts = attempts + 1
+ WHERE environment_id = $1 AND id = $2 AND due_at <= now()
+RETURNING id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at;
+
+-- name: advance_placement
+-- A placement at its next step, by whoever holds the lease ($3), who has it for $10 seconds more; for good when null.
+UPDATE placements SET step = $4, basket = $5, payment_id = $6, action_url = $7, refusal = $8, attempts = $9,
+       due_at = now() + $10 * interval '1 s', lease = CASE WHEN $10::float8 IS NULL THEN NULL ELSE lease END, error = NULL
+ WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING id;
+
+-- name: leave_placement
+-- Give the lease ($3) back; it is gone on with in $4 seconds, never when null.  $5: where the customer has to go.  $6: what failed.
+UPDATE placements SET lease = NULL, due_at = now() + $4 * interval '1 s', action_url = $5, error = $6,
+       attempts = CASE WHEN $6::text IS NULL THEN 0 ELSE attempts END
+ WHERE environment_id = $1 AND id = $2 AND lease = $3;
+
+-- name: overdue
+-- Placements of any environment_id that it is time for; of a function that sees all of them.
+SELECT environment_id, id FROM overdue_placements($1, $2) /* of any environment_id */;
+
+-- name: next_number
+-- The number of an order that is being committed; the next one waits for it.
+INSERT INTO counters (environment_id, last) VALUES ($1, 10001)
+ON CONFLICT (environment_id) DO UPDATE SET last = counters.last + 1 RETURNING last;
+
+-- name: insert_order
+-- A new order.
+INSERT INTO orders (environment_id, id, number, state, cart_id, customer_id, payment_id, total_minor, basket)
+VALUES ($1, $2, $3, 'CONFIRMED', $4, $5, $6, $7, $8);
+
+-- name: orders_by_ids
+-- The orders with these ids, in any order.
+SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at FROM orders
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
+
+-- name: order_by_number
+-- An order by its number.
+SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at FROM orders
+ WHERE environment_id = $1 AND number = $2;
+
+-- name: orders_page
+-- Those with a number below $2, the newest first.
+SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at FROM orders
+ WHERE environment_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3;
+
+-- name: orders_of_customer_page
+-- The same of one customer ($4).
+SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at FROM orders
+ WHERE environment_id = $1 AND number < $2 AND customer_id = $4 ORDER BY number DESC LIMIT $3;

@@ -1,0 +1,27 @@
+"""Wiring; the only place that constructs things."""
+
+from pathlib import Path
+
+from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
+from kokoa.postgres import Database
+from kokoa.services.orders.actions import OrderActions
+from kokoa.services.orders.placing.graph import Graph, Shop
+from kokoa.services.orders.resolvers import OrderResolvers
+from kokoa.services.orders.store import OrderStore
+
+NAME = "orders"
+FOLDER = Path(__file__).parent
+
+
+class OrdersService:
+    """The service on its database.  graph: where carts, stock and payments are."""
+
+    def __init__(self, database: Database, graph: Graph) -> None:
+        self.store = OrderStore(database)
+        self.actions = OrderActions(database, self.store, Shop(graph))
+        self.subgraph: Subgraph = build_subgraph(
+            name=NAME,
+            sdl=FOLDER.joinpath("schema.graphql").read_text(),
+            resolvers=OrderResolvers(self.store, self.actions).table(),
+            limits=BEHIND_GATEWAY,
+        )

@@ -1,0 +1,171 @@
+"""queries.sql ⇄ model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.services.orders.model import LEASE_S, NUMBER_MAX, Basket, Order, Placement, Refusal, Request
+
+queries = load_queries(Path(__file__).with_name("queries.sql"))
+
+_basket = msgspec.json.Decoder(Basket)
+_request = msgspec.json.Decoder(Request)
+_refusal = msgspec.json.Decoder(Refusal)
+
+
+class OrderStore:
+    """Reads of one environment each, and who works on which placement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def placement(self, environment_id: str, placement_id: str) -> Placement | None:
+        """None when there is none."""
+        row = await self._database.fetchrow(environment_id, queries.placement_by_id, placement_id)
+        return None if row is None else placement_of(row)
+
+    async def by_key(self, environment_id: str, key: str) -> tuple[Placement, bytes] | None:
+        """A placement and the fingerprint of its request."""
+        row = await self._database.fetchrow(environment_id, queries.placement_by_key, key)
+        return None if row is None else (placement_of(row), row["fingerprint"])
+
+    async def start(
+        self, environment_id: str, placement: Placement, key: str, fingerprint: bytes, lease: str
+    ) -> bool:
+        """A new placement, leased to whoever makes it; False when the key is taken."""
+        return (
+            await self._database.fetchval(
+                environment_id,
+                queries.insert_placement,
+                placement.id,
+                key,
+                fingerprint,
+                placement.cart_id,
+                placement.customer_id,
+                placement.token_digest,
+                _json(placement.request),
+                lease,
+                LEASE_S,
+            )
+            is not None
+        )
+
+    async def claim(self, environment_id: str, placement_id: str, lease: str, *, due: bool) -> Placement | None:
+        """The placement, now the caller's to go on with; None when somebody has it, or nothing is left to do.
+
+        due: only if it is time for it.
+        """
+        statement = queries.claim_overdue_placement if due else queries.claim_placement
+        row = await self._database.fetchrow(environment_id, statement, placement_id, lease, LEASE_S)
+        return None if row is None else placement_of(row)
+
+    async def leave(
+        self, environment_id: str, placement: Placement, lease: str, wait_s: float | None, error: str | None = None
+    ) -> None:
+        """Let others go on with it, in so many seconds.  wait_s: None for never."""
+        await self._database.execute(
+            environment_id, queries.leave_placement, placement.id, lease, wait_s, placement.action_url, error
+        )
+
+    async def overdue(self, most: int, most_of_one: int) -> list[tuple[str, str]]:
+        """(environment id, placement id) of those it is time for, of all environments."""
+        rows = await self._database.fetch_anywhere(queries.overdue, most, most_of_one)
+        return [(str(row["environment_id"]), str(row["id"])) for row in rows]
+
+    async def orders_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Order]:
+        """Those that there are, by id; whoever asks sees to whose they are."""
+        rows = await self._database.fetch(environment_id, queries.orders_by_ids, list(ids))
+        return {str(row["id"]): order_of(row) for row in rows}
+
+    async def order_by_number(self, environment_id: str, number: int) -> Order | None:
+        """None when there is none."""
+        row = await self._database.fetchrow(environment_id, queries.order_by_number, number)
+        return None if row is None else order_of(row)
+
+    async def page(self, environment_id: str, before: int | None, customer_id: str | None, limit: int) -> list[Order]:
+        """The newest first.  before: a number."""
+        place = NUMBER_MAX if before is None else before
+        if customer_id is None:
+            rows = await self._database.fetch(environment_id, queries.orders_page, place, limit)
+        else:
+            rows = await self._database.fetch(
+                environment_id, queries.orders_of_customer_page, place, limit, customer_id
+            )
+        return [order_of(row) for row in rows]
+
+
+async def put_placement(tx: Transaction, placement: Placement, lease: str, due_s: float | None) -> bool:
+    """At its next step; False when somebody else works on it by now.  due_s: how long the lease is good for."""
+    done = await tx.fetchval(
+        queries.advance_placement,
+        placement.id,
+        lease,
+        placement.step,
+        None if placement.basket is None else _json(placement.basket),
+        placement.payment_id,
+        placement.action_url,
+        None if placement.refusal is None else _json(placement.refusal),
+        placement.attempts,
+        due_s,
+    )
+    return done is not None
+
+
+async def insert_order(tx: Transaction, placement: Placement) -> int:
+    """The order that a placement has become; its number."""
+    number = int(await tx.fetchval(queries.next_number))
+    basket = placement.priced()
+    await tx.execute(
+        queries.insert_order,
+        placement.id,
+        number,
+        placement.cart_id,
+        placement.customer_id,
+        placement.payment_id,
+        basket.total_minor,
+        _json(basket),
+    )
+    return number
+
+
+def placement_of(row: Row) -> Placement:
+    """A row of any of the placement statements."""
+    return Placement(
+        id=str(row["id"]),
+        step=row["step"],
+        cart_id=str(row["cart_id"]),
+        customer_id=_text(row["customer_id"]),
+        token_digest=row["token_digest"],
+        request=_request.decode(row["request"]),
+        basket=None if row["basket"] is None else _basket.decode(row["basket"]),
+        payment_id=_text(row["payment_id"]),
+        action_url=row["action_url"],
+        refusal=None if row["refusal"] is None else _refusal.decode(row["refusal"]),
+        attempts=row["attempts"],
+        started_at=row["started_at"],
+    )
+
+
+def order_of(row: Row) -> Order:
+    """A row of any of the order statements."""
+    return Order(
+        id=str(row["id"]),
+        number=row["number"],
+        state=row["state"],
+        cart_id=str(row["cart_id"]),
+        customer_id=_text(row["customer_id"]),
+        payment_id=_text(row["payment_id"]),
+        total_minor=row["total_minor"],
+        basket=_basket.decode(row["basket"]),
+        placed_at=row["placed_at"],
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

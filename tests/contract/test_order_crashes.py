@@ -1,0 +1,177 @@
+"""A placement that dies at any step ends, by the sweeper, in exactly one consistent order or in none."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contract.cart_shop import NOTE
+from contract.order_shop import OrderShop, OrderStage, open_order_stage
+from kokoa.kernel.errors import Unavailable
+from kokoa.messaging import EmbeddedNats
+from kokoa.processes.steps import STEPS
+from kokoa.services.catalog.media.objects import MediaObjects
+from kokoa.services.orders.placing import actions
+
+ON_THE_WAY = [step for step in STEPS if step.startswith("order.")]
+BACK = [step for step in STEPS if step.startswith("refusal.")]
+
+
+class Died(BaseException):
+    """The process is gone: nothing after this moment is done."""
+
+
+@pytest.fixture(scope="module")
+async def stage(postgres: str, nats_server: EmbeddedNats, media_objects: MediaObjects) -> AsyncIterator[OrderStage]:
+    async with open_order_stage(postgres, nats_server.url, media_objects) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def shop(stage: OrderStage) -> OrderShop:
+    shop = OrderShop(stage)
+    await shop.open()
+    await shop.product("lamp", price=1_000)
+    await shop.stock("lamp", 10)
+    return shop
+
+
+def die_at(step: str, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> list[str]:
+    """Let the next ones that reach the step die there; where that happened."""
+    died: list[str] = []
+
+    def reached(name: str) -> None:
+        if name == step and len(died) < times:
+            died.append(name)
+            raise Died
+
+    monkeypatch.setattr(actions, "reached", reached)
+    return died
+
+
+async def crash(
+    shop: OrderShop, cart: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch, **more: str
+) -> None:
+    died = die_at(step, monkeypatch)
+    with pytest.raises(Died):
+        await shop.place(cart, **more)
+    assert died == [step]
+
+
+@pytest.mark.parametrize("step", ON_THE_WAY)
+async def test_what_died_on_the_way_is_ordered_once(
+    shop: OrderShop, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, step, monkeypatch)
+    await shop.sweep()
+    placed = await shop.place(cart)
+    assert placed["state"] == "PLACED"
+    assert [one["id"] for one in await shop.orders()] == [placed["id"]]
+    assert (await shop.available("lamp"), await shop.held(placed["id"])) == (7, 3)
+    assert await shop.capturable(placed["id"]) == 3_000
+    assert (await shop.read(cart))["orderId"] == placed["id"]
+    assert await shop.order_events() == ["OrderPlaced"]
+
+
+@pytest.mark.parametrize("step", BACK)
+async def test_what_died_while_it_was_taken_back_is_taken_back(
+    shop: OrderShop, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, step, monkeypatch, method="declined")
+    await shop.sweep()
+    refused = await shop.place(cart, method="declined")
+    assert (refused["state"], refused["refusal"]["code"]) == ("REFUSED", "PAYMENT_DECLINED")
+    assert (await shop.available("lamp"), await shop.held(refused["id"])) == (10, 0)
+    assert (await shop.orders(), (await shop.read(cart))["state"]) == ([], "ACTIVE")
+    assert await shop.order_events() == ["OrderPlacementRefused"]
+
+
+async def test_a_cart_that_was_changed_after_a_crash_is_not_ordered_as_it_was(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.payment_authorized", monkeypatch)
+    await shop.later(cart, frozen_until="now() - interval '1 s'")
+    await shop.add(cart, lamp=1)
+    await shop.sweep()
+    refused = await shop.place(cart)
+    assert refused["refusal"]["code"] == "CART_CHANGED"
+    assert (await shop.available("lamp"), await shop.capturable(refused["id"])) == (10, 0)
+    assert (await shop.place(cart, key="again"))["order"]["totalMinor"] == 4_000
+
+
+async def test_a_cart_that_thawed_and_was_ordered_by_another_request_is_ordered_once(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.payment_authorized", monkeypatch)
+    await shop.later(cart, frozen_until="now() - interval '1 s'")
+    second = await shop.place(cart, key="second")
+    assert second["state"] == "PLACED"
+    await shop.sweep()
+    first = await shop.place(cart)
+    assert (first["state"], first["refusal"]["code"]) == ("REFUSED", "CART_CLOSED")
+    assert await shop.capturable(first["id"]) == 0
+    assert [one["id"] for one in await shop.orders()] == [second["id"]]
+    assert await shop.available("lamp") == 7
+
+
+async def test_a_cart_that_thawed_after_the_order_was_written_is_closed_nevertheless(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.committed", monkeypatch)
+    await shop.later(cart, frozen_until="now() - interval '1 s'")
+    await shop.data(NOTE, input={"cartToken": cart["token"], "note": "soon"})
+    await shop.sweep()
+    assert (await shop.read(cart))["state"] == "ORDERED"
+
+
+async def test_whoever_lost_the_lease_does_no_more(shop: OrderShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was stopped, and goes on when another one has done its work."""
+    cart = await shop.full_cart(lamp=3)
+    swept: list[str] = []
+    original = shop.stage.orders.actions._placing._shop.reserve
+
+    async def slow(*given: object) -> None:
+        await original(*given)  # type: ignore[arg-type]
+        if not swept:
+            swept.append("once")
+            await shop.sweep()
+
+    monkeypatch.setattr(shop.stage.orders.actions._placing._shop, "reserve", slow)
+    placed = await shop.place(cart)
+    assert (placed["state"], swept) == ("PLACED", ["once"])
+    assert len(await shop.orders()) == 1
+    assert await shop.order_events() == ["OrderPlaced"]
+    assert (await shop.available("lamp"), await shop.capturable(placed["id"])) == (7, 3_000)
+
+
+async def test_a_store_that_does_not_answer_is_tried_again_and_given_up_in_the_end(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    away = True
+    placing = shop.stage.orders.actions._placing._shop
+    original = placing.create_payment
+
+    async def create_payment(*given: object) -> str:
+        if away:
+            raise Unavailable("payments is away")
+        return await original(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(placing, "create_payment", create_payment)
+    waiting = await shop.place(cart)
+    assert waiting["state"] == "IN_PROGRESS"
+    away = False
+    await shop.sweep()
+    assert (await shop.place(cart))["state"] == "PLACED"
+    away = True
+    other = await shop.full_cart(lamp=3)
+    for _ in range(12):
+        await shop.sweep()
+        if (refused := await shop.place(other))["state"] == "REFUSED":
+            break
+    assert refused["refusal"]["code"] == "STORE_UNAVAILABLE"
+    assert (await shop.available("lamp"), (await shop.read(other))["state"]) == (7, "ACTIVE")
