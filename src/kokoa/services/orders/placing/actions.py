@@ -14,6 +14,7 @@ from kokoa.kernel.errors import KokoaError
 from kokoa.postgres import Database, Event
 from kokoa.processes.steps import reached
 from kokoa.services.orders import events
+from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.model import (
     ATTEMPTS_MAX,
     FINAL,
@@ -107,7 +108,8 @@ class Placing:
         except Declined as declined:
             if may_refuse(held.placement):
                 return await self._refuse(held, declined.refusal)
-            await self._give_up_for_now(held, declined)
+            error = OrderStepUnavailable(declined.refusal.message, detail=declined.refusal.code)
+            await self._give_up_for_now(held, error)
         except KokoaError as error:
             if may_refuse(held.placement) and held.placement.attempts >= ATTEMPTS_MAX:
                 return await self._refuse(held, _UNAVAILABLE)
