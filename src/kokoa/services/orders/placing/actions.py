@@ -6,6 +6,7 @@ the step that the row names. A step that was done already answers as it did.
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import asyncpg
 import msgspec
 
 from kokoa.kernel.call import Call
@@ -205,6 +206,14 @@ class Placing:
     async def _commit(self, held: Held) -> Held:
         await self._require_same_cart(held)
         after = advanced(held.placement, "COMMITTED")
+        try:
+            await self._write_order(held, after)
+        except asyncpg.UniqueViolationError:
+            raise Declined(Refusal("CART_CLOSED", "The cart is ordered already.", "cartId")) from None
+        reached("order.committed")
+        return msgspec.structs.replace(held, placement=after)
+
+    async def _write_order(self, held: Held, after: Placement) -> None:
         basket = after.priced()
         async with self._database.transaction(held.call.environment_id) as tx:
             if not await put_placement(tx, after, held.lease, LEASE_S):
@@ -219,8 +228,6 @@ class Placing:
                 total_minor=basket.total_minor,
             )
             await tx.emit(placed, correlation_id=held.call.correlation_id)
-        reached("order.committed")
-        return msgspec.structs.replace(held, placement=after)
 
     async def _allocate(self, held: Held) -> Held:
         if held.placement.priced().wanted_stock():
