@@ -142,7 +142,7 @@ def count_values(variables: Mapping[str, Any], limits: Limits) -> int:
             raise LimitExceeded(
                 f"The variables hold more than {limits.variable_values} values. Send them in several requests."
             )
-        inner = value.values() if isinstance(value, Mapping) else value
+        inner = value if type(value) is list else value.values()
         waiting += [one for one in inner if type(one) is dict or type(one) is list]
     return found
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -172,6 +173,7 @@ def require_page(limit: int, offset: int) -> None:
         raise InvalidPage(f"offset must be 0 to {OFFSET_MAX}, not {offset}.", field="offset")
 
 
+@lru_cache(2_048)  # a batch of an import asks for each twice: whether it is free, and to write it
 def slug_of(name: str) -> str:
     """A slug made from a name: ASCII letters and digits, hyphens between."""
     plain = name if name.isascii() else unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
