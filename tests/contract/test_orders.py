@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -94,6 +95,21 @@ async def test_a_cart_is_ordered_once_whatever_the_keys_are(shop: OrderShop) -> 
     assert codes <= {"CART_FROZEN", "CART_CLOSED"}
     assert len(await shop.orders()) == 1
     assert await shop.available("lamp") == 9
+
+
+async def test_a_placement_that_is_over_is_forgotten_and_its_cart_stays_ordered(shop: OrderShop) -> None:
+    cart, waiting = await shop.full_cart(rug=1), await shop.full_cart(rug=1)
+    placed = await shop.place(cart)
+    begun = await shop.place(waiting, method="redirect", returnUrl="https://shop.example/")
+    assert begun["state"] == "ACTION_REQUIRED"
+    store = shop.stage.orders.store
+    assert await store.forget_placements(datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert await store.forget_placements(datetime.now(UTC) + timedelta(hours=1)) >= 1
+    assert await store.placement(shop.environment_id, placed["order"]["id"]) is None
+    assert await store.placement(shop.environment_id, begun["id"]) is not None, "it goes on"
+    again = await shop.place(cart)
+    assert (again["state"], again["refusal"]["code"]) == ("REFUSED", "CART_CLOSED")
+    assert await shop.data(FOUND, MERCHANT, number=placed["order"]["number"]) == placed["order"]
 
 
 async def test_two_hundred_shoppers_get_the_last_fifty(shop: OrderShop) -> None:

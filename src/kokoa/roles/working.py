@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -44,6 +44,8 @@ from kokoa.services.search.waiting.store import StaleStore
 from kokoa.services.tenants.overrides.model import KEPT_DAYS
 from kokoa.services.tenants.service import TenantsService
 
+_S = TypeVar("_S")
+
 _log = structlog.get_logger(__name__)
 
 _FORGET_EVERY_S = 600.0
@@ -62,16 +64,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         services = {name: open_service(name, platform, asked=asked) for name in SERVICES}
         reporter = OverrideReporter(_overrides_of(services))
         asked.graph = await _graph_to_ask(platform, services, reporter, caller="worker")
-        catalog, tenants, carts = services["catalog"], services["tenants"], services["carts"]
-        inventory, customers = services["inventory"], services["customers"]
-        payments, orders = services["payments"], services["orders"]
-        assert isinstance(catalog, CatalogService)
-        assert isinstance(tenants, TenantsService)
-        assert isinstance(inventory, InventoryService)
-        assert isinstance(customers, CustomersService)
-        assert isinstance(carts, CartsService)
-        assert isinstance(payments, PaymentsService)
-        assert isinstance(orders, OrdersService)
+        catalog, payments = _the(services, CatalogService), _the(services, PaymentsService)
         search = platform.databases["search"]
         logs = FunctionLogs(platform.databases["functions"])
         jobs = [
@@ -79,30 +72,49 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             note_changes(platform.bus, SearchStore(search), StaleStore(search)),
             follow_graphs(platform.bus, SearchStore(search)),
             keep_schedules(catalog.publishing),
-            do_overdue(inventory.reservations.expire, what="reservations"),
-            do_overdue(carts.actions.sweep, what="carts"),
+            do_overdue(_the(services, InventoryService).reservations.expire, what="reservations"),
+            do_overdue(_the(services, CartsService).actions.sweep, what="carts"),
             do_overdue(payments.reconciler.sweep, what="payments"),
             do_overdue(payments.deliveries.deliver, what="test webhooks"),
-            do_overdue(orders.actions.sweep, what="placements"),
+            do_overdue(_the(services, OrdersService).actions.sweep, what="placements"),
             reporter.run(),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
             sweep_media(catalog.media_sweeper),
-            forget_older(catalog.history.forget_old, settings.history_days, what="history"),
-            forget_older(catalog.bulk.forget_deletions, settings.tombstone_days, what="deletions"),
-            forget_older(inventory.store.forget_answers, settings.answers_days, what="answers"),
-            forget_older(customers.store.forget_answers, settings.answers_days, what="answers"),
-            forget_older(customers.store.forget_sessions, settings.answers_days, what="sessions"),
-            forget_older(carts.store.forget_answers, settings.answers_days, what="answers"),
-            forget_older(carts.store.forget_closed, settings.cart_days, what="carts"),
-            forget_older(payments.store.forget_answers, settings.answers_days, what="answers"),
-            forget_older(payments.webhooks.forget_seen, settings.answers_days, what="webhooks"),
-            forget_older(tenants.override_actions.forget_old, KEPT_DAYS, what="reports of overrides"),
+            *_retention(services, settings),
         ]
         _log.info("worker_ready", jobs=len(jobs))
         await _until(stop, jobs)
     finally:
         await platform.close()
+
+
+def _the(services: Mapping[str, Service], kind: type[_S]) -> _S:
+    """The service of a kind."""
+    return next(one for one in services.values() if isinstance(one, kind))
+
+
+def _retention(services: Mapping[str, Service], settings: Settings) -> list[Coroutine[Any, Any, None]]:
+    """What is kept for so long, and no longer."""
+    catalog, inventory = _the(services, CatalogService), _the(services, InventoryService)
+    customers, carts = _the(services, CustomersService), _the(services, CartsService)
+    payments, orders = _the(services, PaymentsService), _the(services, OrdersService)
+    answers_days = settings.answers_days
+    return [
+        forget_older(catalog.history.forget_old, settings.history_days, what="history"),
+        forget_older(catalog.bulk.forget_deletions, settings.tombstone_days, what="deletions"),
+        forget_older(inventory.store.forget_answers, answers_days, what="answers"),
+        forget_older(customers.store.forget_answers, answers_days, what="answers"),
+        forget_older(customers.store.forget_sessions, answers_days, what="sessions"),
+        forget_older(carts.store.forget_answers, answers_days, what="answers"),
+        forget_older(carts.store.forget_closed, settings.cart_days, what="carts"),
+        forget_older(payments.store.forget_answers, answers_days, what="answers"),
+        forget_older(payments.webhooks.forget_seen, answers_days, what="webhooks"),
+        forget_older(orders.store.forget_placements, answers_days, what="placements"),
+        forget_older(
+            _the(services, TenantsService).override_actions.forget_old, KEPT_DAYS, what="reports of overrides"
+        ),
+    ]
 
 
 async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
@@ -115,9 +127,7 @@ async def run_indexer(settings: Settings, stop: asyncio.Event) -> None:
         reporter = OverrideReporter(_overrides_of(services))
         graph = await _graph_to_ask(platform, services, reporter, caller="indexer")
         asked.graph = graph
-        search = services["search"]
-        assert isinstance(search, SearchService)
-        indexer = search.indexer(DataOrError(graph))
+        indexer = _the(services, SearchService).indexer(DataOrError(graph))
         jobs = [
             keep_index(platform.bus, indexer, StaleStore(platform.databases["search"])),
             keep_generations(indexer),

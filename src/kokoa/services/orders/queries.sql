@@ -42,6 +42,10 @@ UPDATE placements SET lease = NULL, due_at = now() + $4 * interval '1 s', action
 -- Placements of any environment_id that it is time for; of a function that sees all of them.
 SELECT environment_id, id FROM overdue_placements($1, $2) /* of any environment_id */;
 
+-- name: forget_placements
+-- Placements from before a moment ($1) that are ended, a batch ($2) of any environment_id.
+SELECT forget_placements($1, $2) /* of any environment_id */;
+
 -- name: next_number
 -- The number of an order that is being committed; the next one waits for it.
 INSERT INTO counters (environment_id, last) VALUES ($1, 10001)

@@ -1,6 +1,7 @@
 """queries.sql ⇄ model."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -73,6 +74,13 @@ class OrderStore:
         """(environment id, placement id) of those it is time for, of all environments."""
         rows = await self._database.fetch_anywhere(queries.overdue, most, most_of_one)
         return [(str(row["environment_id"]), str(row["id"])) for row in rows]
+
+    async def forget_placements(self, before: datetime, most: int = 1_000) -> int:
+        """Forget how orders were made that were begun before a moment, of all environments, a batch; how many.
+
+        Their addresses and means of payment go with them, and their idempotency keys.
+        """
+        return int((await self._database.fetch_anywhere(queries.forget_placements, before, most))[0][0])
 
     async def orders_by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Order]:
         """Those that there are, by id; whoever asks sees to whose they are."""
