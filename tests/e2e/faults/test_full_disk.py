@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -25,6 +26,7 @@ DESCRIPTION_BYTES = 8000
 # What PostgreSQL dies of: no next segment of its log, any file in a checkpoint, any file at its start.
 _NO_ROOM = re.compile(r'"pg_wal/[^"]*": No space left on device|(PANIC|FATAL): .*No space left on device')
 _NEXT_SEGMENT = "SELECT pg_logical_emit_message(false, 'full', 'x'); SELECT pg_switch_wal()"
+PAGES_BYTES = 64 << 10
 DISK_BYTES = 2 << 30  # that much must be free for a start
 
 
@@ -72,6 +74,11 @@ def shrink(disk: Path) -> None:
     """Make the disk as small as what is on it; a store gives some room back now and then, so it is called again."""
     statistics = os.statvfs(disk)
     resize(disk, (statistics.f_blocks - statistics.f_bfree) * statistics.f_frsize)
+
+
+def grow(disk: Path, by: int) -> None:
+    statistics = os.statvfs(disk)
+    resize(disk, statistics.f_blocks * statistics.f_frsize + by)
 
 
 def resize(disk: Path, size: int) -> None:
@@ -168,14 +175,21 @@ def as_superuser(hurt: HurtStore, *statements: str, after_each: Callable[[], Non
 
 
 def grant_until(hurt: HurtStore, disk: Path, what: str, condition: Callable[[], bool]) -> None:
-    """Make small changes, which PostgreSQL has room for in what it has, until their events meet the full disk."""
-    for number in range(1000):
-        with contextlib.suppress(Again):
-            body = json.dumps({"partner": hurt.partner.name, "pattern": f"/full/{number}"}).encode()
+    """Make small changes, which PostgreSQL has room for in what it has, until their events meet the full disk.
+
+    Where PostgreSQL is the one that has no room left, it is given some pages: no change, no event.
+    """
+    numbers = itertools.count()
+    for _ in within(PATIENCE_S):
+        try:
+            body = json.dumps({"partner": hurt.partner.name, "pattern": f"/full/{next(numbers)}"}).encode()
             asked(lambda body=body: operator(hurt, "POST", "/grants", body))
+        except Again:
+            grow(disk, PAGES_BYTES)
+        else:
+            shrink(disk)
         if condition():
             return
-        shrink(disk)
     raise AssertionError(f"no {what}")
 
 
