@@ -83,7 +83,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             do_overdue(carts.actions.sweep, what="carts"),
             do_overdue(payments.reconciler.sweep, what="payments"),
             do_overdue(payments.deliveries.deliver, what="test webhooks"),
-            do_overdue(orders.actions.sweep, what="placements"),
+            *(do_overdue(sweep, what="orders") for sweep in (orders.actions.sweep, orders.changes.sweep)),
             reporter.run(),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),
