@@ -1,11 +1,13 @@
 """A placement that dies at any step ends, by the sweeper, in exactly one consistent order or in none."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
 from contract.cart_shop import NOTE
 from contract.order_shop import OrderShop, OrderStage, open_order_stage
+from kokoa.kernel.call import Call
 from kokoa.kernel.errors import Unavailable
 from kokoa.messaging import EmbeddedNats
 from kokoa.processes.steps import STEPS
@@ -126,6 +128,44 @@ async def test_a_cart_that_thawed_after_the_order_was_written_is_closed_neverthe
     await shop.data(NOTE, input={"cartToken": cart["token"], "note": "soon"})
     await shop.sweep()
     assert (await shop.read(cart))["state"] == "ORDERED"
+
+
+async def test_a_cart_that_thawed_after_its_order_was_written_is_not_ordered_again(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.committed", monkeypatch)
+    await shop.later(cart, frozen_until="now() - interval '1 s'")
+    second = await shop.place(cart, key="second")
+    assert (second["state"], second["refusal"]["code"]) == ("REFUSED", "CART_CLOSED")
+    await shop.sweep()
+    first = await shop.place(cart)
+    assert [one["id"] for one in await shop.orders()] == [first["id"]]
+    assert (await shop.read(cart))["orderId"] == first["id"]
+    assert (await shop.available("lamp"), await shop.capturable(second["id"])) == (7, 0)
+
+
+async def test_an_answer_that_is_none_ends_one_placement_and_not_the_sweeper(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, good = await shop.full_cart(lamp=1), await shop.full_cart(lamp=2)
+    placing = shop.stage.orders.actions._placing._shop
+    original = placing.cart
+
+    async def cart(cart_id: str, call: Call) -> Mapping[str, Any]:
+        found = await original(cart_id, call)
+        return {} if cart_id == broken["id"] else found
+
+    await crash(shop, broken, "order.cart_frozen", monkeypatch)
+    await crash(shop, good, "order.cart_frozen", monkeypatch)
+    monkeypatch.setattr(placing, "cart", cart)
+    await shop.sweep()
+    assert (await shop.place(good))["state"] == "PLACED"
+    for _ in range(12):
+        await shop.sweep()
+    refused = await shop.place(broken)
+    assert (refused["state"], refused["refusal"]["code"]) == ("REFUSED", "STORE_UNAVAILABLE")
+    assert (await shop.read(broken))["state"] == "ACTIVE"
 
 
 async def test_whoever_lost_the_lease_does_no_more(shop: OrderShop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,10 @@ class OrderActions:
                     # Its lease ends, and it is tried again; the others go on meanwhile.
                     _log.warning("placement_waits", placement=placement_id, error=error.message, detail=error.detail)
                     return False
+                except Exception:
+                    # A bug, or an answer that is none; after some attempts the placement is taken back.
+                    _log.exception("placement_failed", placement=placement_id)
+                    return False
 
         async with asyncio.TaskGroup() as group:
             overdue = await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX)

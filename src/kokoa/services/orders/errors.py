@@ -1,6 +1,6 @@
 """What can go wrong with orders. Why a cart did not become an order is no error: it is the placement's refusal."""
 
-from kokoa.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
+from kokoa.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
 
 
 class InvalidPlacement(Invalid):
@@ -17,6 +17,10 @@ class CartToOrderNotFound(NotFound):
 
 class PlacementNotFound(NotFound):
     """There is no such placement, or it is not the caller's."""
+
+
+class OrderStepUnavailable(Unavailable):
+    """A part of the store that takes part in ordering does not answer; trying again helps."""
 
 
 class OrderingCustomerUnknown(Unauthenticated):

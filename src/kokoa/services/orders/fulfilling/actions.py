@@ -25,6 +25,7 @@ from kokoa.services.orders.errors import (
     OrderBusy,
     OrderChanged,
     OrderNotFound,
+    OrderStepUnavailable,
 )
 from kokoa.services.orders.fulfilling.graph import Store
 from kokoa.services.orders.fulfilling.model import (
@@ -55,7 +56,7 @@ from kokoa.services.orders.fulfilling.store import (
     write_history,
 )
 from kokoa.services.orders.model import LEASE_S, Order, Who, back_off_s
-from kokoa.services.orders.placing.graph import Declined, StepFailed, as_service, own_call
+from kokoa.services.orders.placing.graph import Declined, as_service, own_call
 from kokoa.services.orders.store import OrderStore
 
 SWEPT_MAX = 50
@@ -207,8 +208,10 @@ class ChangeActions:
                 held = msgspec.structs.replace(await step(bounded), call=held.call)
         except _LeaseLost:
             pass
-        except KokoaError as error:
-            said = f"{error.code}: {error.message} {error.detail}".replace("\x00", "")[:500]
+        except (KokoaError, Declined) as failed:
+            refusal = failed.refusal if isinstance(failed, Declined) else failed
+            detail = failed.detail if isinstance(failed, KokoaError) else ""
+            said = f"{refusal.code}: {refusal.message} {detail}".replace("\x00", "")[:500]
             wait_s = back_off_s(held.change.attempts)
             await self._store.leave(environment_id, held.change.id, held.lease, wait_s, said)
         return await self._store.change(environment_id, held.change.id) or held.change
@@ -252,7 +255,7 @@ class ChangeActions:
         return await self._advance(held, advanced(held.change, "RELEASED"))
 
     async def _give_money_back(self, held: _Held) -> _Held:
-        """Until the payment is what has left is worth. Raises StepFailed when it is not yet."""
+        """Until the payment is what has left is worth. Raises OrderStepUnavailable when it is not yet."""
         order, others = held.order, self._others
         if order.payment_id is not None:
             money = await others.money(order.payment_id, held.call)
@@ -261,7 +264,7 @@ class ChangeActions:
             if not money.pending and (amount := to_refund(order, money)):
                 money = await others.refund(order.payment_id, amount, money, held.call)
             if money.pending or to_void(order, money) or to_refund(order, money):
-                raise StepFailed("The money is not given back yet.")
+                raise OrderStepUnavailable("The money is not given back yet.")
         reached("cancellation.refunded")
         return await self._finish(held, advanced(held.change, "DONE"))
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from kokoa.kernel.call import Call
+from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.fulfilling.model import Money
 from kokoa.services.orders.model import Refusal
-from kokoa.services.orders.placing.graph import Declined, Shop, StepFailed
+from kokoa.services.orders.placing.graph import Declined, Shop
 
 _RESERVED = "query OrdersReserved($key: String!) { stockReservation(key: $key) { lines { sku } } }"
 _FULFIL = """mutation OrdersFulfil($key: String!, $lines: [StockLineInput!]!, $once: String!) {
@@ -39,13 +40,13 @@ class Store(Shop):
         if isinstance(found, Refusal):
             if found.code in _STAYS:
                 raise Declined(Refusal(found.code, found.message, "lines"))
-            raise StepFailed("The stock does not answer.", detail=f"{found.code}: {found.message}")
+            raise OrderStepUnavailable("The stock does not answer.", detail=f"{found.code}: {found.message}")
 
     async def money(self, payment_id: str, call: Call) -> Money:
         """A payment as it is."""
         found = await self._ask(_READ, {"id": payment_id}, call)
         if found is None:
-            raise StepFailed("The order's payment is not there.")
+            raise OrderStepUnavailable("The order's payment is not there.")
         return _money(found)
 
     async def capture(self, payment_id: str, amount_minor: int, once: str, call: Call) -> bool:
@@ -55,7 +56,7 @@ class Store(Shop):
         if isinstance(found, Refusal):
             if found.code in _NOT_OURS:
                 return False
-            raise StepFailed("The payment does not answer.", detail=f"{found.code}: {found.message}")
+            raise OrderStepUnavailable("The payment does not answer.", detail=f"{found.code}: {found.message}")
         return not any(one["key"] == once and one["type"] == "CHARGE_FAILURE" for one in found["transactions"])
 
     async def void_part(self, payment_id: str, amount_minor: int, money: Money, call: Call) -> Money:

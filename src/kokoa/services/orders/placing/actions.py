@@ -6,6 +6,7 @@ the step that the row names. A step that was done already answers as it did.
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import asyncpg
 import msgspec
 
 from kokoa.kernel.call import Call
@@ -14,20 +15,26 @@ from kokoa.kernel.errors import KokoaError
 from kokoa.postgres import Database, Event
 from kokoa.processes.steps import reached
 from kokoa.services.orders import events
+from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.model import (
     ATTEMPTS_MAX,
     FINAL,
     LEASE_S,
     WAIT_MAX_S,
     WATCH_MAX_S,
+    Basket,
     Placement,
     Refusal,
     Step,
     advanced,
     back_off_s,
     basket_of,
+    destination_of,
     differs,
     may_refuse,
+    tax_input,
+    with_delivery,
+    with_taxes,
 )
 from kokoa.services.orders.placing.graph import Declined, Shop
 from kokoa.services.orders.store import OrderStore, insert_order, put_placement
@@ -107,7 +114,8 @@ class Placing:
         except Declined as declined:
             if may_refuse(held.placement):
                 return await self._refuse(held, declined.refusal)
-            await self._give_up_for_now(held, declined)
+            error = OrderStepUnavailable(declined.refusal.message, detail=declined.refusal.code)
+            await self._give_up_for_now(held, error)
         except KokoaError as error:
             if may_refuse(held.placement) and held.placement.attempts >= ATTEMPTS_MAX:
                 return await self._refuse(held, _UNAVAILABLE)
@@ -126,7 +134,7 @@ class Placing:
 
     async def _price(self, held: Held) -> Held:
         placement = held.placement
-        basket = basket_of(await self._shop.cart(placement.cart_id, held.call))
+        basket = await self._priced(held)
         if isinstance(basket, Refusal):
             return await self._refuse(held, basket)
         refusal = differs(basket, placement.request.expected_total_minor)
@@ -134,6 +142,27 @@ class Placing:
             return await self._refuse(held, refusal)
         reached("order.priced")
         return await self._advance(held, advanced(placement, "PRICED", basket=basket))
+
+    async def _priced(self, held: Held) -> Basket | Refusal:
+        """The cart with what delivery and taxes are now."""
+        cart = await self._shop.cart(held.placement.cart_id, held.call)
+        basket, method = basket_of(cart), held.placement.request.shipping_method
+        if isinstance(basket, Basket) and method is not None:
+            to = destination_of(basket.shipping_address)
+            if to is None:
+                message = "Say where it is to be sent: `setCartAddresses`."
+                return Refusal("SHIPPING_ADDRESS_MISSING", message, "cart.shippingAddress")
+            asked = {
+                "destination": to,
+                "currency": basket.currency,
+                "totalMinor": basket.subtotal_minor,
+                "weightGrams": cart["weightGrams"],
+                "itemCount": cart["itemCount"],
+            }
+            basket = with_delivery(basket, await self._shop.shipping_options(asked, held.call), method)
+        if isinstance(basket, Basket) and basket.destination is not None:
+            basket = with_taxes(basket, await self._shop.taxes(tax_input(basket), held.call))
+        return basket
 
     async def _reserve(self, held: Held) -> Held:
         wanted = held.placement.priced().wanted_stock()
@@ -177,6 +206,14 @@ class Placing:
     async def _commit(self, held: Held) -> Held:
         await self._require_same_cart(held)
         after = advanced(held.placement, "COMMITTED")
+        try:
+            await self._write_order(held, after)
+        except asyncpg.UniqueViolationError:
+            raise Declined(Refusal("CART_CLOSED", "The cart is ordered already.", "cartId")) from None
+        reached("order.committed")
+        return msgspec.structs.replace(held, placement=after)
+
+    async def _write_order(self, held: Held, after: Placement) -> None:
         basket = after.priced()
         async with self._database.transaction(held.call.environment_id) as tx:
             if not await put_placement(tx, after, held.lease, LEASE_S):
@@ -191,8 +228,6 @@ class Placing:
                 total_minor=basket.total_minor,
             )
             await tx.emit(placed, correlation_id=held.call.correlation_id)
-        reached("order.committed")
-        return msgspec.structs.replace(held, placement=after)
 
     async def _allocate(self, held: Held) -> Held:
         if held.placement.priced().wanted_stock():

@@ -9,8 +9,9 @@ import msgspec
 from kokoa.graphql import ExecutionResult
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
-from kokoa.kernel.errors import DeadlineExceeded, KokoaError, Unavailable
+from kokoa.kernel.errors import DeadlineExceeded
 from kokoa.kernel.transaction import refuse_in_transaction
+from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.model import Refusal
 
 WITHIN_MS = 12_000
@@ -20,10 +21,16 @@ _SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
 _ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
 _OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
 _CART = f"""query OrdersCart($id: ID!) {{ cart(id: $id) {{
-  currency email locale channel note pricesAsOf
+  currency email locale channel note pricesAsOf weightGrams itemCount
   shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
   lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem }}
 }} }}"""
+_OPTIONS = """query OrdersShipping($input: ShippingOptionsInput!) { shippingOptions(input: $input) {
+  key name priceMinor currency minDays maxDays taxCategory } }"""
+_SUMS = "netMinor taxMinor grossMinor"
+_TAXES = f"""query OrdersTaxes($input: TaxInput!) {{ taxes(input: $input) {{
+  zone currency pricesIncludeTax reverseCharge note {_SUMS} rates {{ key name basisPoints amountMinor }}
+  lines {{ key {_SUMS} }} shipping {{ {_SUMS} }} }} }}"""
 _FREEZE = """mutation OrdersFreeze($id: ID!, $key: String!) {
   freezeCart(id: $id, key: $key, seconds: 600) { lines { id quantity } } }"""
 _RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
@@ -70,16 +77,12 @@ class Graph(Protocol):
         ...
 
 
-class Declined(KokoaError):
+class Declined(Exception):
     """The graph refuses a step for good; inside this service only."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
-
-
-class StepFailed(Unavailable):
-    """The graph did not do a step; trying again may help."""
 
 
 class Paid(msgspec.Struct, frozen=True):
@@ -124,13 +127,22 @@ class Shop:
         return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key}, call)
 
     async def cart(self, cart_id: str, call: Call) -> Mapping[str, Any]:
-        """Priced now. Raises StepFailed when prices are not those of now."""
+        """Priced now. Raises OrderStepUnavailable when prices are not those of now."""
         cart: Mapping[str, Any] | None = await self._ask(_CART, {"id": cart_id}, call)
         if cart is None:
             raise Declined(Refusal("CART_NOT_FOUND", "The cart is gone.", "cartId"))
         if cart["pricesAsOf"] is not None:
-            raise StepFailed("What the cart costs now is not known.")
+            raise OrderStepUnavailable("What the cart costs now is not known.")
         return cart
+
+    async def shipping_options(self, given: Mapping[str, Any], call: Call) -> list[Mapping[str, Any]]:
+        """How it may be sent, as shipping answers."""
+        return list(await self._ask(_OPTIONS, {"input": given}, call))
+
+    async def taxes(self, given: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+        """As taxes answers."""
+        found: Mapping[str, Any] = await self._ask(_TAXES, {"input": given}, call)
+        return found
 
     async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> None:
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()]
@@ -173,7 +185,7 @@ class Shop:
         return True
 
     async def _ask(self, document: str, variables: Mapping[str, Any], call: Call) -> Any:
-        """The one field's value. Raises Declined, StepFailed."""
+        """The one field's value. Raises Declined, OrderStepUnavailable."""
         found = await self._try(document, variables, call)
         if isinstance(found, Refusal):
             raise _failure(found)
@@ -191,7 +203,7 @@ class Shop:
             extensions = result.errors[0].get("extensions") or {}
             return Refusal(str(extensions.get("code", "")), str(result.errors[0].get("message", "")))
         if not isinstance(result.data, dict):
-            raise StepFailed("The graph answered nothing.")
+            raise OrderStepUnavailable("The graph answered nothing.")
         return next(iter(result.data.values()))
 
 
@@ -205,10 +217,10 @@ def own_call(environment_id: str, correlation_id: str, deadline_ms: int) -> Call
     return Call(environment_id, _SERVICE, correlation_id, deadline_ms)
 
 
-def _failure(refusal: Refusal) -> KokoaError:
+def _failure(refusal: Refusal) -> Exception:
     if refusal.code in _FINAL:
         return Declined(Refusal(refusal.code, refusal.message, _FINAL[refusal.code]))
-    return StepFailed("A part of the store does not answer.", detail=f"{refusal.code}: {refusal.message}")
+    return OrderStepUnavailable("A part of the store does not answer.", detail=f"{refusal.code}: {refusal.message}")
 
 
 def _paid(found: Mapping[str, Any]) -> Paid:
