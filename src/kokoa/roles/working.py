@@ -76,7 +76,13 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             do_overdue(_the(services, CartsService).actions.sweep, what="carts"),
             do_overdue(payments.reconciler.sweep, what="payments"),
             do_overdue(payments.deliveries.deliver, what="test webhooks"),
-            do_overdue(_the(services, OrdersService).actions.sweep, what="placements"),
+            *(
+                do_overdue(sweep, what="orders")
+                for sweep in (
+                    _the(services, OrdersService).actions.sweep,
+                    _the(services, OrdersService).changes.sweep,
+                )
+            ),
             reporter.run(),
             keep_logs(platform.bus, logs),
             forget_old_logs(logs),

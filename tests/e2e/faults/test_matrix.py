@@ -11,7 +11,8 @@ import pytest
 from event_stream import created_products, events_of, require_each_once
 from families import Process
 from hurt_store import KINDS, PATIENCE_S, HurtStore, go_on, hurt_store
-from journeys import JOURNEYS, Again, Journey, Write, prepare, tried_until_done
+from journeys import Again, Journey, Write, prepare, tried_until_done
+from leaving import JOURNEYS
 from running import until
 
 from kokoa.functions.host.process import host_name
@@ -46,6 +47,11 @@ SELECTED = {
     "order.cart_closed": "worker",
     "refusal.payment_voided": "standing",
     "refusal.stock_given_back": "worker",
+    "fulfilment.left": "standing",
+    "fulfilment.priced": "worker",
+    "fulfilment.captured": "postgres",
+    "cancellation.released": "standing",
+    "cancellation.refunded": "nats",
     "invoke.taken": "sandbox",
     "invoke.delivered": "sandbox",
     "invoke.answered": "postgres",

@@ -1,6 +1,6 @@
 """What can go wrong with orders. Why a cart did not become an order is no error: it is the placement's refusal."""
 
-from kokoa.kernel.errors import Invalid, NotFound, Unauthenticated, Unavailable
+from kokoa.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
 
 
 class InvalidPlacement(Invalid):
@@ -25,3 +25,31 @@ class OrderStepUnavailable(Unavailable):
 
 class OrderingCustomerUnknown(Unauthenticated):
     """Only a customer who is signed in has orders of their own."""
+
+
+class InvalidFulfillment(Invalid):
+    """A field of a fulfilment or cancellation is not acceptable, such as more than is left; the field says which."""
+
+
+class OrderNotFound(NotFound):
+    """There is no such order, or it is not the caller's."""
+
+
+class FulfillmentNotFound(NotFound):
+    """There is no such fulfilment."""
+
+
+class OrderBusy(Conflict):
+    """The order is being placed, fulfilled or cancelled at this moment; ask again in some seconds."""
+
+
+class OrderChanged(Conflict):
+    """The order has another version by now."""
+
+
+class OrderNotCancellable(Conflict):
+    """Nothing of the order is left to cancel, or a part has left and the caller is its customer."""
+
+
+class FulfillmentStateDiffers(Conflict):
+    """A fulfilment is shipped once it is there, and delivered once it is shipped."""

@@ -26,3 +26,55 @@ class OrderPlacementRefused(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.placement_id
+
+
+class FulfillmentCreated(Event, frozen=True, kw_only=True):
+    """A part of an order has left the stock.  captured_minor: what was asked for of its payment, minor units."""
+
+    order_id: str
+    fulfillment_id: str
+    captured_minor: int
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class FulfillmentShipped(Event, frozen=True, kw_only=True):
+    """A part of an order is on its way."""
+
+    order_id: str
+    fulfillment_id: str
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class FulfillmentDelivered(Event, frozen=True, kw_only=True):
+    """A part of an order has arrived."""
+
+    order_id: str
+    fulfillment_id: str
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class OrderFulfilled(Event, frozen=True, kw_only=True):
+    """Everything of an order has left."""
+
+    order_id: str
+    number: str
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class OrderCancelled(Event, frozen=True, kw_only=True):
+    """What had not left of an order is given up: its stock is free, its money given back."""
+
+    order_id: str
+    number: str
+    reason: str | None
+
+    def key(self) -> str:
+        return self.order_id

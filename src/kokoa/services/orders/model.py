@@ -40,6 +40,7 @@ Step = Literal[
     "WATCHING",
     "REFUSED",
 ]
+OrderState = Literal["CONFIRMED", "PARTIALLY_FULFILLED", "FULFILLED", "CANCELLED"]
 PlacementState = Literal["IN_PROGRESS", "ACTION_REQUIRED", "PLACED", "REFUSED"]
 
 NEXT: Mapping[Step, frozenset[Step]] = {
@@ -215,18 +216,43 @@ class Placement(msgspec.Struct, frozen=True):
         return self.basket
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How many of a line have left, and how many will not."""
+
+    fulfilled: int = 0
+    cancelled: int = 0
+
+
+class OrderedLine(BasketLine, frozen=True, kw_only=True):
+    """A line with what has become of it."""
+
+    fulfilled_quantity: int
+    cancelled_quantity: int
+
+
 class Order(msgspec.Struct, frozen=True):
-    """What was bought. Money is minor units."""
+    """What was bought. Money is minor units.  progress: by line; lines that nothing happened to are not there."""
 
     id: str
     number: int
-    state: Literal["CONFIRMED"]
+    state: OrderState
     cart_id: str
     customer_id: str | None
     payment_id: str | None
     total_minor: int
     basket: Basket
     placed_at: datetime
+    version: int
+    progress: dict[str, Progress]
+
+    def lines(self) -> list[OrderedLine]:
+        """With what has become of them."""
+        found = []
+        for line in self.basket.lines:
+            done = self.progress.get(line.cart_line_id, Progress())
+            fields = msgspec.structs.asdict(line)
+            found.append(OrderedLine(**fields, fulfilled_quantity=done.fulfilled, cancelled_quantity=done.cancelled))
+        return found
 
 
 class Who(msgspec.Struct, frozen=True):

@@ -50,6 +50,7 @@ class OrderResolvers:
             "Order.lines": _lines,
             "Order.payment": _payments,
             "Order.placedAt": _moments,
+            "OrderLine.id": _line_ids,
             "OrderLine.variant": _variants,
         }
 
@@ -154,7 +155,7 @@ def _of_basket(name: str) -> Any:
 
 
 def _lines(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
-    return [parent.basket.lines for parent in parents]
+    return [parent.lines() for parent in parents]
 
 
 def _payments(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
@@ -167,3 +168,7 @@ def _moments(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[st
 
 def _variants(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[Any]:
     return [parent.variant_id and {"id": parent.variant_id} for parent in parents]
+
+
+def _line_ids(parents: Sequence[Any], _args: Arguments, _call: Call) -> list[str]:
+    return [parent.cart_line_id for parent in parents]

@@ -5,6 +5,10 @@ from pathlib import Path
 from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
 from kokoa.postgres import Database
 from kokoa.services.orders.actions import OrderActions
+from kokoa.services.orders.fulfilling.actions import ChangeActions
+from kokoa.services.orders.fulfilling.graph import Store
+from kokoa.services.orders.fulfilling.resolvers import ChangeResolvers
+from kokoa.services.orders.fulfilling.store import ChangeStore
 from kokoa.services.orders.placing.graph import Graph, Shop
 from kokoa.services.orders.resolvers import OrderResolvers
 from kokoa.services.orders.store import OrderStore
@@ -19,9 +23,12 @@ class OrdersService:
     def __init__(self, database: Database, graph: Graph) -> None:
         self.store = OrderStore(database)
         self.actions = OrderActions(database, self.store, Shop(graph))
+        changes = ChangeStore(database)
+        self.changes = ChangeActions(database, self.store, changes, Store(graph))
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=OrderResolvers(self.store, self.actions).table(),
+            resolvers=OrderResolvers(self.store, self.actions).table()
+            | ChangeResolvers(self.store, changes, self.changes).table(),
             limits=BEHIND_GATEWAY,
         )

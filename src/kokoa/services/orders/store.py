@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 
 from kokoa.postgres import Database, Row, Transaction, load_queries
-from kokoa.services.orders.model import LEASE_S, NUMBER_MAX, Basket, Order, Placement, Refusal, Request
+from kokoa.services.orders.model import LEASE_S, NUMBER_MAX, Basket, Order, Placement, Progress, Refusal, Request
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
 _basket = msgspec.json.Decoder(Basket)
 _request = msgspec.json.Decoder(Request)
+_progress = msgspec.json.Decoder(dict[str, Progress])
 _refusal = msgspec.json.Decoder(Refusal)
 
 
@@ -168,6 +169,8 @@ def order_of(row: Row) -> Order:
         total_minor=row["total_minor"],
         basket=_basket.decode(row["basket"]),
         placed_at=row["placed_at"],
+        version=row["version"],
+        progress=_progress.decode(row["progress"]),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database, Event, Transaction
+from kokoa.postgres.answers import answered_once
 from kokoa.services.inventory import events
 from kokoa.services.inventory.actions import Cause, level_changed
 from kokoa.services.inventory.errors import OutOfStock, ReservationClosed, ReservationDiffers, ReservationNotFound
@@ -128,9 +129,10 @@ class ReservationActions:
     async def fulfil(
         self, environment_id: str, key: str, lines: Sequence[Wanted] | None, cause: Cause
     ) -> Reservation:
-        """Let what is open leave, or so many of some articles.
+        """Let what is open leave, or so many of some articles; once for an idempotency key.
 
-        Raises ReservationNotFound, ReservationClosed, InvalidReservation, InvalidSku, NotOnHand.
+        Raises ReservationNotFound, ReservationClosed, InvalidReservation, InvalidSku, NotOnHand,
+        IdempotencyKeyReused.
         """
         require_key(key)
         wanted = require_lines(lines) if lines is not None else None
@@ -141,12 +143,15 @@ class ReservationActions:
         def told(after: Reservation) -> Event:
             return events.ReservationFulfilled(reservation=key, complete=after.state == "FULFILLED")
 
-        async with self._database.transaction(environment_id) as tx:
+        async def work(tx: Transaction) -> Reservation:
             before = await self._locked(tx, key)
             if wanted is None and before.state == "FULFILLED":
                 return before
             require_open(before, "ALLOCATED")
             return await _change(tx, before, plan, cause, told)
+
+        async with self._database.transaction(environment_id) as tx:
+            return await answered_once(tx, "fulfilStock", cause.idempotency_key, (key, wanted), work, Reservation)
 
     async def expire(self, environment_id: str | None = None) -> int:
         """Release what was held too long, a batch of it; how many.  environment_id: None for all of them."""

@@ -46,7 +46,7 @@ class ReservationResolvers:
 
     async def fulfil(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         lines = _wanted(args.get("lines"))
-        return [await self._actions.fulfil(call.environment_id, args["key"], lines, cause_of(call))]
+        return [await self._actions.fulfil(call.environment_id, args["key"], lines, cause_of(call, args))]
 
     async def release(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         lines = _wanted(args.get("lines"))
