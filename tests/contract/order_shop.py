@@ -18,10 +18,6 @@ from kokoa.services.orders.service import FOLDER as ORDERS
 from kokoa.services.orders.service import OrdersService
 from kokoa.services.payments.service import FOLDER as PAYMENTS
 from kokoa.services.payments.service import PaymentsService
-from kokoa.services.shipping.service import FOLDER as SHIPPING
-from kokoa.services.shipping.service import ShippingService
-from kokoa.services.taxes.service import FOLDER as TAXES
-from kokoa.services.taxes.service import TaxesService
 
 ORDER = """id number state cartId customerId email currency totalMinor placedAt note
   lines { sku name quantity unitPriceMinor totalMinor priceSource variant { id } }"""
@@ -36,17 +32,11 @@ PAYMENTS_OF = """query($reference: String!) { payments(reference: $reference) { 
 RESERVATION = "query($key: String!) { stockReservation(key: $key) { state lines { open } } }"
 SETTLE = "mutation($input: SettleTestPaymentInput!) { settleTestPayment(input: $input) { id } }"
 CONFIGURE = """mutation { configurePaymentProvider(input: {key: "test", active: true}) { webhookSecret } }"""
-ADDRESS = "mutation($input: SetCartAddressesInput!) { setCartAddresses(input: $input) { id } }"
-TAXED = """query($id: ID!) { order(id: $id) { subtotalMinor totalMinor
-  shippingAddress { country city line2 } shippingMethod { key name priceMinor minDays maxDays }
-  lines { taxed { netMinor taxMinor grossMinor } }
-  taxes { zone pricesIncludeTax netMinor taxMinor grossMinor note reverseCharge
-    shipping { grossMinor } rates { key basisPoints amountMinor } } } }"""
 STOCK_OF = "query($skus: [String!]!) { variants(skus: $skus) { sku availability { quantity } } }"
 
 
 class OrderStage(CartStage):
-    """Seven services and the gateway that joins them."""
+    """Five services and the gateway that joins them."""
 
     def __init__(
         self, catalog: CatalogService, inventory: InventoryService, databases: Mapping[str, Database]
@@ -55,17 +45,10 @@ class OrderStage(CartStage):
         self.databases = databases
         self.payments = PaymentsService(databases["payments"], Vault(bytes(32)), call_timeout_ms=1_000)
         self.orders = OrdersService(databases["orders"], self.graph)
-        self._services |= {
-            "payments": self.payments,
-            "orders": self.orders,
-            "shipping": ShippingService(databases["shipping"]),
-            "taxes": TaxesService(databases["taxes"]),
-        }
+        self._services |= {"payments": self.payments, "orders": self.orders}
         self._sdl |= {
             "payments": PAYMENTS.joinpath("schema.graphql").read_text(),
             "orders": ORDERS.joinpath("schema.graphql").read_text(),
-            "shipping": SHIPPING.joinpath("schema.graphql").read_text(),
-            "taxes": TAXES.joinpath("schema.graphql").read_text(),
         }
         self.join()
 
@@ -76,7 +59,7 @@ async def open_order_stage(postgres: str, nats_url: str, objects: MediaObjects) 
     async with AsyncExitStack() as stack:
         databases = {
             folder.name: await stack.enter_async_context(open_database(postgres, folder.name, folder / "migrations"))
-            for folder in (CATALOG, INVENTORY, CARTS, PAYMENTS, ORDERS, SHIPPING, TAXES)
+            for folder in (CATALOG, INVENTORY, CARTS, PAYMENTS, ORDERS)
         }
         bus = await Bus.connect(nats_url, name="test-orders")
         stack.push_async_callback(bus.close)
@@ -108,33 +91,6 @@ class OrderShop(CartShop):
     async def place(self, cart: Mapping[str, Any], who: Caller = SHOPPER, **more: Any) -> Any:
         """The placement."""
         return await self.data(PLACE, who, input=self.order_of(cart, **more))
-
-    async def deliver_and_tax(self) -> None:
-        """To Finland for 4.90, at 25.5 % that prices include; to Sweden at 25 % on top."""
-        made = """mutation {
-          a: putShippingZone(input: {key: "fi", name: "FI", places: [{country: "FI"}, {country: "SE"}]}) { key }
-          b: putShippingMethod(input: {key: "post", name: "Post", minDays: 1, maxDays: 3, rates: [
-            {zone: "fi", currency: "EUR", bands: [{priceMinor: 490}]}]}) { key }
-          c: putTaxCategory(input: {key: "standard", name: "Standard"}) { key }
-          d: putTaxZone(input: {key: "fi", name: "FI", places: [{country: "FI"}], pricesIncludeTax: true}) { key }
-          e: putTaxZone(input: {key: "se", name: "SE", places: [{country: "SE"}], pricesIncludeTax: false}) { key }
-          f: putTaxRate(input: {key: "fi", zone: "fi", category: "standard", name: "ALV", basisPoints: 2550}) { key }
-          g: putTaxRate(input: {key: "se", zone: "se", category: "standard", name: "Moms", basisPoints: 2500}) { key }
-          h: putTaxSettings(input: {defaultCategory: "standard"}) { version } }"""
-        await self.data(made, MERCHANT)
-
-    async def send_to(self, cart: Mapping[str, Any], country: str) -> None:
-        """The cart's shipping address."""
-        to = {
-            "firstName": "A",
-            "lastName": "B",
-            "line1": "C 1",
-            "city": "D",
-            "postalCode": "00100",
-            "country": country,
-        }
-        given = {"cartToken": cart["token"], "shippingAddress": to}
-        await self.data(ADDRESS, input=given)
 
     async def available(self, sku: str) -> int:
         """How many are there and free."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contract.cart_shop import FREEZE, MERCHANT, SHOPPER, customer
-from contract.order_shop import CONTINUE, FOUND, ORDER, PAID, PLACE, TAXED, OrderShop, OrderStage, open_order_stage
+from contract.order_shop import CONTINUE, FOUND, ORDER, PAID, PLACE, OrderShop, OrderStage, open_order_stage
 from kokoa.kernel.ids import new_id
 from kokoa.messaging import EmbeddedNats
 from kokoa.services.catalog.media.objects import MediaObjects
@@ -271,49 +271,3 @@ async def test_what_costs_nothing_is_ordered_without_a_payment(shop: OrderShop) 
     await shop.product("gift", price=0)
     order = (await shop.place(await shop.full_cart(gift=1)))["order"]
     assert (order["totalMinor"], (await shop.data(PAID, MERCHANT, id=order["id"]))["payment"]) == (0, None)
-
-
-@pytest.mark.parametrize(
-    ("country", "total", "tax"), [("FI", 2_490, 506), ("SE", 2_490 + 623, 623), ("DE", 2_000, 0)]
-)
-async def test_delivery_and_taxes_are_part_of_what_is_paid(
-    shop: OrderShop, country: str, total: int, tax: int
-) -> None:
-    await shop.deliver_and_tax()
-    cart = await shop.full_cart(rug=1)
-    await shop.send_to(cart, country)
-    more = {} if country == "DE" else {"shippingMethod": "post"}
-    placed = await shop.place(cart, expectedTotalMinor=total, **more)
-    assert placed["refusal"] is None
-    order = await shop.data(TAXED, MERCHANT, id=placed["id"])
-    assert (order["subtotalMinor"], order["totalMinor"], order["taxes"]["taxMinor"]) == (2_000, total, tax)
-    assert order["taxes"]["zone"] == (None if country == "DE" else country.lower())
-    assert order["taxes"]["netMinor"] + tax == order["taxes"]["grossMinor"] == total
-    assert order["shippingAddress"] == {"country": country, "city": "D", "line2": None}
-    assert sum(one["amountMinor"] for one in order["taxes"]["rates"]) == tax
-    parts = [one["taxed"]["grossMinor"] for one in order["lines"]]
-    if country != "DE":
-        assert (order["shippingMethod"]["key"], order["shippingMethod"]["priceMinor"]) == ("post", 490)
-        parts.append(order["taxes"]["shipping"]["grossMinor"])
-    assert sum(parts) == total
-    assert await shop.capturable(placed["id"]) == total
-
-
-async def test_what_cannot_be_sent_is_not_ordered(shop: OrderShop) -> None:
-    await shop.deliver_and_tax()
-    cart = await shop.full_cart(lamp=1)
-    nowhere = await shop.place(cart, key="1", shippingMethod="post")
-    assert (nowhere["refusal"]["code"], nowhere["refusal"]["field"]) == (
-        "SHIPPING_ADDRESS_MISSING",
-        "cart.shippingAddress",
-    )
-    await shop.send_to(cart, "DE")
-    for key, method in (("2", "post"), ("3", "no-such")):
-        refused = await shop.place(cart, key=key, shippingMethod=method)
-        assert (refused["refusal"]["code"], refused["refusal"]["field"]) == (
-            "SHIPPING_METHOD_UNAVAILABLE",
-            "shippingMethod",
-        )
-    await shop.send_to(cart, "FI")
-    assert (await shop.place(cart, key="4", shippingMethod="post"))["order"]["totalMinor"] == 1_490
-    assert await shop.available("lamp") == 9

@@ -65,52 +65,12 @@ _REFUSED = frozenset[Step]({"WATCHING", "REFUSED"})
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What the shopper asked for.  expected_total_minor: None for whatever it is.  shipping_method: its key."""
+    """What the shopper asked for.  expected_total_minor: None for whatever it is."""
 
     provider: str
     method: str | None
     return_url: str | None
     expected_total_minor: int | None
-    shipping_method: str | None = None
-
-
-class Taxed(msgspec.Struct, frozen=True):
-    """Minor units. What is asked for is the gross."""
-
-    net_minor: int
-    tax_minor: int
-    gross_minor: int
-
-
-class TaxAmount(msgspec.Struct, frozen=True):
-    """What is owed by a rate.  basis_points: hundredths of a percent."""
-
-    key: str
-    name: str
-    basis_points: int
-    amount_minor: int
-
-
-class Taxes(Taxed, frozen=True):
-    """Sums of the lines and delivery.  zone: None where nothing is taxed.  note: what an invoice has to say."""
-
-    zone: str | None
-    prices_include_tax: bool
-    reverse_charge: bool
-    note: str | None
-    shipping: Taxed | None
-    rates: tuple[TaxAmount, ...]
-
-
-class Delivery(msgspec.Struct, frozen=True):
-    """How it is sent, and what that costs."""
-
-    key: str
-    name: str
-    price_minor: int
-    min_days: int | None
-    max_days: int | None
-    tax_category: str | None
 
 
 class BasketLine(msgspec.Struct, frozen=True):
@@ -124,7 +84,6 @@ class BasketLine(msgspec.Struct, frozen=True):
     quantity: int
     unit_price_minor: int
     price_source: str
-    taxed: Taxed | None = None
 
     @property
     def total_minor(self) -> int:
@@ -132,10 +91,7 @@ class BasketLine(msgspec.Struct, frozen=True):
 
 
 class Basket(msgspec.Struct, frozen=True):
-    """What is ordered, priced for good.  addresses: fields as carts answers them.
-
-    taxes: None when there is no address that it could be taxed by.
-    """
+    """What is ordered, priced for good.  addresses: fields as carts answers them."""
 
     currency: str
     email: str | None
@@ -145,25 +101,10 @@ class Basket(msgspec.Struct, frozen=True):
     shipping_address: dict[str, Any] | None
     billing_address: dict[str, Any] | None
     lines: tuple[BasketLine, ...]
-    shipping_method: Delivery | None = None
-    taxes: Taxes | None = None
-
-    @property
-    def subtotal_minor(self) -> int:
-        """The goods at their prices, which include tax or not."""
-        return sum(line.total_minor for line in self.lines)
 
     @property
     def total_minor(self) -> int:
-        """What is to be paid."""
-        if self.taxes is not None:
-            return self.taxes.gross_minor
-        return self.subtotal_minor + (self.shipping_method.price_minor if self.shipping_method else 0)
-
-    @property
-    def destination(self) -> dict[str, Any] | None:
-        """Where it goes, as taxes wants it; where the bill goes when nobody said."""
-        return destination_of(self.shipping_address or self.billing_address)
+        return sum(line.total_minor for line in self.lines)
 
     def wanted_stock(self) -> dict[str, int]:
         """How many of each article."""
@@ -297,20 +238,9 @@ def fingerprint_of(cart_id: str, request: Request) -> bytes:
     return hashlib.sha256(msgspec.json.encode((cart_id, request))).digest()
 
 
-def require_request(
-    provider: str,
-    method: str | None,
-    return_url: str | None,
-    expected: int | None,
-    shipping_method: str | None = None,
-) -> Request:
+def require_request(provider: str, method: str | None, return_url: str | None, expected: int | None) -> Request:
     """Raises InvalidPlacement, which names the field. What is a method payments knows."""
-    texts = (
-        ("paymentProvider", provider, 64),
-        ("paymentMethod", method, 200),
-        ("returnUrl", return_url, 2_000),
-        ("shippingMethod", shipping_method, 64),
-    )
+    texts = (("paymentProvider", provider, 64), ("paymentMethod", method, 200), ("returnUrl", return_url, 2_000))
     for field, text, most in texts:
         if text is not None and not (0 < len(text) <= most and is_plain(text)):
             raise InvalidPlacement(f"{field} has 1 to {most:,} characters and no NUL.", field=field)
@@ -318,7 +248,7 @@ def require_request(
         raise InvalidPlacement("returnUrl must begin with https:// or http://.", field="returnUrl")
     if expected is not None and not 0 <= expected <= AMOUNT_MAX:
         raise InvalidPlacement(f"expectedTotalMinor must be 0 to {AMOUNT_MAX:,}.", field="expectedTotalMinor")
-    return Request(provider, method, return_url, expected, shipping_method)
+    return Request(provider, method, return_url, expected)
 
 
 def require_page(limit: int) -> None:
@@ -365,82 +295,6 @@ def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
         billing_address=cart["billingAddress"],
         lines=lines,
     )
-    return _bounded(basket)
-
-
-def destination_of(address: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The part of an address that taxes and shipping ask for."""
-    return None if address is None else {name: address[name] for name in ("country", "region", "postalCode")}
-
-
-def with_delivery(basket: Basket, options: Iterable[Mapping[str, Any]], key: str) -> Basket | Refusal:
-    """Sent in this way, if it is among the options as shipping answers them."""
-    for option in options:
-        if option["key"] == key and option["currency"] == basket.currency and option["priceMinor"] >= 0:
-            chosen = Delivery(
-                key,
-                option["name"],
-                option["priceMinor"],
-                option["minDays"],
-                option["maxDays"],
-                option["taxCategory"],
-            )
-            return _bounded(msgspec.structs.replace(basket, shipping_method=chosen))
-    return Refusal(
-        "SHIPPING_METHOD_UNAVAILABLE",
-        f"It cannot be sent there by {key[:64]!r}; see `shippingOptions`.",
-        "shippingMethod",
-    )
-
-
-def tax_input(basket: Basket) -> dict[str, Any]:
-    """What taxes is asked. Lines have the cart's ids as keys."""
-    method = basket.shipping_method
-    return {
-        "destination": basket.destination,
-        "currency": basket.currency,
-        "lines": [
-            {"key": line.cart_line_id, "amountMinor": line.total_minor, "sku": line.sku} for line in basket.lines
-        ],
-        "shipping": method and {"amountMinor": method.price_minor, "taxCategory": method.tax_category},
-    }
-
-
-def with_taxes(basket: Basket, found: Mapping[str, Any]) -> Basket | Refusal:
-    """Taxed as taxes, or whoever answers in its place, says; what does not add up is no answer."""
-    of_line = {one["key"]: _taxed(one) for one in found["lines"]}
-    shipping = None if found["shipping"] is None else _taxed(found["shipping"])
-    rates = tuple(
-        TaxAmount(one["key"], one["name"], one["basisPoints"], one["amountMinor"]) for one in found["rates"]
-    )
-    taxes = Taxes(
-        **msgspec.structs.asdict(_taxed(found)),
-        zone=found["zone"],
-        prices_include_tax=found["pricesIncludeTax"],
-        reverse_charge=found["reverseCharge"],
-        note=found["note"],
-        shipping=shipping,
-        rates=rates,
-    )
-    parts = [*of_line.values(), *([shipping] if shipping else [])]
-    if (
-        of_line.keys() != {line.cart_line_id for line in basket.lines}
-        or (shipping is None) != (basket.shipping_method is None)
-        or found["currency"] != basket.currency
-        or any(min(one.net_minor, one.tax_minor) < 0 for one in parts)
-        or any(one.net_minor + one.tax_minor != one.gross_minor for one in parts)
-        or sum(one.gross_minor for one in parts) != taxes.gross_minor
-    ):
-        return Refusal("TAXES_DO_NOT_ADD_UP", "What the store says of taxes does not add up; nothing was ordered.")
-    lines = tuple(msgspec.structs.replace(line, taxed=of_line[line.cart_line_id]) for line in basket.lines)
-    return _bounded(msgspec.structs.replace(basket, lines=lines, taxes=taxes))
-
-
-def _taxed(found: Mapping[str, Any]) -> Taxed:
-    return Taxed(found["netMinor"], found["taxMinor"], found["grossMinor"])
-
-
-def _bounded(basket: Basket) -> Basket | Refusal:
     if basket.total_minor > AMOUNT_MAX:
         return Refusal("TOTAL_TOO_LARGE", f"An order is worth at most {AMOUNT_MAX:,} minor units.", "cartId")
     return basket

@@ -13,18 +13,7 @@ from kokoa.services.orders.store import OrderStore
 
 Arguments = Mapping[str, Any]
 
-_OF_BASKET = (
-    "email",
-    "currency",
-    "locale",
-    "channel",
-    "note",
-    "shipping_address",
-    "billing_address",
-    "shipping_method",
-    "subtotal_minor",
-    "taxes",
-)
+_OF_BASKET = ("email", "currency", "locale", "channel", "note", "shipping_address", "billing_address")
 _TOKEN_MAX = 200
 
 
@@ -93,7 +82,6 @@ class OrderResolvers:
             given.get("payment_method"),
             given.get("return_url"),
             given.get("expected_total_minor"),
-            given.get("shipping_method"),
         )
         found = None if cart_id is None else require_id(cart_id, field="cartId")
         return [_placement(await self._actions.place(found, token, request, given["idempotency_key"], call))]
@@ -134,7 +122,7 @@ def _token(token: str | None) -> str | None:
 
 
 def _placement(placement: Placement) -> dict[str, Any]:
-    refusal = placement.refusal if placement.state == "REFUSED" else None
+    refusal = placement.refusal
     return {
         "id": placement.id,
         "state": placement.state,

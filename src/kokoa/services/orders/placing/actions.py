@@ -22,19 +22,14 @@ from kokoa.services.orders.model import (
     LEASE_S,
     WAIT_MAX_S,
     WATCH_MAX_S,
-    Basket,
     Placement,
     Refusal,
     Step,
     advanced,
     back_off_s,
     basket_of,
-    destination_of,
     differs,
     may_refuse,
-    tax_input,
-    with_delivery,
-    with_taxes,
 )
 from kokoa.services.orders.placing.graph import Declined, Shop
 from kokoa.services.orders.store import OrderStore, insert_order, put_placement
@@ -134,7 +129,7 @@ class Placing:
 
     async def _price(self, held: Held) -> Held:
         placement = held.placement
-        basket = await self._priced(held)
+        basket = basket_of(await self._shop.cart(placement.cart_id, held.call))
         if isinstance(basket, Refusal):
             return await self._refuse(held, basket)
         refusal = differs(basket, placement.request.expected_total_minor)
@@ -142,27 +137,6 @@ class Placing:
             return await self._refuse(held, refusal)
         reached("order.priced")
         return await self._advance(held, advanced(placement, "PRICED", basket=basket))
-
-    async def _priced(self, held: Held) -> Basket | Refusal:
-        """The cart with what delivery and taxes are now."""
-        cart = await self._shop.cart(held.placement.cart_id, held.call)
-        basket, method = basket_of(cart), held.placement.request.shipping_method
-        if isinstance(basket, Basket) and method is not None:
-            to = destination_of(basket.shipping_address)
-            if to is None:
-                message = "Say where it is to be sent: `setCartAddresses`."
-                return Refusal("SHIPPING_ADDRESS_MISSING", message, "cart.shippingAddress")
-            asked = {
-                "destination": to,
-                "currency": basket.currency,
-                "totalMinor": basket.subtotal_minor,
-                "weightGrams": cart["weightGrams"],
-                "itemCount": cart["itemCount"],
-            }
-            basket = with_delivery(basket, await self._shop.shipping_options(asked, held.call), method)
-        if isinstance(basket, Basket) and basket.destination is not None:
-            basket = with_taxes(basket, await self._shop.taxes(tax_input(basket), held.call))
-        return basket
 
     async def _reserve(self, held: Held) -> Held:
         wanted = held.placement.priced().wanted_stock()

@@ -21,16 +21,10 @@ _SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
 _ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
 _OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
 _CART = f"""query OrdersCart($id: ID!) {{ cart(id: $id) {{
-  currency email locale channel note pricesAsOf weightGrams itemCount
+  currency email locale channel note pricesAsOf
   shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
   lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem }}
 }} }}"""
-_OPTIONS = """query OrdersShipping($input: ShippingOptionsInput!) { shippingOptions(input: $input) {
-  key name priceMinor currency minDays maxDays taxCategory } }"""
-_SUMS = "netMinor taxMinor grossMinor"
-_TAXES = f"""query OrdersTaxes($input: TaxInput!) {{ taxes(input: $input) {{
-  zone currency pricesIncludeTax reverseCharge note {_SUMS} rates {{ key name basisPoints amountMinor }}
-  lines {{ key {_SUMS} }} shipping {{ {_SUMS} }} }} }}"""
 _FREEZE = """mutation OrdersFreeze($id: ID!, $key: String!) {
   freezeCart(id: $id, key: $key, seconds: 600) { lines { id quantity } } }"""
 _RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
@@ -134,15 +128,6 @@ class Shop:
         if cart["pricesAsOf"] is not None:
             raise OrderStepUnavailable("What the cart costs now is not known.")
         return cart
-
-    async def shipping_options(self, given: Mapping[str, Any], call: Call) -> list[Mapping[str, Any]]:
-        """How it may be sent, as shipping answers."""
-        return list(await self._ask(_OPTIONS, {"input": given}, call))
-
-    async def taxes(self, given: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-        """As taxes answers."""
-        found: Mapping[str, Any] = await self._ask(_TAXES, {"input": given}, call)
-        return found
 
     async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> None:
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()]
