@@ -64,8 +64,22 @@ def placement(step: Step = "STARTED", **more: Any) -> Placement:
 
 
 def cart(*lines: Mapping[str, Any]) -> dict[str, Any]:
-    plain = dict.fromkeys(("email", "locale", "channel", "note", "shippingAddress", "billingAddress"))
-    return {**plain, "currency": "EUR", "lines": [{**LINE, **line} for line in lines]}
+    plain = dict.fromkeys(
+        ("email", "locale", "channel", "note", "shippingAddress", "billingAddress", "shippingMethod")
+    )
+    shown = [{**LINE, **line} for line in lines]
+    totals: dict[str, Any] = dict.fromkeys(
+        ("shipping", "taxIncluded", "reverseCharge", "taxNote", "netMinor", "taxMinor")
+    )
+    totals |= {
+        "problem": "NO_SHIPPING_ADDRESS",
+        "discountMinor": 0,
+        "grossMinor": sum(line["quantity"] * line["unitPriceMinor"] for line in shown),
+        "codes": [],
+        "rates": [],
+        "lines": [{"lineId": line["id"], "discountMinor": 0, "taxMinor": None} for line in shown],
+    }
+    return {**plain, "currency": "EUR", "lines": shown, "totals": totals}
 
 
 @given(st.data())
