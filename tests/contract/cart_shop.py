@@ -81,9 +81,11 @@ class CartStage:
         }
         self.join()
 
-    def join(self, taken: Mapping[str, Any] | None = None) -> None:
+    def join(
+        self, taken: Mapping[str, Any] | None = None, partner: tuple[str, Mapping[str, Any]] | None = None
+    ) -> None:
         """The graph anew.  taken: fields of Variant that a partner has taken over, such as `price: Float!`, and what
-        they say of each variant, or who says it.
+        they say of each variant, or who says it.  partner: SDL and resolvers of a subgraph that does more than that.
         """
         sdl = dict(self._sdl)
         clients = {name: InProcessClient(service.subgraph) for name, service in self._services.items()}
@@ -92,8 +94,12 @@ class CartStage:
             sdl["partner"] = OVERRIDE.replace("FIELDS", fields)
             resolvers: dict[str, Any] = {"Variant": lambda given, _: given}
             resolvers |= {f"Variant.{re.split('[:(]', field)[0]}": _always(value) for field, value in taken.items()}
-            partner = build_subgraph(name="partner", sdl=sdl["partner"], resolvers=resolvers)
-            clients["partner"] = InProcessClient(partner)
+            pricing = build_subgraph(name="partner", sdl=sdl["partner"], resolvers=resolvers)
+            clients["partner"] = InProcessClient(pricing)
+        if partner is not None:
+            sdl["partner"] = partner[0]
+            other = build_subgraph(name="partner", sdl=partner[0], resolvers=dict(partner[1]))
+            clients["partner"] = InProcessClient(other)
         supergraph = compose([SubgraphDefinition(name, text) for name, text in sdl.items()])
         self.graph.graph = LocalGraph(Gateway(supergraph, clients))
 

@@ -18,6 +18,12 @@ from kokoa.services.orders.service import FOLDER as ORDERS
 from kokoa.services.orders.service import OrdersService
 from kokoa.services.payments.service import FOLDER as PAYMENTS
 from kokoa.services.payments.service import PaymentsService
+from kokoa.services.promotions.service import FOLDER as PROMOTIONS
+from kokoa.services.promotions.service import PromotionsService
+from kokoa.services.shipping.service import FOLDER as SHIPPING
+from kokoa.services.shipping.service import ShippingService
+from kokoa.services.taxes.service import FOLDER as TAXES
+from kokoa.services.taxes.service import TaxesService
 
 ORDER = """id number state cartId customerId email currency totalMinor placedAt note
   lines { sku name quantity unitPriceMinor totalMinor priceSource variant { id } }"""
@@ -36,7 +42,7 @@ STOCK_OF = "query($skus: [String!]!) { variants(skus: $skus) { sku availability 
 
 
 class OrderStage(CartStage):
-    """Five services and the gateway that joins them."""
+    """All that an order takes, and the gateway that joins them."""
 
     def __init__(
         self, catalog: CatalogService, inventory: InventoryService, databases: Mapping[str, Database]
@@ -45,10 +51,16 @@ class OrderStage(CartStage):
         self.databases = databases
         self.payments = PaymentsService(databases["payments"], Vault(bytes(32)), call_timeout_ms=1_000)
         self.orders = OrdersService(databases["orders"], self.graph)
-        self._services |= {"payments": self.payments, "orders": self.orders}
+        self._services |= {
+            "payments": self.payments,
+            "orders": self.orders,
+            "promotions": PromotionsService(databases["promotions"]),
+            "shipping": ShippingService(databases["shipping"]),
+            "taxes": TaxesService(databases["taxes"]),
+        }
         self._sdl |= {
-            "payments": PAYMENTS.joinpath("schema.graphql").read_text(),
-            "orders": ORDERS.joinpath("schema.graphql").read_text(),
+            folder.name: folder.joinpath("schema.graphql").read_text()
+            for folder in (PAYMENTS, ORDERS, PROMOTIONS, SHIPPING, TAXES)
         }
         self.join()
 
@@ -59,7 +71,7 @@ async def open_order_stage(postgres: str, nats_url: str, objects: MediaObjects) 
     async with AsyncExitStack() as stack:
         databases = {
             folder.name: await stack.enter_async_context(open_database(postgres, folder.name, folder / "migrations"))
-            for folder in (CATALOG, INVENTORY, CARTS, PAYMENTS, ORDERS)
+            for folder in (CATALOG, INVENTORY, CARTS, PAYMENTS, ORDERS, PROMOTIONS, SHIPPING, TAXES)
         }
         bus = await Bus.connect(nats_url, name="test-orders")
         stack.push_async_callback(bus.close)

@@ -31,8 +31,10 @@ from kokoa.services.carts.model import (
     require_version,
     touched,
     with_added,
+    with_code,
     with_lines,
     with_quantities,
+    without_code,
 )
 from kokoa.services.carts.pricing.graph import CartPrices, variants_of
 from kokoa.services.carts.pricing.model import Offers, Wanted, new_line, priced, require_enough
@@ -178,13 +180,29 @@ class CartActions:
     async def set_details(
         self, who: Who, key: Key, details: Mapping[str, Any], version: int | None, call: Call
     ) -> Changed:
-        """details: email, note, shipping_address, billing_address; what is missing stays.
+        """details: email, note, shipping_address, billing_address, shipping_method; what is missing stays.
 
         Raises CartNotFound, CartChanged, CartFrozen, CartClosed.
         """
 
         def plan(cart: Cart, _: datetime) -> Cart:
             return msgspec.structs.replace(cart, **details)
+
+        return Changed(await self._change(who, key, version, plan, _details_changed, call))
+
+    async def add_code(self, who: Who, key: Key, code: str, version: int | None, call: Call) -> Changed:
+        """Raises InvalidCart, CartNotFound, CartChanged, CartFrozen, CartClosed."""
+
+        def plan(cart: Cart, _: datetime) -> Cart:
+            return with_code(cart, code)
+
+        return Changed(await self._change(who, key, version, plan, _details_changed, call))
+
+    async def remove_code(self, who: Who, key: Key, code: str, version: int | None, call: Call) -> Changed:
+        """Raises CartNotFound, CartChanged, CartFrozen, CartClosed."""
+
+        def plan(cart: Cart, _: datetime) -> Cart:
+            return without_code(cart, code)
 
         return Changed(await self._change(who, key, version, plan, _details_changed, call))
 

@@ -24,7 +24,7 @@ class CartLinesChanged(_OfCart, frozen=True, kw_only=True):
 
 
 class CartDetailsChanged(_OfCart, frozen=True, kw_only=True):
-    """The cart has another e-mail address, other postal addresses, or another note."""
+    """The cart has another e-mail address, other postal addresses, another delivery, other codes, or another note."""
 
     version: int
 

@@ -40,6 +40,8 @@ TEXT_MAX = 200
 NOTE_MAX = 2_000
 SKU_MAX = 128
 PAGE_MAX = 250
+CODES_MAX = 10
+CODE_MAX = 64
 
 _CHANNEL = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
@@ -80,7 +82,10 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Cart(msgspec.Struct, frozen=True):
-    """customer_id: None for an anonymous one.  freeze_key: of whoever froze it.  merged_into: a cart's id."""
+    """customer_id: None for an anonymous one.  freeze_key: of whoever froze it.  merged_into: a cart's id.
+
+    shipping_method: a key of the shipping service.  codes: of promotions, in capitals.
+    """
 
     id: str
     state: State
@@ -101,6 +106,8 @@ class Cart(msgspec.Struct, frozen=True):
     created_at: datetime
     changed_at: datetime
     expires_at: datetime
+    shipping_method: str | None = None
+    codes: tuple[str, ...] = ()
 
     @property
     def subtotal_minor(self) -> int:
@@ -277,8 +284,9 @@ def require_lines_of(cart: Cart, line_ids: Iterable[str]) -> None:
 def merged(into: Cart, anonymous: Cart) -> tuple[Cart, Cart]:
     """The customer's cart with all lines of the anonymous one, and that, merged. Quantities stop at their bound.
 
-    What the customer's cart does not know, of e-mail, addresses and note, it takes over. Both are the customer's now:
-    whoever finds the token in a browser sees nothing of them. Raises CartFull.
+    What the customer's cart does not know, of e-mail, addresses, delivery and note, it takes over, and codes while
+    there is room. Both are the customer's now: whoever finds the token in a browser sees nothing of them.
+    Raises CartFull.
     """
     known = {line.variant_id: line for line in into.lines if line.variant_id is not None}
     lines = {line.id: line for line in into.lines}
@@ -292,9 +300,10 @@ def merged(into: Cart, anonymous: Cart) -> tuple[Cart, Cart]:
         lines[same.id] = msgspec.structs.replace(newer, id=same.id, quantity=quantity)
     details = {
         name: getattr(into, name) if getattr(into, name) is not None else getattr(anonymous, name)
-        for name in ("email", "note", "shipping_address", "billing_address")
+        for name in ("email", "note", "shipping_address", "billing_address", "shipping_method")
     }
-    after = msgspec.structs.replace(with_lines(into, lines.values()), **details)
+    codes = tuple(dict.fromkeys((*into.codes, *anonymous.codes)))[:CODES_MAX]
+    after = msgspec.structs.replace(with_lines(into, lines.values()), codes=codes, **details)
     return after, _become(anonymous, "MERGED", merged_into=into.id, customer_id=into.customer_id)
 
 
@@ -411,6 +420,35 @@ def require_note(text: str | None) -> str | None:
     if text is not None and (len(text) > NOTE_MAX or not is_plain(text)):
         raise InvalidCart(f"note has at most {NOTE_MAX:,} characters and no NUL.", field="note")
     return text or None
+
+
+def with_code(cart: Cart, code: str) -> Cart:
+    """With a code, the last one; one that is there already changes nothing. Raises InvalidCart."""
+    if code in cart.codes:
+        return cart
+    if len(cart.codes) >= CODES_MAX:
+        raise InvalidCart(f"A cart has at most {CODES_MAX} codes; remove one.", field="code")
+    return msgspec.structs.replace(cart, codes=(*cart.codes, code))
+
+
+def without_code(cart: Cart, code: str) -> Cart:
+    """Without a code; one that is not there changes nothing."""
+    return msgspec.structs.replace(cart, codes=tuple(one for one in cart.codes if one != code))
+
+
+def require_code(text: str) -> str:
+    """As it is compared: in capitals, without spaces around it. Raises InvalidCart."""
+    code = text.strip().upper()
+    if not 0 < len(code) <= CODE_MAX or not is_plain(code) or not code.isprintable():
+        raise InvalidCart(f"code has 1 to {CODE_MAX} printable characters.", field="code")
+    return code
+
+
+def require_shipping_method(key: str | None) -> str | None:
+    """Whether it is offered says what the cart costs. Raises InvalidCart."""
+    if key is not None and not (0 < len(key) <= TEXT_MAX and is_plain(key) and key.isprintable()):
+        raise InvalidCart(f"key has 1 to {TEXT_MAX} printable characters; null takes it away.", field="key")
+    return key
 
 
 def require_freeze_key(key: str) -> None:

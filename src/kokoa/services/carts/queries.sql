@@ -1,61 +1,61 @@
 -- name: cart_by_id
 -- A cart.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND id = $2;
 
 -- name: cart_by_token
 -- The cart whose token has this digest.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND token_digest = $2;
 
 -- name: cart_of_customer
 -- The cart that a customer fills, of which there is one at most.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND customer_id = $2 AND state IN ('ACTIVE', 'FROZEN');
 
 -- name: carts_by_ids
 -- The carts with these ids, in any order.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
 
 -- name: carts_page
 -- Carts by id, which is by age; those after one.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND id > $2 ORDER BY id LIMIT $3;
 
 -- name: carts_in_state_page
 -- The same of one state ($4).
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND id > $2 AND state = $4 ORDER BY id LIMIT $3;
 
 -- name: carts_of_customer_page
 -- The same of one customer ($4), in one state ($5) if that is not null.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND id > $2 AND customer_id = $4 AND ($5::text IS NULL OR state = $5) ORDER BY id LIMIT $3;
 
 -- name: lock_cart_by_id
 -- A cart, kept from other changes until the transaction ends.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND id = $2 FOR UPDATE;
 
 -- name: lock_cart_by_token
 -- The same by the digest of its token.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND token_digest = $2 FOR UPDATE;
 
 -- name: lock_cart_of_customer
 -- The same of the cart that a customer fills.
 SELECT id, state, version, currency, customer_id, email, locale, channel, note, shipping_address, billing_address, lines,
-       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at FROM carts
+       freeze_key, frozen_until, order_id, merged_into, created_at, changed_at, expires_at, shipping_method, codes FROM carts
  WHERE environment_id = $1 AND customer_id = $2 AND state IN ('ACTIVE', 'FROZEN') FOR UPDATE;
 
 -- name: lock_customer
@@ -72,7 +72,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10);
 -- A cart as it is to be. The caller has locked it.
 UPDATE carts SET state = $3, version = $4, customer_id = $5, email = $6, note = $7, shipping_address = $8,
        billing_address = $9, lines = $10, freeze_key = $11, frozen_until = $12, order_id = $13, merged_into = $14,
-       changed_at = $15, expires_at = $16
+       changed_at = $15, expires_at = $16, shipping_method = $17, codes = $18
  WHERE environment_id = $1 AND id = $2;
 
 -- name: overdue

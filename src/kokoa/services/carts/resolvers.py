@@ -20,6 +20,7 @@ from kokoa.services.carts.model import (
     Who,
     as_of,
     is_visible,
+    require_code,
     require_count,
     require_custom_line,
     require_email,
@@ -27,11 +28,14 @@ from kokoa.services.carts.model import (
     require_note,
     require_page,
     require_quantity,
+    require_shipping_method,
     require_sku,
 )
 from kokoa.services.carts.pricing.graph import CartPrices
 from kokoa.services.carts.pricing.model import LiveCart, LiveLine, Offers, Wanted, live
 from kokoa.services.carts.store import CartStore
+from kokoa.services.carts.totals.graph import Asked, CartTotals
+from kokoa.services.carts.totals.model import Option, Totals
 
 Arguments = Mapping[str, Any]
 
@@ -49,6 +53,7 @@ _PLAIN = (
     "billing_address",
     "order_id",
     "merged_into",
+    "shipping_method",
 )
 _MOMENTS = ("frozen_until", "created_at", "changed_at", "expires_at")
 _LINE = ("id", "sku", "name", "variant_name", "quantity", "price_source", "weight_grams")
@@ -57,12 +62,20 @@ _LINE = ("id", "sku", "name", "variant_name", "quantity", "price_source", "weigh
 class CartView:
     """A cart as it is answered.  prices: who is asked what lines cost; None for what they cost when last changed."""
 
-    __slots__ = ("_call", "_live", "_prices", "cart")
+    __slots__ = ("_asked", "_call", "_live", "_prices", "cart")
 
-    def __init__(self, cart: Cart, prices: CartPrices | None, call: Call, offers: Offers | None = None) -> None:
+    def __init__(
+        self,
+        cart: Cart,
+        prices: CartPrices | None,
+        call: Call,
+        offers: Offers | None = None,
+        totals: CartTotals | None = None,
+    ) -> None:
         self.cart = as_of(cart, to_datetime(now_ms()))
         self._call = call
         self._prices = prices
+        self._asked = None if totals is None else Asked(totals, self.cart, self.live, call)
         self._live: asyncio.Future[LiveCart] | None = None
         if prices is None or (offers is not None and offers.cover(cart)):
             self._live = asyncio.get_running_loop().create_future()
@@ -74,6 +87,14 @@ class CartView:
             self._live = asyncio.ensure_future(self._ask())
         return await self._live
 
+    async def options(self) -> Sequence[Option] | None:
+        """None when they are not known, or nobody is asked."""
+        return None if self._asked is None else await self._asked.options()
+
+    async def totals(self) -> Totals | None:
+        """None when nobody is asked. Raises CartFull."""
+        return None if self._asked is None else await self._asked.totals()
+
     async def _ask(self) -> LiveCart:
         assert self._prices is not None, "else it is known"
         return live(self.cart, await self._prices.current(self.cart, self._call))
@@ -82,10 +103,11 @@ class CartView:
 class CartResolvers:
     """Field resolvers of schema.graphql."""
 
-    def __init__(self, store: CartStore, actions: CartActions, prices: CartPrices) -> None:
+    def __init__(self, store: CartStore, actions: CartActions, prices: CartPrices, totals: CartTotals) -> None:
         self._store = store
         self._actions = actions
         self._prices = prices
+        self._totals = totals
 
     def table(self) -> dict[str, Any]:
         """Resolvers by `Type.field`."""
@@ -100,6 +122,9 @@ class CartResolvers:
             "Mutation.setCartAddresses": self.set_addresses,
             "Mutation.setCartEmail": self.set_email,
             "Mutation.setCartNote": self.set_note,
+            "Mutation.setCartShippingMethod": self.set_shipping_method,
+            "Mutation.addCartCode": self.add_code,
+            "Mutation.removeCartCode": self.remove_code,
             "Mutation.mergeCarts": self.merge,
             "Mutation.freezeCart": self.freeze,
             "Mutation.releaseCart": self.release,
@@ -110,6 +135,9 @@ class CartResolvers:
             "Cart.lines": _of_live(attrgetter("lines")),
             "Cart.subtotalMinor": _of_live(LiveCart.subtotal_minor),
             "Cart.pricesAsOf": _of_live(lambda one: one.prices_as_of and one.prices_as_of.isoformat()),
+            "Cart.shippingOptions": _asked(CartView.options),
+            "Cart.totals": _asked(CartView.totals),
+            "Cart.codes": _codes,
             "Cart.itemCount": _item_counts,
             "Cart.weightGrams": _weights,
             "CartLine.variant": _variants,
@@ -118,7 +146,7 @@ class CartResolvers:
 
     async def cart(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         found = await self._store.find(call.environment_id, who_asks(call), key_of(args))
-        return [None if found is None else CartView(found, self._prices, call)]
+        return [None if found is None else self._view(found, call)]
 
     async def carts(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         require_page(args["limit"])
@@ -154,7 +182,7 @@ class CartResolvers:
             **{name: given.get(name) for name in ("locale", "channel", "email")},
         }
         cart, token = await self._actions.create(given["currency"], details, call)
-        return [{"cart": CartView(cart, self._prices, call), "cartToken": token}]
+        return [{"cart": self._view(cart, call), "cartToken": token}]
 
     async def add(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         given = args["input"]
@@ -218,6 +246,20 @@ class CartResolvers:
     async def set_note(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         return await self._set(args["input"], {"note": require_note(args["input"].get("note"))}, call)
 
+    async def set_shipping_method(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        key = require_shipping_method(args["input"].get("key"))
+        return await self._set(args["input"], {"shipping_method": key}, call)
+
+    async def add_code(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        given, code = args["input"], require_code(args["input"]["code"])
+        done = self._actions.add_code(who_asks(call), key_of(given), code, given.get("version"), call)
+        return await self._answer(done, call)
+
+    async def remove_code(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+        given, code = args["input"], require_code(args["input"]["code"])
+        done = self._actions.remove_code(who_asks(call), key_of(given), code, given.get("version"), call)
+        return await self._answer(done, call)
+
     async def merge(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         customer_id = who_asks(call).customer_id
         if customer_id is None:
@@ -241,7 +283,10 @@ class CartResolvers:
 
     async def _answer(self, doing: Awaitable[Changed], call: Call) -> Sequence[Any]:
         done = await doing
-        return [CartView(done.cart, self._prices, call, done.offers)]
+        return [self._view(done.cart, call, done.offers)]
+
+    def _view(self, cart: Cart, call: Call, offers: Offers | None = None) -> CartView:
+        return CartView(cart, self._prices, call, offers, self._totals)
 
 
 def who_asks(call: Call) -> Who:
@@ -302,6 +347,25 @@ def _of_live(read: Callable[[LiveCart], Any]) -> Any:
         return [read_one(await parent.live()) for parent in parents]
 
     return resolve
+
+
+def _asked(read: Callable[[CartView], Awaitable[Any]]) -> Any:
+    """A field that others of the graph are asked for; what cannot be said of one cart is that cart's error."""
+
+    async def read_one(parent: CartView) -> Any:
+        try:
+            return await read(parent)
+        except KokoaError as error:
+            return error
+
+    async def resolve(parents: Sequence[CartView], _args: Arguments, _call: Call) -> list[Any]:
+        return [await read_one(parent) for parent in parents]
+
+    return resolve
+
+
+def _codes(parents: Sequence[CartView], _args: Arguments, _call: Call) -> list[list[str]]:
+    return [list(parent.cart.codes) for parent in parents]
 
 
 def _item_counts(parents: Sequence[CartView], _args: Arguments, _call: Call) -> list[int]:

@@ -9,6 +9,7 @@ from kokoa.services.carts.model import Lifetimes
 from kokoa.services.carts.pricing.graph import CartPrices, Graph
 from kokoa.services.carts.resolvers import CartResolvers
 from kokoa.services.carts.store import CartStore
+from kokoa.services.carts.totals.graph import CartTotals
 
 NAME = "carts"
 FOLDER = Path(__file__).parent
@@ -19,11 +20,11 @@ class CartsService:
 
     def __init__(self, database: Database, graph: Graph, lifetimes: Lifetimes | None = None) -> None:
         self.store = CartStore(database)
-        prices = CartPrices(graph)
+        prices, totals = CartPrices(graph), CartTotals(graph)
         self.actions = CartActions(database, self.store, prices, lifetimes or Lifetimes())
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
-            resolvers=CartResolvers(self.store, self.actions, prices).table(),
+            resolvers=CartResolvers(self.store, self.actions, prices, totals).table(),
             limits=BEHIND_GATEWAY,
         )

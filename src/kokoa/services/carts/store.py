@@ -111,6 +111,8 @@ async def put(tx: Transaction, cart: Cart) -> None:
         cart.merged_into,
         cart.changed_at,
         cart.expires_at,
+        cart.shipping_method,
+        list(cart.codes),
     )
 
 
@@ -123,6 +125,7 @@ def cart_of(row: Row) -> Cart:
     for name in ("shipping_address", "billing_address"):
         fields[name] = None if fields[name] is None else _address.decode(fields[name])
     fields["lines"] = _lines.decode(fields["lines"])
+    fields["codes"] = tuple(fields["codes"])
     return Cart(**fields)
 
 

@@ -1,8 +1,8 @@
 """Orders and placements: their types, steps and rules. Pure.
 
-STARTED ► FROZEN ► PRICED ► RESERVED ► PAYING ► AUTHORIZED ► COMMITTED ► ALLOCATED ► DONE
-   └────────┴────────┴─────────┴─────────┴──────────┴► REFUSING ► REFUSED
-                                                          └► WATCHING ┘  an authorisation that may come still
+STARTED ► FROZEN ► PRICED ► RESERVED ► REDEEMED ► PAYING ► AUTHORIZED ► COMMITTED ► ALLOCATED ► DONE
+   └────────┴────────┴─────────┴──────────┴─────────┴──────────┴► REFUSING ► REFUSED
+                                                                     └► WATCHING ┘  one may come still
 """
 
 import hashlib
@@ -31,6 +31,7 @@ Step = Literal[
     "FROZEN",
     "PRICED",
     "RESERVED",
+    "REDEEMED",
     "PAYING",
     "AUTHORIZED",
     "COMMITTED",
@@ -47,8 +48,9 @@ NEXT: Mapping[Step, frozenset[Step]] = {
     "STARTED": frozenset({"FROZEN", "REFUSING"}),
     "FROZEN": frozenset({"PRICED", "REFUSING"}),
     "PRICED": frozenset({"RESERVED", "REFUSING"}),
+    "RESERVED": frozenset({"REDEEMED", "REFUSING"}),
     # Without anything to pay there is no payment.
-    "RESERVED": frozenset({"PAYING", "AUTHORIZED", "REFUSING"}),
+    "REDEEMED": frozenset({"PAYING", "AUTHORIZED", "REFUSING"}),
     "PAYING": frozenset({"AUTHORIZED", "REFUSING"}),
     "AUTHORIZED": frozenset({"COMMITTED", "REFUSING"}),
     "COMMITTED": frozenset({"ALLOCATED"}),
@@ -74,7 +76,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class BasketLine(msgspec.Struct, frozen=True):
-    """A line as it is ordered.  cart_line_id: of the cart.  variant_id: None for one that management made up."""
+    """A line as it is ordered.  cart_line_id: of the cart.  variant_id: None for one that management made up.
+
+    discount_minor: of all of it.  tax_minor: None when nobody said.
+    """
 
     cart_line_id: str
     variant_id: str | None
@@ -84,14 +89,60 @@ class BasketLine(msgspec.Struct, frozen=True):
     quantity: int
     unit_price_minor: int
     price_source: str
+    discount_minor: int = 0
+    tax_minor: int | None = None
 
     @property
     def total_minor(self) -> int:
         return self.quantity * self.unit_price_minor
 
 
+class OrderShipping(msgspec.Struct, frozen=True):
+    """How it is delivered, for how much."""
+
+    key: str
+    name: str
+    price_minor: int
+    discount_minor: int
+    tax_minor: int | None
+
+
+class OrderCode(msgspec.Struct, frozen=True):
+    """A promotion code, in capitals.  discount_minor: off lines and delivery."""
+
+    code: str
+    discount_minor: int
+
+
+class OrderTaxRate(msgspec.Struct, frozen=True):
+    """What is owed by a rate."""
+
+    key: str
+    name: str
+    basis_points: int
+    amount_minor: int
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What it costs in the end.  net_minor and all of tax: None when there is no address to say which."""
+
+    discount_minor: int
+    gross_minor: int
+    shipping: OrderShipping | None = None
+    codes: tuple[OrderCode, ...] = ()
+    rates: tuple[OrderTaxRate, ...] = ()
+    tax_included: bool | None = None
+    reverse_charge: bool | None = None
+    tax_note: str | None = None
+    net_minor: int | None = None
+    tax_minor: int | None = None
+
+
 class Basket(msgspec.Struct, frozen=True):
-    """What is ordered, priced for good.  addresses: fields as carts answers them."""
+    """What is ordered, priced for good.  addresses: fields as carts answers them.
+
+    totals: None of orders from before there were any.
+    """
 
     currency: str
     email: str | None
@@ -101,10 +152,19 @@ class Basket(msgspec.Struct, frozen=True):
     shipping_address: dict[str, Any] | None
     billing_address: dict[str, Any] | None
     lines: tuple[BasketLine, ...]
+    totals: Totals | None = None
+
+    @property
+    def goods_minor(self) -> int:
+        return sum(line.total_minor for line in self.lines)
 
     @property
     def total_minor(self) -> int:
-        return sum(line.total_minor for line in self.lines)
+        return self.goods_minor if self.totals is None else self.totals.gross_minor
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return () if self.totals is None else tuple(one.code for one in self.totals.codes)
 
     def wanted_stock(self) -> dict[str, int]:
         """How many of each article."""
@@ -272,6 +332,11 @@ def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
         if line["problem"] is not None:
             message = f"{line['name'][:100]!r} cannot be ordered as it is: {line['problem']}."
             return Refusal(str(line["problem"]), message, f"cart.lines.{index}")
+    totals = cart["totals"]
+    refusal = _not_as_it_is(cart, totals)
+    if refusal is not None:
+        return refusal
+    of_line = {one["lineId"]: one for one in totals["lines"]}
     lines = tuple(
         BasketLine(
             cart_line_id=line["id"],
@@ -282,6 +347,8 @@ def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
             quantity=line["quantity"],
             unit_price_minor=line["unitPriceMinor"],
             price_source=line["priceSource"],
+            discount_minor=of_line[line["id"]]["discountMinor"],
+            tax_minor=of_line[line["id"]]["taxMinor"],
         )
         for line in cart["lines"]
     )
@@ -294,10 +361,51 @@ def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
         shipping_address=cart["shippingAddress"],
         billing_address=cart["billingAddress"],
         lines=lines,
+        totals=_totals(totals),
     )
     if basket.total_minor > AMOUNT_MAX:
         return Refusal("TOTAL_TOO_LARGE", f"An order is worth at most {AMOUNT_MAX:,} minor units.", "cartId")
     return basket
+
+
+def _not_as_it_is(cart: Mapping[str, Any], totals: Mapping[str, Any]) -> Refusal | None:
+    """Why it cannot be delivered, or its codes cannot be used, as it is."""
+    problem = totals["problem"]
+    if problem in ("NO_SHIPPING_METHOD", "SHIPPING_NOT_OFFERED"):
+        said = "No delivery was chosen" if problem == "NO_SHIPPING_METHOD" else "The delivery is not offered any more"
+        return Refusal(problem, f"{said}; choose one of the cart's shippingOptions.", "cart.shippingMethod")
+    if problem == "NO_SHIPPING_ADDRESS" and cart["shippingMethod"] is not None:
+        return Refusal(problem, "The cart has a delivery and no address for it.", "cart.shippingAddress")
+    for index, code in enumerate(totals["codes"]):
+        if not code["accepted"]:
+            message = f"The code {code['code'][:64]!r} is not accepted: {code['reason']}. Remove it."
+            return Refusal("CODE_NOT_ACCEPTED", message, f"cart.codes.{index}")
+    return None
+
+
+def _totals(shown: Mapping[str, Any]) -> Totals:
+    shipping = shown["shipping"]
+    return Totals(
+        discount_minor=shown["discountMinor"],
+        gross_minor=shown["grossMinor"],
+        shipping=shipping
+        and OrderShipping(
+            shipping["key"],
+            shipping["name"],
+            shipping["priceMinor"],
+            shipping["discountMinor"],
+            shipping["taxMinor"],
+        ),
+        codes=tuple(OrderCode(one["code"], one["discountMinor"]) for one in shown["codes"]),
+        rates=tuple(
+            OrderTaxRate(one["key"], one["name"], one["basisPoints"], one["amountMinor"]) for one in shown["rates"]
+        ),
+        tax_included=shown["taxIncluded"],
+        reverse_charge=shown["reverseCharge"],
+        tax_note=shown["taxNote"],
+        net_minor=shown["netMinor"],
+        tax_minor=shown["taxMinor"],
+    )
 
 
 def differs(basket: Basket, expected_total_minor: int | None) -> Refusal | None:

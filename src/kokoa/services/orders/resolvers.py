@@ -14,6 +14,7 @@ from kokoa.services.orders.store import OrderStore
 Arguments = Mapping[str, Any]
 
 _OF_BASKET = ("email", "currency", "locale", "channel", "note", "shipping_address", "billing_address")
+_OF_TOTALS = ("shipping", "tax_included", "reverse_charge", "tax_note", "net_minor", "tax_minor")
 _TOKEN_MAX = 200
 
 
@@ -37,6 +38,11 @@ class OrderResolvers:
             "Order.number": _numbers,
             **{f"Order.{camel_case(name)}": _of_basket(name) for name in _OF_BASKET},
             "Order.lines": _lines,
+            "Order.goodsMinor": _of_basket("goods_minor"),
+            "Order.codes": _of_totals("codes", ()),
+            "Order.taxRates": _of_totals("rates", ()),
+            "Order.discountMinor": _of_totals("discount_minor", 0),
+            **{f"Order.{camel_case(name)}": _of_totals(name, None) for name in _OF_TOTALS},
             "Order.payment": _payments,
             "Order.placedAt": _moments,
             "OrderLine.id": _line_ids,
@@ -138,6 +144,15 @@ def _numbers(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[st
 def _of_basket(name: str) -> Any:
     def resolve(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
         return [getattr(parent.basket, name) for parent in parents]
+
+    return resolve
+
+
+def _of_totals(name: str, without: Any) -> Any:
+    """without: of orders that were placed when there were none."""
+
+    def resolve(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
+        return [without if one.basket.totals is None else getattr(one.basket.totals, name) for one in parents]
 
     return resolve
 

@@ -18,7 +18,7 @@ from kokoa.services.carts.pricing.model import Offers, is_unclear, offer_of
 # Of catalog's `variants`.
 KEYS_MAX = 250
 _WRITE_WITHIN_MS = 10_000
-_READ_WITHIN_MS = 2_000
+READ_WITHIN_MS = 2_000
 
 VARIANTS = """
 query CartVariants(
@@ -52,6 +52,16 @@ class Graph(Protocol):
         ...
 
 
+async def ask(graph: Graph, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+    """The data, within the call's time. Raises what the graph raises, and DeadlineExceeded."""
+    refuse_in_transaction("graph call")
+    try:
+        async with asyncio.timeout(call.remaining_ms() / 1000):
+            return await graph.query(document, variables, call)
+    except TimeoutError:
+        raise DeadlineExceeded("The graph did not answer a cart in time.") from None
+
+
 class CartPrices:
     """What variants are called and cost, for a cart."""
 
@@ -82,14 +92,14 @@ class CartPrices:
         """
         ids = variants_of(cart.lines)
         try:
-            return await self._ask(cart, ids, [], call, min(_READ_WITHIN_MS, call.remaining_ms() // 2))
+            return await self._ask(cart, ids, [], call, min(READ_WITHIN_MS, call.remaining_ms() // 2))
         except KokoaError as error:
             _log.warning("cart_prices_are_old", cart=cart.id, error=error.message, detail=error.detail)
             return None
 
     async def require_channel(self, channel: str, call: Call) -> None:
         """Raises InvalidCart when the store has no such channel, and what the graph raises."""
-        data = await self._query(CHANNELS, {}, _as_shopper(call, None, _WRITE_WITHIN_MS))
+        data = await self._query(CHANNELS, {}, as_shopper(call, None, _WRITE_WITHIN_MS))
         if channel not in (one["key"] for one in data["channels"]):
             raise InvalidCart(f"There is no channel {channel!r}.", field="channel")
 
@@ -105,7 +115,7 @@ class CartPrices:
             "of": cart.channel or "",
             "inChannel": cart.channel is not None,
         }
-        asking = _as_shopper(call, cart.customer_id, within_ms)
+        asking = as_shopper(call, cart.customer_id, within_ms)
         shown = (await self._query(VARIANTS, variables, asking))["variants"]
         unclear = [one["id"] for one in shown if is_unclear(one, cart.currency)]
         own: dict[str, int] = {}
@@ -117,12 +127,7 @@ class CartPrices:
         return Offers([one for one in offers if one is not None], ids)
 
     async def _query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-        refuse_in_transaction("graph call")
-        try:
-            async with asyncio.timeout(call.remaining_ms() / 1000):
-                return await self._graph.query(document, variables, call)
-        except TimeoutError:
-            raise DeadlineExceeded("The graph did not answer a cart in time.") from None
+        return await ask(self._graph, document, variables, call)
 
 
 def variants_of(lines: Sequence[Line]) -> list[str]:
@@ -130,7 +135,7 @@ def variants_of(lines: Sequence[Line]) -> list[str]:
     return [line.variant_id for line in lines if line.variant_id is not None]
 
 
-def _as_shopper(call: Call, customer_id: str | None, within_ms: int) -> Call:
+def as_shopper(call: Call, customer_id: str | None, within_ms: int) -> Call:
     """Whoever asks, a cart costs what it costs its customer, who sees what is published.
 
     Raises DepthExceeded: an override of a price asks for a cart.

@@ -77,7 +77,8 @@ class Placing:
             "STARTED": self._freeze,
             "FROZEN": self._price,
             "PRICED": self._reserve,
-            "RESERVED": self._create_payment,
+            "RESERVED": self._redeem,
+            "REDEEMED": self._create_payment,
             "PAYING": self._authorize,
             "AUTHORIZED": self._commit,
             "COMMITTED": self._allocate,
@@ -144,6 +145,16 @@ class Placing:
             await self._shop.reserve(held.placement.id, wanted, held.call)
         reached("order.stock_reserved")
         return await self._advance(held, advanced(held.placement, "RESERVED"))
+
+    async def _redeem(self, held: Held) -> Held:
+        placement = held.placement
+        for index, code in enumerate(placement.priced().codes):
+            try:
+                await self._shop.redeem(placement.id, code, placement.customer_id, held.call)
+            except Declined as declined:
+                raise Declined(msgspec.structs.replace(declined.refusal, field=f"cart.codes.{index}")) from None
+        reached("order.codes_redeemed")
+        return await self._advance(held, advanced(placement, "REDEEMED"))
 
     async def _create_payment(self, held: Held) -> Held:
         placement, basket = held.placement, held.placement.priced()
@@ -229,6 +240,9 @@ class Placing:
         placement = held.placement
         settled = await self._void(held)
         reached("refusal.payment_voided")
+        for code in () if placement.basket is None else placement.basket.codes:
+            await self._shop.unredeem(placement.id, code, held.call)
+        reached("refusal.codes_released")
         await self._shop.give_back(placement.id, held.call)
         reached("refusal.stock_given_back")
         await self._shop.release(placement.cart_id, placement.id, held.call)

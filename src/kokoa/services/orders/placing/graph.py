@@ -21,10 +21,17 @@ _SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
 _ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
 _OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
 _CART = f"""query OrdersCart($id: ID!) {{ cart(id: $id) {{
-  currency email locale channel note pricesAsOf
+  currency email locale channel note pricesAsOf shippingMethod
   shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
   lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem }}
+  totals {{
+    discountMinor taxIncluded reverseCharge taxNote netMinor taxMinor grossMinor problem
+    shipping {{ key name priceMinor discountMinor taxMinor }} codes {{ code accepted reason discountMinor }}
+    lines {{ lineId discountMinor taxMinor }} rates {{ key name basisPoints amountMinor }}
+  }}
 }} }}"""
+_REDEEM = "mutation OrdersRedeem($input: RedeemPromotionInput!) { redeemPromotion(input: $input) { key } }"
+_UNREDEEM = "mutation OrdersUnredeem($key: String!) { releasePromotion(key: $key) { key } }"
 _FREEZE = """mutation OrdersFreeze($id: ID!, $key: String!) {
   freezeCart(id: $id, key: $key, seconds: 600) { lines { id quantity } } }"""
 _RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
@@ -54,6 +61,10 @@ _FINAL: Mapping[str, str] = {
     "INVALID_RESERVATION": "cartId",
     "RESERVATION_CLOSED": "cartId",
     "RESERVATION_DIFFERS": "cartId",
+    "PROMOTION_NOT_FOUND": "cart.codes",
+    "PROMOTION_NOT_REDEEMABLE": "cart.codes",
+    "PROMOTION_USED_UP": "cart.codes",
+    "REDEMPTION_DIFFERS": "cart.codes",
     "PAYMENT_PROVIDER_NOT_FOUND": "paymentProvider",
     "PAYMENT_PROVIDER_INACTIVE": "paymentProvider",
     "PAYMENT_OPERATION_UNSUPPORTED": "paymentProvider",
@@ -121,12 +132,14 @@ class Shop:
         return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key}, call)
 
     async def cart(self, cart_id: str, call: Call) -> Mapping[str, Any]:
-        """Priced now. Raises OrderStepUnavailable when prices are not those of now."""
+        """Priced now. Raises OrderStepUnavailable when prices are not those of now, or totals are not known."""
         cart: Mapping[str, Any] | None = await self._ask(_CART, {"id": cart_id}, call)
         if cart is None:
             raise Declined(Refusal("CART_NOT_FOUND", "The cart is gone.", "cartId"))
         if cart["pricesAsOf"] is not None:
             raise OrderStepUnavailable("What the cart costs now is not known.")
+        if cart["totals"]["problem"] == "UNAVAILABLE":
+            raise OrderStepUnavailable("What delivery, codes and taxes make of the cart is not known.")
         return cart
 
     async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> None:
@@ -139,6 +152,15 @@ class Shop:
     async def give_back(self, key: str, call: Call) -> None:
         """Nothing, when nothing is reserved."""
         await self._unless({"RESERVATION_NOT_FOUND", "RESERVATION_CLOSED"}, _GIVE_BACK, {"key": key}, call)
+
+    async def redeem(self, key: str, code: str, customer_id: str | None, call: Call) -> None:
+        """Use a code for the placement."""
+        given = {"code": code, "key": f"{key}/{code}", "customerId": customer_id}
+        await self._ask(_REDEEM, {"input": given}, call)
+
+    async def unredeem(self, key: str, code: str, call: Call) -> None:
+        """Nothing, when it was not redeemed."""
+        await self._unless({"REDEMPTION_NOT_FOUND"}, _UNREDEEM, {"key": f"{key}/{code}"}, call)
 
     async def create_payment(self, key: str, new: Mapping[str, Any], call: Call) -> str:
         """Its id.  new: amountMinor, currency, provider, customerId."""
