@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from running import RunningStore, store_up
 
+from stripe_running import StripeServer, stripe_up
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -12,8 +14,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
+def stripe_server() -> Iterator[StripeServer]:
+    """What the store takes for Stripe."""
+    with stripe_up() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, stripe_server: StripeServer) -> Iterator[RunningStore]:
     """A store with the demo tenant, and a limit that tests do not reach."""
-    with store_up(tmp_path_factory.mktemp("store") / "state") as (running, _):
+    state, settings = tmp_path_factory.mktemp("store") / "state", {"KOKOA_STRIPE_URL": stripe_server.url}
+    with store_up(state, settings=settings) as (running, _):
         running.run("kokoa tenant limit demo 1000000")
         yield running

@@ -8,6 +8,8 @@ import pytest
 from partners import operate
 from running import ROOT, RunningStore, tour_blocks, until
 
+from stripe_running import SECRET_KEY
+
 DOCS = ROOT / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if tour_blocks(page, "run")]
 
@@ -95,6 +97,27 @@ def a_subgraph_came_and_went(store: RunningStore, printed: str) -> None:
     assert (one["name"], one["partner"], one["version"], one["live"]) == ("reviews", "acme", 3, True)
 
 
+def money_was_taken(store: RunningStore, printed: str) -> None:
+    """What the page says each command answers."""
+    configured, authorized, captured, refunded, providers = [
+        json.loads(line)["data"] for line in printed.splitlines()
+    ]
+    (settings,) = configured.values()
+    assert settings == {"webhookSecret": None, "provider": {"active": True, "hasSecret": True, "hasSecretKey": True}}
+    assert authorized["authorizePayment"]["authorizationStatus"] == "FULL"
+    assert captured["capturePayment"] == {"chargeStatus": "FULL", "amounts": {"charged": 2_500}}
+    assert refunded["refundPayment"] == {"chargeStatus": "PARTIAL", "amounts": {"refunded": 500}}
+    assert {"key": "manual", "active": True} in providers["paymentProviders"]
+    assert "sk_test" not in printed
+
+
+PREPARED: dict[str, str] = {
+    "how-to/take-money-by-stripe.md": (
+        f"export STRIPE_SECRET_KEY={SECRET_KEY} STRIPE_WEBHOOK_SECRET=whsec_of0the0page0about0stripe"
+    ),
+}
+"""What the reader of a page has in their shell."""
+
 PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/add-pictures.md": the_product_has_a_picture_and_a_german_name,
     "how-to/bring-a-partner-in.md": a_partner_can_work,
@@ -102,11 +125,13 @@ PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/extend-the-graph.md": a_subgraph_came_and_went,
     "how-to/import-products.md": the_file_is_in_the_shop,
     "how-to/roll-out-an-override.md": the_policy_came_and_went,
+    "how-to/take-money-by-stripe.md": money_was_taken,
 }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_commands_of_a_page_work(store: RunningStore, page: Path) -> None:
-    done = store.run("\n".join(tour_blocks(page, "run")), timeout_s=100)
+    name = str(page.relative_to(DOCS))
+    done = store.run("\n".join([PREPARED.get(name, ""), *tour_blocks(page, "run")]), timeout_s=100)
     assert "error:" not in done.stderr
-    PROMISES[str(page.relative_to(DOCS))](store, done.stdout)
+    PROMISES[name](store, done.stdout)

@@ -88,7 +88,9 @@ def open_service(
             days = platform.settings.cart_days, platform.settings.customer_cart_days
             return CartsService(database, asked or GraphToCome(), Lifetimes(*days))
         case "payments":
-            return PaymentsService(database, platform.vault)
+            payments = PaymentsService(database, platform.vault, stripe_url=platform.settings.stripe_url)
+            platform.stack.push_async_callback(payments.close)
+            return payments
         case "orders":
             return OrdersService(database, asked or GraphToCome())
         case _:

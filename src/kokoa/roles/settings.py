@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: where a laptop's servers, secrets, code and logs live.
     database_url, nats_url: empty means the servers that `kokoa up` or `kokoa serve data` started.
     public_url: how browsers and tools reach the edge.
+    stripe_url: where every environment's Stripe is; who could set it of one could make us ask inside the network.
     gateway_url: empty lets an indexer run a gateway of its own.
     otlp_url: of a collector of traces, without its /v1/traces; empty draws none.
     """
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     carts_url: str = "http://127.0.0.1:8092"
     payments_url: str = "http://127.0.0.1:8088"
     orders_url: str = "http://127.0.0.1:8093"
+    stripe_url: Annotated[str, Meta(pattern=r"^https?://[^/\s?#]+/?$")] = "https://api.stripe.com"
     edge_url: str = ""
     host_socket: str = ""
     function_memory_mb: _Count = 4096

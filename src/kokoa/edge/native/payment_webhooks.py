@@ -21,7 +21,7 @@ PATHS: dict[str, dict[str, Any]] = {
     ROUTE.path: {
         "post": {
             "operationId": ROUTE.operation,
-            "summary": "What a payment provider says by itself, signed by its secret (Standard Webhooks).",
+            "summary": "What a payment provider says by itself, signed (Standard Webhooks, or Stripe-Signature).",
             "parameters": [{"name": "provider", "in": "path", "required": True, "schema": {"type": "string"}}],
             "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
             "responses": {

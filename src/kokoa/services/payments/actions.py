@@ -37,11 +37,13 @@ from kokoa.services.payments.model import (
     Wanted,
     amount_to_request,
     ends_request,
+    left_after,
     news_to_write,
     paid,
     request_of,
     require_amount,
     require_new,
+    require_no_authorization,
     require_recordable,
     require_return_url,
     require_text,
@@ -160,7 +162,9 @@ class PaymentActions:
             await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
         return shown(after, [*known, *new])
 
-    async def _provider(self, tx: Transaction, payment: Payment, wanted: Wanted) -> Provider:
+    async def _provider(
+        self, tx: Transaction, payment: Payment, known: Sequence[NewTransaction], wanted: Wanted
+    ) -> Provider:
         """Who is asked. One that is not active any more still gives back, and ends, what it began."""
         provider = self._providers.find(payment.provider)
         if wanted.operation not in provider.operations:
@@ -170,6 +174,8 @@ class PaymentActions:
         if wanted.operation == "AUTHORIZE":
             provider.require_method(wanted.method, wanted.return_url)
             await self._providers.require_active(tx, provider)
+            if provider.authorizes_once:
+                require_no_authorization(known, provider.key)
         return provider
 
     async def _write_request(
@@ -180,9 +186,9 @@ class PaymentActions:
             payment, known = await lock_payment(tx, payment_id)
             if _was_asked(known, wanted):
                 return shown(payment, known)
-            provider = await self._provider(tx, payment, wanted)
+            provider = await self._provider(tx, payment, known, wanted)
             amount = amount_to_request(payment, known, wanted)
-            request = request_of(wanted, amount)
+            request, left = request_of(wanted, amount), left_after(known, wanted.operation, amount)
             authorized = [one.provider_reference for one in known if one.type == "AUTHORIZE_SUCCESS"]
             reference = authorized[-1] if authorized else None
             await write_down(tx, payment_id, [request], cause.actor, cause.correlation_id)
@@ -195,6 +201,7 @@ class PaymentActions:
                 wanted.method,
                 wanted.return_url,
                 reference,
+                left,
                 ASK_AFTER_S,
             )
         return provider, Order(
@@ -208,6 +215,7 @@ class PaymentActions:
             method=wanted.method,
             return_url=wanted.return_url,
             provider_reference=reference,
+            left_minor=left,
             deadline_ms=self._call_timeout_ms,
         )
 

@@ -21,6 +21,7 @@ from kokoa.services.payments.errors import (
     MoreThanAuthorizable,
     MoreThanAuthorized,
     MoreThanCharged,
+    PaymentOperationUnsupported,
     TooManyPaymentTransactions,
     TooMuchPaid,
 )
@@ -297,6 +298,23 @@ def _free(payment: Payment, amounts: Amounts, operation: Operation) -> tuple[int
             return amounts.capturable, "cancelled", MoreThanAuthorized
         case "REFUND":
             return amounts.refundable, "refunded", MoreThanCharged
+
+
+def left_after(known: Known, operation: Operation, amount_minor: int) -> int:
+    """What of the authorisation may be taken still, once so much is captured or cancelled; what is pending counts."""
+    if operation not in ("CHARGE", "CANCEL"):
+        return 0
+    amounts = amounts_of(known)
+    return max(amounts.capturable - amount_minor, 0) + amounts.charge_pending
+
+
+def require_no_authorization(known: Known, provider: str) -> None:
+    """Raises PaymentOperationUnsupported."""
+    amounts = amounts_of(known)
+    if amounts.authorized - amounts.cancelled + amounts.authorize_pending > 0:
+        raise PaymentOperationUnsupported(
+            f"{provider!r} has one authorisation at a time of a payment: make another payment for the rest."
+        )
 
 
 def require_recordable(known: Known, amount_minor: int) -> None:

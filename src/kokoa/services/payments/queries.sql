@@ -53,8 +53,8 @@ SELECT $1, $2, c.*, $10, $11
 -- name: open_request
 -- A request that has no result yet.
 INSERT INTO open_requests (environment_id, payment_id, key, operation, amount_minor, method, return_url,
-                           provider_reference, ask_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::double precision));
+                           provider_reference, left_minor, ask_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10::double precision));
 
 -- name: close_request
 -- It has one.
@@ -71,8 +71,8 @@ UPDATE open_requests o SET ask_at = now() + make_interval(secs => $4::double pre
   FROM payments p
  WHERE o.environment_id = $1 AND o.payment_id = $2 AND o.key = $3 AND o.ask_at <= now()
    AND p.environment_id = $1 AND p.id = $2
-RETURNING o.operation, o.amount_minor, o.method, o.return_url, o.provider_reference, o.asked, p.provider, p.currency,
-          p.reference;
+RETURNING o.operation, o.amount_minor, o.method, o.return_url, o.provider_reference, o.left_minor, o.asked, p.provider,
+          p.currency, p.reference;
 
 -- name: overdue
 -- Requests of any environment_id that are overdue; of a function that sees all of them.

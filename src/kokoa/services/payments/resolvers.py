@@ -155,6 +155,7 @@ class ProviderResolvers:
             active=given.get("active"),
             webhook_secret=given.get("webhook_secret"),
             rotate_secret=given["rotate_secret"],
+            secret_key=given.get("secret_key"),
             version=given.get("version"),
         )
         return [await done]

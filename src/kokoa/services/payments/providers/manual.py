@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from kokoa.services.payments.errors import InvalidPaymentMethod, WebhookNotSigned
+from kokoa.services.payments.errors import InvalidPaymentMethod, InvalidPaymentProvider, WebhookNotSigned
 from kokoa.services.payments.model import Operation
-from kokoa.services.payments.providers.model import MANUAL, Answer, Order, Succeeded, Webhook
+from kokoa.services.payments.providers.model import MANUAL, Answer, Order, Succeeded, Webhook, refuse_secret_key
 
 
 class ManualProvider:
@@ -14,6 +14,17 @@ class ManualProvider:
     operations: frozenset[Operation] = frozenset({"AUTHORIZE", "REFUND", "CANCEL"})
     active_by_default = True
     sends_webhooks = False
+    makes_webhook_secrets = False
+    needs_secret_key = False
+    authorizes_once = False
+
+    def require_secret_key(self, secret_key: str) -> None:
+        """Raises InvalidPaymentProvider."""
+        raise refuse_secret_key(self.key)
+
+    def require_webhook_secret(self, secret: str) -> None:
+        """Raises InvalidPaymentProvider."""
+        raise InvalidPaymentProvider("'manual' sends no webhooks, so it has no secret.", field="webhookSecret")
 
     def require_method(self, method: str | None, return_url: str | None) -> None:
         """Raises InvalidPaymentMethod."""
@@ -27,6 +38,6 @@ class ManualProvider:
         """There is nobody to ask: what was written down before a crash is done."""
         return Succeeded()
 
-    def read_webhook(self, secret: bytes, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
+    def read_webhook(self, secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
         """Raises WebhookNotSigned."""
         raise WebhookNotSigned("`manual` sends no webhooks.")

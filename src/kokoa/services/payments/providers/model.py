@@ -14,6 +14,7 @@ from kokoa.services.payments.errors import InvalidPaymentProvider
 from kokoa.services.payments.model import News, Operation
 
 MANUAL = "manual"
+STRIPE = "stripe"
 TEST = "test"
 
 
@@ -35,6 +36,7 @@ class Order(msgspec.Struct, frozen=True):
     method: str | None
     return_url: str | None
     provider_reference: str | None
+    left_minor: int
     deadline_ms: int
 
 
@@ -69,11 +71,17 @@ Answer = Succeeded | Failed | ActionRequired | Unknown
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """What a provider said by itself, once its signature was found right.  id: the same when it says it again."""
+    """What a provider said by itself, once its signature was found right.  id: the same when it says it again.
+
+    payment_id: None for that with the provider's `authorization`.  environment_id: None for the one whose secret it
+    was.
+    """
 
     id: str
-    payment_id: str
+    payment_id: str | None
     news: News
+    authorization: str | None = None
+    environment_id: str | None = None
 
 
 class Provider(Protocol):
@@ -95,6 +103,24 @@ class Provider(Protocol):
     def sends_webhooks(self) -> bool:
         """Whether it says anything by itself."""
 
+    @property
+    def makes_webhook_secrets(self) -> bool:
+        """Whether we make what its webhooks are signed with; else the provider does."""
+
+    @property
+    def needs_secret_key(self) -> bool:
+        """Whether it knows an environment by a key that is given to us."""
+
+    @property
+    def authorizes_once(self) -> bool:
+        """Whether a payment has one authorisation at a time."""
+
+    def require_secret_key(self, secret_key: str) -> None:
+        """Raises InvalidPaymentProvider, which does not repeat the key."""
+
+    def require_webhook_secret(self, secret: str) -> None:
+        """Raises InvalidPaymentProvider, which does not repeat the secret."""
+
     def require_method(self, method: str | None, return_url: str | None) -> None:
         """Raises InvalidPaymentMethod for what can never work."""
 
@@ -102,21 +128,28 @@ class Provider(Protocol):
         """Do it, once for the key. Raises Unavailable errors when no answer came."""
 
     async def reconcile(self, order: Order) -> Answer:
-        """What became of the key. One that never arrived is Failed, and can take no effect any more.
+        """What became of the key. One that never arrived is done now, or Failed and can take no effect any more.
 
         Raises Unavailable errors when no answer came.
         """
 
-    def read_webhook(self, secret: bytes, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
-        """headers: names in small letters.  body: the bytes as they came. Raises WebhookNotSigned, InvalidWebhook."""
+    def read_webhook(self, secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook | None:
+        """None for what changes no payment.  headers: names in small letters.  body: the bytes as they came.
+
+        Raises WebhookNotSigned, InvalidWebhook.
+        """
 
 
 class ProviderSettings(msgspec.Struct, frozen=True):
-    """How an environment uses a provider.  has_secret: whether webhooks can be checked.  version: 0 by default."""
+    """How an environment uses a provider.  has_secret: whether webhooks can be checked.
+
+    has_secret_key: whether it knows us.  version: 0 by default.
+    """
 
     key: str
     active: bool
     has_secret: bool
+    has_secret_key: bool
     version: int
     operations: list[str]
 
@@ -139,10 +172,8 @@ def own_key(provider_key: str) -> tuple[str, str]:
     return payment_id, key
 
 
-def require_secret(secret: str | None) -> None:
-    """Raises InvalidPaymentProvider."""
-    if secret is None:
-        return
+def require_standard_secret(secret: str) -> None:
+    """One of Standard Webhooks. Raises InvalidPaymentProvider."""
     try:
         found = base64.b64decode(secret.removeprefix("whsec_"), validate=True) if len(secret) < 200 else b""
     except ValueError:
@@ -151,3 +182,8 @@ def require_secret(secret: str | None) -> None:
         raise InvalidPaymentProvider(
             "webhookSecret is `whsec_` and 24 to 64 bytes in base64, as the provider shows it.", field="webhookSecret"
         )
+
+
+def refuse_secret_key(provider: str) -> InvalidPaymentProvider:
+    """For a provider that is asked without one."""
+    return InvalidPaymentProvider(f"{provider!r} needs no secret key; leave it out.", field="secretKey")

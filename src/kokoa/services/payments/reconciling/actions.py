@@ -64,6 +64,7 @@ class Reconciler:
             method=row["method"],
             return_url=row["return_url"],
             provider_reference=row["provider_reference"],
+            left_minor=row["left_minor"],
             deadline_ms=self._call_timeout_ms,
         )
         answer = await asked(self._providers.find(row["provider"]).reconcile, order)

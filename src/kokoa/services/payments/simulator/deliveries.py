@@ -9,7 +9,7 @@ from kokoa.services.payments.providers.actions import Providers
 from kokoa.services.payments.providers.model import TEST
 from kokoa.services.payments.simulator.bank import Bank
 from kokoa.services.payments.webhooks.actions import Webhooks
-from kokoa.services.payments.webhooks.signatures import sign
+from kokoa.services.payments.webhooks.signatures import secret_bytes, sign
 
 BATCH_MAX = 50
 ATTEMPTS_MAX = 10
@@ -37,7 +37,7 @@ class Deliveries:
         message, attempt = claimed
         secret = await self._providers.webhook_secret(environment_id, TEST)
         body = msgspec.json.encode(message)
-        headers = sign(secret or b"", webhook_id, now_ms() // 1_000, body)
+        headers = sign(secret_bytes(secret or ""), webhook_id, now_ms() // 1_000, body)
         try:
             await self._webhooks.receive_webhook(environment_id, TEST, headers, body)
         except KokoaError as error:

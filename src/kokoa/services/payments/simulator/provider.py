@@ -7,10 +7,18 @@ import msgspec
 from kokoa.kernel.ids import InvalidId, require_id
 from kokoa.services.payments.errors import InvalidWebhook
 from kokoa.services.payments.model import AMOUNT_MAX, News, Operation
-from kokoa.services.payments.providers.model import TEST, Answer, Order, Webhook, own_key
+from kokoa.services.payments.providers.model import (
+    TEST,
+    Answer,
+    Order,
+    Webhook,
+    own_key,
+    refuse_secret_key,
+    require_standard_secret,
+)
 from kokoa.services.payments.simulator.bank import Bank
 from kokoa.services.payments.simulator.model import Message, answer_of, require_script
-from kokoa.services.payments.webhooks.signatures import require_signed
+from kokoa.services.payments.webhooks.signatures import require_signed, secret_bytes
 
 _decode = msgspec.json.Decoder(Message).decode
 
@@ -21,10 +29,21 @@ class TestProvider:
     key = TEST
     operations: frozenset[Operation] = frozenset({"AUTHORIZE", "CHARGE", "REFUND", "CANCEL"})
     sends_webhooks = True
+    makes_webhook_secrets = True
+    needs_secret_key = False
+    authorizes_once = False
     active_by_default = False  # a shop gives nothing away for money that is none
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
+
+    def require_secret_key(self, secret_key: str) -> None:
+        """Raises InvalidPaymentProvider."""
+        raise refuse_secret_key(self.key)
+
+    def require_webhook_secret(self, secret: str) -> None:
+        """Raises InvalidPaymentProvider."""
+        require_standard_secret(secret)
 
     def require_method(self, method: str | None, return_url: str | None) -> None:
         """Raises InvalidPaymentMethod."""
@@ -36,9 +55,9 @@ class TestProvider:
     async def reconcile(self, order: Order) -> Answer:
         return answer_of(await self._bank.look_up(order))
 
-    def read_webhook(self, secret: bytes, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
+    def read_webhook(self, secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> Webhook:
         """Raises WebhookNotSigned, InvalidWebhook."""
-        webhook_id = require_signed(secret, headers, body, now_s)
+        webhook_id = require_signed(secret_bytes(secret), headers, body, now_s)
         try:
             message = _decode(body)
             payment_id = require_id(own_key(message.key)[0], field="key")

@@ -33,7 +33,7 @@ class Webhooks:
     async def receive_webhook(
         self, environment_id: str, provider: str, headers: Mapping[str, str], body: bytes
     ) -> bool:
-        """Take a webhook in; False when it was taken in before.
+        """Take a webhook in; False when it was taken in before, or is about no payment of this environment.
 
         headers: names in any case.  body: the bytes as they came.
         Raises WebhookNotSigned, InvalidWebhook, PaymentProviderNotFound, PaymentNotFound; whoever sent it may send it
@@ -47,12 +47,19 @@ class Webhooks:
             raise WebhookNotSigned("webhook-signature is not that of this webhook.")
         lower = {name.lower(): value for name, value in headers.items()}
         webhook = found.read_webhook(secret, lower, body, now_ms() / 1_000)
+        if webhook is None or webhook.environment_id not in (None, environment_id):
+            return False
         _require_keepable(webhook.news)
         cause = Cause(f"provider:{provider}", new_correlation_id())
         async with self._database.transaction(environment_id) as tx:
-            payment, known = await lock_payment(tx, webhook.payment_id)
+            payment_id = webhook.payment_id
+            if payment_id is None:
+                payment_id = await tx.fetchval(queries.payment_of_authorization, webhook.authorization, provider)
+            if payment_id is None:
+                return False
+            payment, known = await lock_payment(tx, str(payment_id))
             if payment.provider != provider:
-                raise PaymentNotFound(f"There is no payment {webhook.payment_id} of {provider!r}.")
+                raise PaymentNotFound(f"There is no payment {payment_id} of {provider!r}.")
             if await tx.fetchval(queries.remember, provider, webhook.id) is None:
                 return False
             await take_in(tx, payment, known, webhook.news, cause)
