@@ -6,18 +6,30 @@ that day.
 """
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 
 import structlog
-from graphql import GraphQLError, strip_ignored_characters
+from graphql import (
+    ArgumentNode,
+    GraphQLError,
+    ObjectFieldNode,
+    StringValueNode,
+    VariableDefinitionNode,
+    Visitor,
+    parse,
+    print_ast,
+    strip_ignored_characters,
+    visit,
+)
 
 from kokoa.graphql.lru import Lru
 from kokoa.kernel.errors import KokoaError
 from kokoa.roles.seams import UsedDocument, UsedOperations
-from kokoa.services.tenants.used_operations.model import BATCH_MAX, fits
+from kokoa.services.tenants.used_operations.model import BATCH_MAX, DOCUMENT_BYTES_MAX, fits
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +40,7 @@ PENDING_OF_ENVIRONMENT_MAX = BATCH_MAX
 CHARACTERS_MAX = 256 * 1024
 PENDING_CHARACTERS_MAX = 1024 * 1024  # of an environment
 _DAY_S = 86_400
+_SECRET = re.compile("secret|password|token", re.IGNORECASE)
 
 _Key = tuple[str, int]
 
@@ -80,13 +93,49 @@ class UsageNotes:
 
 
 def _documents(texts: Mapping[_Key, str], day: date) -> list[UsedDocument]:
-    """Without what GraphQL ignores, and without what cannot be kept."""
+    """Without what GraphQL ignores, without secrets, and without what cannot be kept."""
     found: dict[str, UsedDocument] = {}
     for text in texts.values():
         try:
-            normal = strip_ignored_characters(text)
+            normal = strip_ignored_characters(_without_secrets(text))
         except GraphQLError:  # it was answered, so it is GraphQL; what is not can be left
             continue
         if fits(normal):
             found[normal] = UsedDocument(normal, day)
     return list(found.values())
+
+
+def _without_secrets(text: str) -> str:
+    """Who should give a secret by a variable may have written it into the document, which others are shown.
+
+    Raises GraphQLError, also for one that is too long to be kept, and to be read twice.
+    """
+    if '"' not in text or not _SECRET.search(text):
+        return text
+    if len(text) > DOCUMENT_BYTES_MAX:
+        raise GraphQLError("It is too long.")
+    return print_ast(visit(parse(text, no_location=True), _Blanking()))
+
+
+class _Blanking(Visitor):
+    """Empties what is given as text to whatever is called a secret, a password or a token."""
+
+    def leave_argument(self, node: ArgumentNode, *_: object) -> ArgumentNode | None:
+        if _SECRET.search(node.name.value) and isinstance(node.value, StringValueNode):
+            return ArgumentNode(name=node.name, value=StringValueNode(value=""))
+        return None
+
+    def leave_object_field(self, node: ObjectFieldNode, *_: object) -> ObjectFieldNode | None:
+        if _SECRET.search(node.name.value) and isinstance(node.value, StringValueNode):
+            return ObjectFieldNode(name=node.name, value=StringValueNode(value=""))
+        return None
+
+    def leave_variable_definition(self, node: VariableDefinitionNode, *_: object) -> VariableDefinitionNode | None:
+        if _SECRET.search(node.variable.name.value) and isinstance(node.default_value, StringValueNode):
+            return VariableDefinitionNode(
+                variable=node.variable,
+                type=node.type,
+                default_value=StringValueNode(value=""),
+                directives=node.directives,
+            )
+        return None

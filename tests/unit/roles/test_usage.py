@@ -85,3 +85,22 @@ async def test_a_flood_is_bounded_and_takes_nobody_elses_room(monkeypatch: pytes
     place.notes.note("one", long)
     await place.notes.flush()
     assert len(place.operations.told) == told, "longer than 64 KiB without blanks is not kept"
+
+
+async def test_secrets_in_a_document_are_not_told() -> None:
+    place = Place()
+    long = f'{{ a(secretKey: "sk_live_x") {" " * 70_000} }}'
+    blocks = 'mutation { a(input: {key: "stripe", secretKey: """sk_live_x"""}) }'
+    for text in (
+        'mutation { a(input: {key: "stripe", secretKey: "sk_live_x", webhookSecret: "whsec_x"}) { id } }',
+        blocks,
+        long,
+        'query($cartToken: String = "tok_x", $one: Int = 1) { b(password: "pass_x", token: $cartToken, note: "n") }',
+    ):
+        place.notes.note("one", text)
+    await place.notes.flush()
+    assert [document for _, document, _ in place.operations.told] == [
+        'mutation{a(input:{key:"stripe" secretKey:"" webhookSecret:""}){id}}',
+        'mutation{a(input:{key:"stripe" secretKey:""})}',
+        'query($cartToken:String=""$one:Int=1){b(password:"" token:$cartToken note:"n")}',
+    ]
