@@ -51,9 +51,7 @@ class StripeDesk(Desk):
     async def stripe_books(self, payment: str) -> dict[str, int]:
         """The same amounts as ours."""
         intent = self.intent(payment)
-        asked = f"/v1/refunds?payment_intent={intent['id']}&limit=1000"
-        refunds = self.server.ask(asked)["data"] if intent["latest_charge"] else []
-        refunded = sum(one["amount"] for one in refunds if one["metadata"].get("kokoa_payment"))
+        refunded = sum(self.refunds_of(intent["id"])) if intent["latest_charge"] else 0
         capturable = intent["amount_capturable"]
         found = {"charged": intent["amount_received"], "refunded": refunded, "capturable": capturable}
         return {name: amount for name, amount in found.items() if amount}
@@ -66,11 +64,19 @@ class StripeDesk(Desk):
 
     def said(self, payment: str, type_: str) -> list[Any]:
         """What Stripe has to say of a payment, the first first."""
-        intent = self.intent(payment)["id"]
+        return self.said_of(self.intent(payment)["id"], type_)
+
+    def said_of(self, intent: str, type_: str) -> list[Any]:
+        """The same of a PaymentIntent."""
         found = self.server.ask(f"/v1/events?type={type_}&limit=1000")["data"]
         return [
             one for one in found if intent in (one["data"]["object"].get(name) for name in ("id", "payment_intent"))
         ]
+
+    def refunds_of(self, intent: str) -> list[int]:
+        """How much went back, each time; what a capture let go of is none."""
+        refunds = self.server.ask(f"/v1/refunds?payment_intent={intent}&limit=1000")["data"]
+        return [one["amount"] for one in refunds if one["metadata"].get("kokoa_payment")]
 
     async def hear(
         self, event: Any, *, secret: str = WEBHOOK_SECRET, moment: int | None = None, header: str | None = None

@@ -48,6 +48,7 @@ async def test_money_is_held_taken_and_given_back(desk: StripeDesk) -> None:
         "kokoa_environment": desk.environment_id,
         "kokoa_payment": payment,
         "kokoa_key": "a",
+        "kokoa_reference": "order-1",
     }
     assert (await desk.request(CAPTURE, payment, "c"))["chargeStatus"] == "FULL"
     assert (await desk.request(REFUND, payment, "r1", 300))["amounts"]["refunded"] == 300
@@ -177,6 +178,9 @@ async def test_the_customer_fails_at_their_bank(desk: StripeDesk, server: Stripe
     payment = await desk.paid_by(ASKS_THE_CUSTOMER, returnUrl=RETURN_URL)
     server.authenticate(desk.intent(payment)["id"], success=False)
     assert await desk.hear(desk.said(payment, "payment_intent.payment_failed")[0]) is True
+    while await desk.service.reconciler.sweep():
+        pass
+    assert desk.intent(payment)["status"] == "canceled", "they cannot try another card behind our back"
     refused = (await desk.history(payment))[-1]
     assert refused["type"] == "AUTHORIZE_FAILURE"
     assert refused["message"].startswith("payment_intent_authentication_failure: ")

@@ -16,8 +16,8 @@ DECLINED = "4000000000000341"
 CONFIGURE = """mutation($input: ConfigurePaymentProviderInput!) { configurePaymentProvider(input: $input) {
   webhookSecret provider { active hasSecret hasSecretKey } } }"""
 FILL = """mutation { createCart(input: {currency: "EUR"}) { cartToken } }"""
-ADD = """mutation($cart: String!, $sku: String!) { addCartLines(input: {
-  cartToken: $cart, lines: [{sku: $sku, quantity: 1}]}) { subtotalMinor } }"""
+ADD = """mutation($cart: String!, $sku: String!, $quantity: Int!) { addCartLines(input: {
+  cartToken: $cart, lines: [{sku: $sku, quantity: $quantity}]}) { subtotalMinor } }"""
 PLACE = """mutation($input: PlaceOrderInput!) { placeOrder(input: $input) {
   id state actionUrl refusal { code field } order { id } } }"""
 CONTINUE = """mutation($id: ID!, $token: String!) { continuePlacement(id: $id, cartToken: $token) {
@@ -50,10 +50,10 @@ def stripe_is_used(store: RunningStore, stripe_server: StripeServer) -> None:
     stripe_server.hook("demo", url, WEBHOOK_SECRET)
 
 
-def order(store: RunningStore, server: StripeServer, card: str) -> tuple[str, Any]:
-    """(cart token, placement) of a lamp that is paid by a card."""
+def order(store: RunningStore, server: StripeServer, card: str, quantity: int = 1) -> tuple[str, Any]:
+    """(cart token, placement) of lamps that are paid by a card."""
     cart = asked(store, FILL, shopper=True)["cartToken"]
-    asked(store, ADD, shopper=True, cart=cart, sku="LMP-HARB-BLK")
+    asked(store, ADD, shopper=True, cart=cart, sku="LMP-HARB-BLK", quantity=quantity)
     given = {
         "cartToken": cart,
         "paymentProvider": "stripe",
@@ -89,6 +89,25 @@ def test_an_order_is_paid_by_card(store: RunningStore, stripe_server: StripeServ
     assert (left["state"], left["capturedMinor"]) == ("PENDING", bought["totalMinor"])
     taken = stripe_server.ask(f"/v1/payment_intents/{intent}")
     assert (taken["status"], taken["amount_received"]) == ("succeeded", bought["totalMinor"])
+
+
+def test_an_order_that_leaves_in_parts_is_captured_with_the_last(
+    store: RunningStore, stripe_server: StripeServer
+) -> None:
+    """The account captures an authorisation once: a part would lose the rest."""
+    _, placement = order(store, stripe_server, "4242424242424242", quantity=2)
+    assert placement["state"] == "PLACED"
+    found = asked(
+        store, "query($id: ID!) { order(id: $id) { totalMinor lines { id } } }", id=placement["order"]["id"]
+    )
+    captured = []
+    for _ in range(2):
+        lines = [{"lineId": found["lines"][0]["id"], "quantity": 1}]
+        given = {"orderId": placement["order"]["id"], "lines": lines, "idempotencyKey": str(uuid.uuid4())}
+        captured.append(asked(store, LEAVE, input=given)["capturedMinor"])
+    assert captured == [0, found["totalMinor"]]
+    payment = asked(store, PAYMENT, id=placement["order"]["id"])["payment"]
+    assert payment["amounts"] == {"charged": found["totalMinor"], "capturable": 0}
 
 
 def test_a_card_that_is_declined_orders_nothing(store: RunningStore, stripe_server: StripeServer) -> None:

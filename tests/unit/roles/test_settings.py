@@ -31,6 +31,9 @@ def test_variables_are_converted_and_wrong_ones_are_named(tmp_path: Path) -> Non
         with pytest.raises(InvalidSetting, match=f"KOKOA_OTLP_URL='{wrong}'"):
             settings(tmp_path, KOKOA_OTLP_URL=wrong)
     assert settings(tmp_path, KOKOA_OTLP_URL="https://collector/otlp/").otlp_url == "https://collector/otlp/"
+    for wrong in ("api.stripe.com", "https://", "https://stripe/v1", "https://stripe?x"):
+        with pytest.raises(InvalidSetting, match="KOKOA_STRIPE_URL"):
+            settings(tmp_path, KOKOA_STRIPE_URL=wrong)
     with pytest.raises(InvalidSetting, match="names no port"):
         settings(tmp_path, KOKOA_CATALOG_URL="http://catalog").port_of("catalog")
 

@@ -59,7 +59,6 @@ def test_amounts_as_stripe_counts_them(minor: int, currency: str, theirs: int | 
         ("payment_intent.succeeded", f"{PAYMENT}:c", "SUCCESS", "c"),
         ("payment_intent.succeeded", None, "SUCCESS", "a"),
         ("payment_intent.succeeded", f"{OTHER}:c", "SUCCESS", "a"),
-        ("payment_intent.payment_failed", f"confirm|{PAYMENT}:a", "FAILURE", "a"),
         ("payment_intent.canceled", f"{PAYMENT}:v", "SUCCESS", "v"),
         ("payment_intent.canceled", f"drop|{PAYMENT}:a", "FAILURE", "a"),
         ("payment_intent.canceled", None, "FAILURE", "a"),
@@ -69,12 +68,20 @@ def test_what_events_of_a_payment_intent_mean(type_: str, cause: str | None, kin
     found = said(type_, INTENT, cause)
     assert found is not None
     assert (found.id, found.payment_id, found.environment_id) == ("evt_1", PAYMENT, "e")
+    assert found.news is not None
     assert (found.news.kind, found.news.key, found.news.provider_reference) == (kind, key, "pi_1")
+
+
+def test_who_could_try_again_is_asked_about() -> None:
+    found = said("payment_intent.payment_failed", INTENT, f"confirm|{PAYMENT}:a")
+    assert found is not None
+    assert (found.payment_id, found.news) == (PAYMENT, None)
 
 
 def test_a_key_may_have_any_signs() -> None:
     found = said("payment_intent.succeeded", INTENT, f"{PAYMENT}:confirm|x:y/z")
     assert found is not None
+    assert found.news is not None
     assert found.news.key == "confirm|x:y/z"
 
 
@@ -84,6 +91,7 @@ def test_an_old_version_of_the_api_names_requests_by_id() -> None:
         msgspec.convert(event | {"data": {"object": msgspec.Raw(msgspec.json.encode(INTENT))}}, type=Event)
     )
     assert found is not None
+    assert found.news is not None
     assert found.news.key == "a"
 
 

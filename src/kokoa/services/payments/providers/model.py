@@ -73,13 +73,15 @@ Answer = Succeeded | Failed | ActionRequired | Unknown
 class Webhook(msgspec.Struct, frozen=True):
     """What a provider said by itself, once its signature was found right.  id: the same when it says it again.
 
+    news: None when the provider is to be asked what is to be said.
+
     payment_id: None for that with the provider's `authorization`.  environment_id: None for the one whose secret it
     was.
     """
 
     id: str
     payment_id: str | None
-    news: News
+    news: News | None
     authorization: str | None = None
     environment_id: str | None = None
 

@@ -6,7 +6,7 @@ metadata for whom and with which key, so that it is found again without a memory
 
 import hashlib
 import re
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -20,8 +20,6 @@ PAYMENT = "kokoa_payment"
 KEY = "kokoa_key"
 _CAPTURED = "kokoa_capture_"
 CUSTOMER_S = 1_800  # what a customer has time for at their bank
-
-_Kind = Literal["SUCCESS", "FAILURE", "REFUND_REVERSED"]
 
 # Stripe's amounts are in ISO 4217's minor units, but for these (https://docs.stripe.com/currencies#special-cases).
 _TIMES_HUNDRED: Final = frozenset({"ISK", "UGX"})
@@ -160,7 +158,12 @@ class Event(msgspec.Struct, frozen=True):
 
 def metadata_of(order: Order) -> dict[str, str]:
     """By which an object is found to be ours."""
-    return {ENVIRONMENT: order.environment_id, PAYMENT: order.payment_id, KEY: own_key(order.key)[1]}
+    return {
+        ENVIRONMENT: order.environment_id,
+        PAYMENT: order.payment_id,
+        KEY: own_key(order.key)[1],
+        "kokoa_reference": order.reference,
+    }
 
 
 def capture_mark(order: Order) -> str:
@@ -205,7 +208,7 @@ def news_of(event: Event) -> Webhook | None:
             payment, key = event.cause
             if payment != (charge.metadata or {}).get(PAYMENT):
                 return None
-            return _about(event, charge.metadata, "SUCCESS", key)
+            return _about(event, charge.metadata, News("SUCCESS", key))
         case "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated":
             return _of_refund(event, msgspec.json.decode(payload, type=Refund))
         case "charge.dispute.created":
@@ -219,17 +222,22 @@ def _of_intent(event: Event, intent: Intent) -> Webhook | None:
     authorized = metadata.get(KEY, "")
     payment, key = event.cause
     by_us = payment == metadata.get(PAYMENT) and bool(key)
-    if event.type == "payment_intent.payment_failed" or (event.type == "payment_intent.canceled" and not by_us):
-        return _about(event, metadata, "FAILURE", authorized, intent.id, intent.why)
-    return _about(event, metadata, "SUCCESS", key if by_us else authorized, intent.id)
+    if event.type == "payment_intent.payment_failed":
+        return _about(event, metadata, None)  # it can be paid still: whoever asks gives it up
+    if event.type == "payment_intent.canceled" and not by_us:
+        return _about(event, metadata, News("FAILURE", authorized, intent.id, intent.why))
+    return _about(event, metadata, News("SUCCESS", key if by_us else authorized, intent.id))
 
 
 def _of_refund(event: Event, refund: Refund) -> Webhook | None:
-    kinds: dict[str, _Kind] = {"succeeded": "SUCCESS", "failed": "REFUND_REVERSED"}
-    if (kind := kinds.get(refund.status or "")) is None:
-        return None
     key = (refund.metadata or {}).get(KEY, "")
-    return _about(event, refund.metadata, kind, key, refund.id, refund.failure_reason)
+    match refund.status:
+        case "succeeded":
+            return _about(event, refund.metadata, News("SUCCESS", key, refund.id))
+        case "failed":
+            return _about(event, refund.metadata, News("REFUND_REVERSED", key, refund.id, refund.failure_reason))
+        case _:
+            return None
 
 
 def _of_dispute(event: Event, dispute: Dispute) -> Webhook | None:
@@ -240,20 +248,13 @@ def _of_dispute(event: Event, dispute: Dispute) -> Webhook | None:
     return Webhook(event.id, None, news, authorization=dispute.payment_intent)
 
 
-def _about(
-    event: Event,
-    metadata: dict[str, str] | None,
-    kind: _Kind,
-    key: str,
-    reference: str | None = None,
-    message: str | None = None,
-) -> Webhook | None:
+def _about(event: Event, metadata: dict[str, str] | None, news: News | None) -> Webhook | None:
     found = metadata or {}
     try:
         payment = require_id(found.get(PAYMENT, ""), field="metadata")
     except InvalidId:
         return None  # of another program at the same account
-    return Webhook(event.id, payment, News(kind, key, reference, message), environment_id=found.get(ENVIRONMENT))
+    return Webhook(event.id, payment, news, environment_id=found.get(ENVIRONMENT))
 
 
 def require_card(method: str | None) -> None:

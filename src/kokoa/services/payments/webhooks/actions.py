@@ -49,7 +49,8 @@ class Webhooks:
         webhook = found.read_webhook(secret, lower, body, now_ms() / 1_000)
         if webhook is None or webhook.environment_id not in (None, environment_id):
             return False
-        _require_keepable(webhook.news)
+        if webhook.news is not None:
+            _require_keepable(webhook.news)
         cause = Cause(f"provider:{provider}", new_correlation_id())
         async with self._database.transaction(environment_id) as tx:
             payment_id = webhook.payment_id
@@ -62,7 +63,10 @@ class Webhooks:
                 raise PaymentNotFound(f"There is no payment {payment_id} of {provider!r}.")
             if await tx.fetchval(queries.remember, provider, webhook.id) is None:
                 return False
-            await take_in(tx, payment, known, webhook.news, cause)
+            if webhook.news is None:
+                await tx.execute(queries.ask_now, payment.id)
+            else:
+                await take_in(tx, payment, known, webhook.news, cause)
         return True
 
     async def forget_seen(self, before: datetime, most: int = 1_000) -> int:

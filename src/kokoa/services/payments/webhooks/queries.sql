@@ -12,3 +12,7 @@ SELECT forget_webhooks($1, $2) /* of any environment_id */;
 SELECT t.payment_id FROM transactions t
   JOIN payments p ON p.environment_id = $1 AND p.id = t.payment_id AND p.provider = $3
  WHERE t.environment_id = $1 AND t.provider_reference = $2 AND t.type = 'AUTHORIZE_SUCCESS' LIMIT 1;
+
+-- name: ask_now
+-- The provider has something to say of a payment's requests.
+UPDATE open_requests SET ask_at = now() WHERE environment_id = $1 AND payment_id = $2;
