@@ -232,7 +232,9 @@ async def test_secrets_are_never_shown_or_logged(
         shown += [await desk.find(payment), await desk.history(payment)]
     await desk.use(secretKey="rk_test_a0key0that0is0revoked")
     payment = await desk.paid_by()
-    shown += [await desk.history(payment), await desk.hear(b"{}"), caplog.text, capfd.readouterr()]
+    printed = capfd.readouterr()
+    assert "stripe_did_not_answer" in printed.out
+    shown += [await desk.history(payment), await desk.hear(b"{}"), caplog.text, printed]
     row = await desk.database.fetchrow(
         desk.environment_id, "SELECT * FROM providers WHERE environment_id = $1 AND key = 'stripe'"
     )

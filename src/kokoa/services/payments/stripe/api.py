@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 import stripe
+import structlog
 
 from kokoa.services.payments.errors import PaymentProviderUnavailable
 from kokoa.services.payments.stripe.model import Intent, Refund, RefundPage, refusal
@@ -14,6 +15,9 @@ REFUNDS_MAX = 1_000
 _PAGE = 100
 _TIMEOUT_S = 30.0  # whoever asks waits for less
 
+_DETAIL_MAX = 500
+
+_log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer", Intent, Refund, RefundPage)
 
 
@@ -108,5 +112,6 @@ async def _done(call: Awaitable[Any], type_: type[_Answer]) -> _Answer:
         said = body.get("error") or {}
         raise Refused(refusal(said.get("decline_code") or error.code, error.user_message)) from error
     except (stripe.StripeError, aiohttp.ClientError, msgspec.DecodeError) as error:
-        detail = f"{type(error).__name__}: {error}"
+        detail = f"{type(error).__name__}: {error}"[:_DETAIL_MAX]
+        _log.warning("stripe_did_not_answer", detail=detail)
         raise PaymentProviderUnavailable("Stripe does not answer.", detail=detail) from error
