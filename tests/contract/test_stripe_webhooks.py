@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import stripe
 
 from contract.payments_desk import CAPTURE, CONFIGURE, REFUND, STOREFRONT, VOID
 from contract.stripe_desk import DISPUTED, IN_PARTS, WEBHOOK_SECRET, StripeDesk
@@ -126,6 +127,8 @@ async def test_signatures_that_are_wrong_old_or_none(desk: StripeDesk) -> None:
     ):
         assert await desk.hear(event, header=header or " ") == bad, header
     assert await desk.hear(b"\xff\xfe") == bad
+    late = stripe.WebhookSignature.generate_signature_header("{}", WEBHOOK_SECRET, now + 400)
+    assert await desk.hear(b"{}", header=late.replace(",", "=1,")) == bad
     none = desk.service.webhooks.receive_webhook(desk.environment_id, "stripe", {}, b"{}")
     with pytest.raises(Exception, match="not that of this webhook"):
         await none
@@ -183,18 +186,18 @@ async def test_it_is_active_once_it_has_its_secrets(
     desk = StripeDesk(service, payments_database, server)
     (found,) = [one for one in await desk.data(PROVIDERS) if one["key"] == "stripe"]
     assert (found["active"], found["hasSecret"], found["hasSecretKey"], found["version"]) == (False, False, False, 0)
-    stripe: dict[str, Any] = {"key": "stripe"}
+    named: dict[str, Any] = {"key": "stripe"}
     keys, hooks = {"secretKey": SECRET_KEY}, {"webhookSecret": WEBHOOK_SECRET}
     for given in ({"active": True}, {"active": True, **keys}, {"active": True, **hooks}, {"rotateSecret": True}):
-        assert await desk.code(CONFIGURE, input=stripe | given) == "INVALID_PAYMENT_PROVIDER", given
-    first = await desk.data(CONFIGURE, input=stripe | keys | {"version": 0})
+        assert await desk.code(CONFIGURE, input=named | given) == "INVALID_PAYMENT_PROVIDER", given
+    first = await desk.data(CONFIGURE, input=named | keys | {"version": 0})
     assert first == {
         "webhookSecret": None,
         "provider": {"key": "stripe", "active": False, "hasSecret": False, "version": 1},
     }
-    assert await desk.code(CONFIGURE, input=stripe | keys | {"version": 0}) == "PAYMENT_PROVIDER_CHANGED"
-    await desk.data(CONFIGURE, input=stripe | hooks | {"active": True})
-    assert await desk.code(CONFIGURE, STOREFRONT, input=stripe) == "FORBIDDEN"
+    assert await desk.code(CONFIGURE, input=named | keys | {"version": 0}) == "PAYMENT_PROVIDER_CHANGED"
+    await desk.data(CONFIGURE, input=named | hooks | {"active": True})
+    assert await desk.code(CONFIGURE, STOREFRONT, input=named) == "FORBIDDEN"
     for key in ("manual", "test"):
         assert await desk.code(CONFIGURE, input={"key": key, **keys}) == "INVALID_PAYMENT_PROVIDER"
 
