@@ -212,8 +212,15 @@ async def faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def arrange_fault(request: web.Request) -> web.Response:
-    """path: a regular expression for `METHOD /path`.  fault: lost request, lost answer, hang after, error."""
-    _faults.append(json.loads(await request.read()))
+    """path: a regular expression for `METHOD /path`.  fault: lost request, lost answer, hang after, error; or none.
+
+    None takes back what has not happened.
+    """
+    fault = json.loads(await request.read())
+    if fault["fault"] == "none":
+        _faults.clear()
+    else:
+        _faults.append(fault)
     return web.Response()
 
 
