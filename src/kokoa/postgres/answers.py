@@ -17,7 +17,7 @@ from kokoa.postgres.queries import load_queries
 
 KEY_MAX = 200
 
-_queries = load_queries(Path(__file__).with_name("answers.sql"))
+queries = load_queries(Path(__file__).with_name("answers.sql"))
 _Answer = TypeVar("_Answer")
 
 
@@ -55,8 +55,8 @@ async def answered_once(
     if key is None:
         return await work(tx)
     fingerprint = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
-    if await tx.fetchval(_queries.claim, operation, key, fingerprint) is None:
-        row = await tx.fetchrow(_queries.known, operation, key)
+    if await tx.fetchval(queries.claim, operation, key, fingerprint) is None:
+        row = await tx.fetchrow(queries.known, operation, key)
         assert row is not None
         if row["fingerprint"] != fingerprint:
             raise IdempotencyKeyReused(
@@ -64,5 +64,5 @@ async def answered_once(
             )
         return msgspec.msgpack.decode(row["answer"], type=answer_type)
     answer = await work(tx)
-    await tx.execute(_queries.keep, operation, key, msgspec.msgpack.encode(answer))
+    await tx.execute(queries.keep, operation, key, msgspec.msgpack.encode(answer))
     return answer

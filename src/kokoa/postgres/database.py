@@ -21,7 +21,7 @@ from kokoa.postgres.connections import GONE, NOWHERE, Connections, Loan, PinnedC
 from kokoa.postgres.events import Event, envelope
 
 _T = TypeVar("_T")
-_OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
+OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
 SELECT $1, event_id, event_type, event_key, payload
   FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY
        AS e (event_id, event_type, event_key, payload, place)
@@ -97,7 +97,7 @@ class Transaction:
         """Put events into the outbox: they are published if, and only if, this transaction commits."""
         ids = new_ids(len(events))
         await self._connection.execute(
-            _OUTBOX,
+            OUTBOX,
             self._environment_id,
             ids,
             [event.event_type() for event in events],
