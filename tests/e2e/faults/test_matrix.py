@@ -37,7 +37,6 @@ SELECTED = {
     "override.written": "up",
     "publish.inserted": "postgres",
     "payment.answered": "postgres",
-    "order.cart_frozen": "nats",
     "order.priced": "worker",
     "order.stock_reserved": "postgres",
     "order.codes_redeemed": "standing",

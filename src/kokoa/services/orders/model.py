@@ -1,8 +1,8 @@
 """Orders and placements: their types, steps and rules. Pure.
 
-STARTED ► FROZEN ► PRICED ► RESERVED ► REDEEMED ► PAYING ► AUTHORIZED ► COMMITTED ► ALLOCATED ► DONE
-   └────────┴────────┴─────────┴──────────┴─────────┴──────────┴► REFUSING ► REFUSED
-                                                                     └► WATCHING ┘  one may come still
+STARTED ► PRICED ► PAYING ► COMMITTED ► DONE
+   └─────────┴────────┴► REFUSING ► REFUSED
+                            └► WATCHING ┘  an authorisation that may come still
 """
 
 import hashlib
@@ -19,6 +19,9 @@ AMOUNT_MAX = 2_000_000_000  # what taxes takes
 NUMBER_MAX = 2**63 - 1
 PAGE_MAX = 100
 LEASE_S = 20.0
+# How long a cart is frozen, and how long after its placement began that is sure.
+FREEZE_S = 600
+FROZEN_FOR_SURE_S = FREEZE_S - 60.0
 # What a shopper has time for who is sent elsewhere to pay.
 WAIT_MAX_S = 600.0
 ATTEMPTS_MAX = 8
@@ -28,14 +31,9 @@ WATCH_MAX_S = 7 * 24 * 3600.0
 
 Step = Literal[
     "STARTED",
-    "FROZEN",
     "PRICED",
-    "RESERVED",
-    "REDEEMED",
     "PAYING",
-    "AUTHORIZED",
     "COMMITTED",
-    "ALLOCATED",
     "DONE",
     "REFUSING",
     "WATCHING",
@@ -45,23 +43,18 @@ OrderState = Literal["CONFIRMED", "PARTIALLY_FULFILLED", "FULFILLED", "CANCELLED
 PlacementState = Literal["IN_PROGRESS", "ACTION_REQUIRED", "PLACED", "REFUSED"]
 
 NEXT: Mapping[Step, frozenset[Step]] = {
-    "STARTED": frozenset({"FROZEN", "REFUSING"}),
-    "FROZEN": frozenset({"PRICED", "REFUSING"}),
-    "PRICED": frozenset({"RESERVED", "REFUSING"}),
-    "RESERVED": frozenset({"REDEEMED", "REFUSING"}),
+    "STARTED": frozenset({"PRICED", "REFUSING"}),
     # Without anything to pay there is no payment.
-    "REDEEMED": frozenset({"PAYING", "AUTHORIZED", "REFUSING"}),
-    "PAYING": frozenset({"AUTHORIZED", "REFUSING"}),
-    "AUTHORIZED": frozenset({"COMMITTED", "REFUSING"}),
-    "COMMITTED": frozenset({"ALLOCATED"}),
-    "ALLOCATED": frozenset({"DONE"}),
+    "PRICED": frozenset({"PAYING", "COMMITTED", "REFUSING"}),
+    "PAYING": frozenset({"COMMITTED", "REFUSING"}),
+    "COMMITTED": frozenset({"DONE"}),
     "DONE": frozenset(),
     "REFUSING": frozenset({"REFUSED", "WATCHING"}),
     "WATCHING": frozenset({"REFUSED"}),
     "REFUSED": frozenset(),
 }
 FINAL = frozenset[Step]({"DONE", "REFUSED"})
-_PLACED = frozenset[Step]({"COMMITTED", "ALLOCATED", "DONE"})
+_PLACED = frozenset[Step]({"COMMITTED", "DONE"})
 # While it is taken back, it is in progress still: the cart is not free yet.
 _REFUSED = frozenset[Step]({"WATCHING", "REFUSED"})
 

@@ -89,6 +89,7 @@ class PaymentActions:
         """
         require_new(new)
         provider = self._providers.find(new.provider)
+        fresh: list[Payment] = []
 
         async def work(tx: Transaction) -> Payment:
             await self._providers.require_active(tx, provider)
@@ -106,12 +107,13 @@ class PaymentActions:
             payment = payment_of(row)
             created = events.PaymentCreated(**_of(payment, payment.amount_minor), provider=payment.provider)
             await tx.emit(created, correlation_id=cause.correlation_id)
+            fresh.append(payment)
             return payment
 
         try:
             async with self._database.transaction(environment_id) as tx:
                 made = await answered_once(tx, "createPayment", cause.idempotency_key, new, work, Payment)
-                return shown(*await lock_payment(tx, made.id))
+                return shown(made, []) if fresh else shown(*await lock_payment(tx, made.id))
         except asyncpg.UniqueViolationError as error:
             raise PaymentReferenceTaken(
                 f"Another payment has the external reference {new.external_reference!r}."

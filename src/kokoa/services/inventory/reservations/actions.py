@@ -98,13 +98,16 @@ class ReservationActions:
         """What was held belongs to an order now. Raises ReservationNotFound, ReservationClosed. Again is no error."""
         require_key(key)
         async with self._database.transaction(environment_id) as tx:
+            # What lies where stays as it is, so no article is locked.
+            after = await read_reservation(tx, await tx.fetchrow(queries.allocate_held, key))
+            if after is not None:
+                await tx.emit(events.ReservationAllocated(reservation=key), correlation_id=cause.correlation_id)
+                return after
+        # In a transaction of its own: one that was not HELD any more may be locked by the first.
+        async with self._database.transaction(environment_id) as tx:
             before = await self._locked(tx, key)
-            if before.state == "ALLOCATED":
-                return before
-            require_open(before, "HELD")
-            after = await _put(tx, before, before.lines, "ALLOCATED")
-            await tx.emit(events.ReservationAllocated(reservation=key), correlation_id=cause.correlation_id)
-        return after
+            require_open(before, "ALLOCATED")
+            return before
 
     async def release(
         self, environment_id: str, key: str, lines: Sequence[Wanted] | None, cause: Cause
