@@ -38,6 +38,21 @@ def require_key(key: str | None) -> None:
         )
 
 
+class Keeping(msgspec.Struct, frozen=True):
+    """What a statement of its own keeps of a request.  key: None for one that is not kept."""
+
+    operation: str
+    key: str | None
+    fingerprint: bytes
+    answer: bytes
+
+
+def keeping(operation: str, key: str | None, request: Any, answer: Any) -> Keeping:
+    """For a statement that writes to `answered` itself. Raises InvalidIdempotencyKey."""
+    require_key(key)
+    return Keeping(operation, key, _fingerprint(request), msgspec.msgpack.encode(answer))
+
+
 async def answered_once(
     tx: Transaction,
     operation: str,
@@ -54,7 +69,7 @@ async def answered_once(
     require_key(key)
     if key is None:
         return await work(tx)
-    fingerprint = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
+    fingerprint = _fingerprint(request)
     if await tx.fetchval(queries.claim, operation, key, fingerprint) is None:
         row = await tx.fetchrow(queries.known, operation, key)
         assert row is not None
@@ -66,3 +81,7 @@ async def answered_once(
     answer = await work(tx)
     await tx.execute(queries.keep, operation, key, msgspec.msgpack.encode(answer))
     return answer
+
+
+def _fingerprint(request: Any) -> bytes:
+    return hashlib.sha256(msgspec.msgpack.encode(request)).digest()

@@ -187,6 +187,10 @@ class PaymentActions:
             request = request_of(wanted, amount)
             authorized = [one.provider_reference for one in known if one.type == "AUTHORIZE_SUCCESS"]
             reference = authorized[-1] if authorized else None
+            answer = provider.at_once(wanted.operation)
+            if answer is not None and not isinstance(answer, Unknown):
+                news = news_to_write([*known, request], _news_of(answer, wanted.key))
+                return await _written(tx, payment_id, known, [request, *news], cause)
             await write_down(tx, payment_id, [request], cause.actor, cause.correlation_id)
             await tx.execute(
                 queries.open_request,
@@ -254,6 +258,15 @@ async def take_in(
             await tx.execute(queries.close_request, payment.id, one.key)
         elif one.type == "ACTION_REQUIRED":
             await tx.execute(queries.ask_later, payment.id, one.key, ACTION_S)
+    await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
+    return shown(after, [*known, *new])
+
+
+async def _written(
+    tx: Transaction, payment_id: str, known: Sequence[NewTransaction], new: Sequence[NewTransaction], cause: Cause
+) -> ShownPayment:
+    """Write down what happened, and tell of it."""
+    after = await write_down(tx, payment_id, new, cause.actor, cause.correlation_id)
     await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
     return shown(after, [*known, *new])
 

@@ -97,13 +97,13 @@ class ReservationActions:
     async def allocate(self, environment_id: str, key: str, cause: Cause) -> Reservation:
         """What was held belongs to an order now. Raises ReservationNotFound, ReservationClosed. Again is no error."""
         require_key(key)
-        async with self._database.transaction(environment_id) as tx:
-            # What lies where stays as it is, so no article is locked.
-            after = await read_reservation(tx, await tx.fetchrow(queries.allocate_held, key))
-            if after is not None:
-                await tx.emit(events.ReservationAllocated(reservation=key), correlation_id=cause.correlation_id)
-                return after
-        # In a transaction of its own: one that was not HELD any more may be locked by the first.
+        # What lies where stays as it is, so no article is locked.
+        told = [events.ReservationAllocated(reservation=key)]
+        row = await self._database.change(
+            environment_id, queries.allocate_held, key, events=told, correlation_id=cause.correlation_id
+        )
+        if row is not None:
+            return await self._store.with_lines(environment_id, row)
         async with self._database.transaction(environment_id) as tx:
             before = await self._locked(tx, key)
             require_open(before, "ALLOCATED")

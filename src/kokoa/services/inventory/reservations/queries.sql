@@ -39,9 +39,11 @@ UPDATE reservation_lines l SET open = c.open, fulfilled = c.fulfilled, released 
  WHERE l.environment_id = $1 AND l.reservation_id = $2 AND l.place = c.place;
 
 -- name: allocate_held
--- A reservation that is held is somebody's for good; nothing when it is not held.
-UPDATE reservations SET state = 'ALLOCATED', expires_at = NULL, version = version + 1
- WHERE environment_id = $1 AND key = $2 AND state = 'HELD' RETURNING id, key, state, expires_at, created_at, version;
+-- A reservation that is held is somebody's for good, and that is told; nothing when it is not held.
+WITH done AS (
+    UPDATE reservations SET state = 'ALLOCATED', expires_at = NULL, version = version + 1
+     WHERE environment_id = $1 AND key = $2 AND state = 'HELD' RETURNING id, key, state, expires_at, created_at, version
+) /* tell */ SELECT id, key, state, expires_at, created_at, version FROM done;
 
 -- name: update_reservation
 -- A reservation's state; one that is not held does not expire.
