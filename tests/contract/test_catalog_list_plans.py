@@ -23,6 +23,7 @@ from kokoa.services.catalog.lists.ways import BOUNDS, Bounds
 from kokoa.services.catalog.relations.store import queries as relation_queries
 from kokoa.services.catalog.service import CatalogService
 from kokoa.services.catalog.store import queries
+from kokoa.services.catalog.variants.store import queries as variant_queries
 
 PRODUCTS = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -157,6 +158,10 @@ class Reader:
             yield
         finally:
             await transaction.rollback()
+
+    async def row(self, text: str) -> Any:
+        """The first row of a statement of the environment."""
+        return await self._connection.fetchrow(text, self.environment_id)
 
     async def ids(self, most: int) -> list[str]:
         """Of products, in the order of their names."""
@@ -460,6 +465,21 @@ async def test_the_usual_pages_read_their_indexes_in_order(reader: Reader, mode:
         plan = await reader.plan(text, *values, mode=mode)
         assert_read_by(plan, index)
         assert not sorts(plan), plan
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("statistics", [True, False])
+async def test_variants_are_read_one_by_one_whoever_has_counted(reader: Reader, statistics: bool, mode: str) -> None:
+    """Each line that is put into a cart reads them: what grows with the catalogue must not stand in its way."""
+    row = await reader.row("SELECT id FROM variants WHERE environment_id = $1 AND sku = 'SKU-7'")
+    reads: list[tuple[str, list[Any]]] = [
+        (variant_queries.variants_by_keys, [[], ["SKU-1", "SKU-2"], True]),
+        (variant_queries.variants_by_keys, [[row["id"]], ["SKU-1"], False]),
+        (variant_queries.variant_by_key, ["SKU-1", None]),
+    ]
+    async with reader.knowing(statistics):
+        for text, values in reads:
+            assert await reader.blocks(text, *values, mode=mode) <= 20, await reader.plan(text, *values, mode=mode)
 
 
 SUBTREE_WAYS = {"merged": BOUNDS, "sorted by keys": Bounds(merged=0), "walked": Bounds(merged=0, keyed=0)}

@@ -42,7 +42,8 @@ UPDATE reservation_lines l SET open = c.open, fulfilled = c.fulfilled, released 
 -- A reservation that is held is somebody's for good, and that is told; nothing when it is not held.
 WITH done AS (
     UPDATE reservations SET state = 'ALLOCATED', expires_at = NULL, version = version + 1
-     WHERE environment_id = $1 AND key = $2 AND state = 'HELD' RETURNING id, key, state, expires_at, created_at, version
+     WHERE environment_id = $1 AND id = (SELECT id FROM reservations WHERE environment_id = $1 AND key = $2) AND state = 'HELD'
+    RETURNING id, key, state, expires_at, created_at, version
 ) /* tell */ SELECT id, key, state, expires_at, created_at, version FROM done;
 
 -- name: update_reservation
