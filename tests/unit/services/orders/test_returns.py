@@ -132,14 +132,14 @@ class OrdersLife(RuleBasedStateMachine):
 
     @initialize(
         lines=st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3_000)), min_size=1, max_size=3),
-        delivery=st.integers(0, 999),
+        delivery=st.one_of(st.just(0), st.integers(1, 999)),
     )
     def place(self, lines: list[tuple[int, int]], delivery: int) -> None:
         self.order = order(lines, delivery)
         self.returns: list[Return] = []
         self.bank = Bank(self.order.total_minor)
         self.states = [self.order.state]
-        self.fees = self.goodwill = self.declined = 0
+        self.fees = self.goodwill = self.shipping = self.declined = 0
 
     def become(self, changed: Order) -> None:
         assert changed.version == self.order.version + 1
@@ -228,7 +228,7 @@ class OrdersLife(RuleBasedStateMachine):
         # Refused when there is not so much, and nothing is changed then; for what came back alone there always is.
         assert given or self.declined or self.goodwill or shipping or self.order.refunded_shipping_minor
         if given:
-            self.fees += fee
+            self.fees, self.shipping = self.fees + fee, self.shipping + shipping
             self.put(return_refunded(found, quantities))
             self.become(order_refunded(self.order, giving, quantities))
 
@@ -268,6 +268,7 @@ class OrdersLife(RuleBasedStateMachine):
         assert known.refunded_minor <= bank.returned
         goods = worth_minor(msgspec.structs.replace(known, progress={}), refunded_of(known))
         shipping = known.refunded_shipping_minor
+        assert shipping == self.shipping
         assert known.refunded_minor == goods + shipping + self.goodwill - self.fees
         assert shipping <= known.delivery_minor
         assert goods + known.delivery_minor <= known.total_minor
