@@ -235,6 +235,16 @@ async def test_a_cancellation_gives_back_what_was_charged_early_beside_what_was_
     assert await shop.money(order) == {"charged": 2_997, "refunded": 1_998, "refundable": 999}
 
 
+async def test_an_order_whose_placement_is_forgotten_comes_back_as_any_other(shop: ReturnDesk) -> None:
+    order = await shop.placed(lamp=2)
+    forgotten = "DELETE FROM placements WHERE environment_id = $1"
+    await shop.stage.databases["orders"].execute(shop.environment_id, forgotten)
+    await shop.fulfil(order, lamp=2)
+    asked = await shop.returned(order, lamp=1)
+    await shop.receive(order, asked, lamp=1)
+    assert (await shop.refund(asked))["state"] == "REFUNDED"
+
+
 async def test_goodwill_is_given_once_and_never_more_than_is_charged(shop: ReturnDesk) -> None:
     order = await shop.placed(lamp=2)
     given = {"orderId": order["id"], "amountMinor": 500, "reason": "late", "idempotencyKey": "sorry"}
