@@ -8,6 +8,7 @@ import pytest
 
 from contract.cart_shop import MERCHANT, SHOPPER, customer
 from contract.order_shop import OrderStage, open_order_stage
+from contract.test_catalog_statements import counting
 from contract.test_order_fulfilments import DELIVER, SHIP
 from contract.test_order_returns import CANCEL_RETURN, ReturnDesk
 from kokoa.kernel.ids import new_id
@@ -24,6 +25,8 @@ SAY = f"""mutation($id: ID, $of: String, $status: String!) {{
   setOrderExternalStatus(id: $id, externalReference: $of, status: $status) {{ {_SHOWN} state }} }}"""
 BY_REFERENCE = f"query($of: String!) {{ order(externalReference: $of) {{ {_SHOWN} }} }}"
 SEEN = f"query($id: ID!) {{ order(id: $id) {{ {_SHOWN} history {{ kind note actor }} }} }}"
+DEEP = """{ orderChanges { orders { id lines { id returnedQuantity } returns { id lines { received } }
+  refunds { amountMinor return { id } } } } }"""
 CUSTOMERS = "query($of: String!) { order(externalReference: $of) { id number } }"
 
 
@@ -166,8 +169,29 @@ async def test_what_another_system_says_of_an_order_is_kept_and_told(shop: Retur
 
 async def test_a_system_in_a_loop_is_stopped(shop: ReturnDesk) -> None:
     order = await shop.placed(lamp=1)
-    for turn in range(NOTED_MAX):
-        await shop.data(SAY, MERCHANT, id=order["id"], status=f"turn {turn % 2}")
+    said = """INSERT INTO history (environment_id, id, order_id, kind, note, actor)
+      SELECT $1, gen_random_uuid(), $2, 'EXTERNAL_STATUS', 'again', 'server' FROM generate_series(1, $3)"""
+    await shop.stage.databases["orders"].execute(shop.environment_id, said, order["id"], NOTED_MAX - 1)
+    last = await shop.data(SAY, MERCHANT, id=order["id"], status="the last")
     assert await shop.code(SAY, MERCHANT, id=order["id"], status="one more") == "INVALID_ORDER_REFERENCE"
-    seen = await shop.data(SEEN, MERCHANT, id=order["id"])
-    assert (len(seen["history"]), seen["externalStatus"]["status"]) == (NOTED_MAX, "turn 1")
+    assert await shop.code(REFER, MERCHANT, id=order["id"], to="x", version=2) == "INVALID_ORDER_REFERENCE"
+    assert await shop.data(SAY, MERCHANT, id=order["id"], status="the last") == last
+
+
+async def test_what_came_back_of_a_page_of_orders_is_read_at_once(
+    shop: ReturnDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = [await shop.sold(lamp=1) for _ in range(3)]
+    for order in orders:
+        asked = await shop.returned(order, lamp=1)
+        await shop.receive(order, asked, lamp=1)
+        await shop.refund(asked)
+    await Reader(shop).until(orders[-1])
+    with counting(monkeypatch) as sent:
+        page = await shop.data(DEEP, MERCHANT)
+    shown = page["orders"]
+    assert [(len(one["returns"]), one["refunds"][0]["return"]["id"]) for one in shown] == [
+        (1, one["returns"][0]["id"]) for one in shown
+    ]
+    # The page; its returns, its refunds, and the returns of these.
+    assert (len(shown), len(sent)) == (3, 4), sent
