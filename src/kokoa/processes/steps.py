@@ -58,6 +58,8 @@ STEPS: Final[Mapping[str, str]] = {
     "fulfilment.captured": "It is captured, the fulfilment does not say so.",
     "cancellation.released": "An order is cancelled, its goods are free, the cancellation does not say so.",
     "cancellation.refunded": "Its money is given back, too, the order is not cancelled yet.",
+    "reception.restocked": "Goods that came back are in stock again, their return does not say so.",
+    "refund.given": "Some of an order's payment is given back, the refund does not say so.",
     "invoke.admitted": "The host lets an invocation run, it has no sandbox yet.",
     "invoke.taken": "A sandbox is chosen for an invocation.",
     "invoke.delivered": "The function's runtime has the event.",

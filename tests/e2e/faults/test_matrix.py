@@ -53,6 +53,8 @@ SELECTED = {
     "fulfilment.captured": "postgres",
     "cancellation.released": "standing",
     "cancellation.refunded": "nats",
+    "reception.restocked": "standing",
+    "refund.given": "postgres",
     "invoke.taken": "sandbox",
     "invoke.delivered": "sandbox",
     "invoke.answered": "postgres",

@@ -179,6 +179,11 @@ def order_of(row: Row) -> Order:
         placed_at=row["placed_at"],
         version=row["version"],
         progress=_progress.decode(row["progress"]),
+        refunded_minor=row["refunded_minor"],
+        refunded_shipping_minor=row["refunded_shipping_minor"],
+        external_reference=row["external_reference"],
+        external_status=row["external_status"],
+        external_status_at=row["external_status_at"],
     )
 
 

@@ -77,7 +77,15 @@ def cart(*lines: Mapping[str, Any]) -> dict[str, Any]:
         "grossMinor": sum(line["quantity"] * line["unitPriceMinor"] for line in shown),
         "codes": [],
         "rates": [],
-        "lines": [{"lineId": line["id"], "discountMinor": 0, "taxMinor": None} for line in shown],
+        "lines": [
+            {
+                "lineId": line["id"],
+                "discountMinor": 0,
+                "taxMinor": None,
+                "grossMinor": line["quantity"] * line["unitPriceMinor"],
+            }
+            for line in shown
+        ],
     }
     return {**plain, "currency": "EUR", "lines": shown, "totals": totals}
 

@@ -27,7 +27,7 @@ _FREEZE = f"""mutation OrdersFreeze($id: ID!, $key: String!) {{ freezeCart(id: $
   totals {{
     discountMinor taxIncluded reverseCharge taxNote netMinor taxMinor grossMinor problem
     shipping {{ key name priceMinor discountMinor taxMinor }} codes {{ code accepted reason discountMinor }}
-    lines {{ lineId discountMinor taxMinor }} rates {{ key name basisPoints amountMinor }}
+    lines {{ lineId discountMinor taxMinor grossMinor }} rates {{ key name basisPoints amountMinor }}
   }}
 }} }}"""
 _REDEEM = "mutation OrdersRedeem($input: RedeemPromotionInput!) { redeemPromotion(input: $input) { key } }"
