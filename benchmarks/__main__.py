@@ -10,6 +10,7 @@ import uvloop
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from benchmarks.buying import measure_add_to_cart, measure_orders
 from benchmarks.functions import measure_cold_start, measure_invoke, measure_invoke_rate, measure_override
 from benchmarks.gateway import measure_gateway
 from benchmarks.imports import measure_imports
@@ -18,7 +19,19 @@ from benchmarks.report import Measurement, table_of
 from benchmarks.running import RunningStore, store_up
 from benchmarks.stage import Tell, open_stage
 
-Name = Literal["listing", "page", "search", "gateway", "invoke", "invoke-rate", "cold-start", "override", "imports"]
+Name = Literal[
+    "listing",
+    "page",
+    "search",
+    "gateway",
+    "invoke",
+    "invoke-rate",
+    "cold-start",
+    "override",
+    "imports",
+    "cart",
+    "orders",
+]
 
 _READS = {"listing": LISTING, "page": PAGE, "search": SEARCH}
 _OTHERS = {
@@ -28,6 +41,8 @@ _OTHERS = {
     "cold-start": measure_cold_start,
     "override": measure_override,
     "imports": measure_imports,
+    "cart": measure_add_to_cart,
+    "orders": measure_orders,
 }
 
 app = App(name="benchmarks", help="Kokoa's speed against floors that are measured in the same run.")

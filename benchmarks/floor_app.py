@@ -1,8 +1,8 @@
-"""The floor for reads: the same SQL by bare asyncpg, the same JSON by orjson, behind the same server.
+"""The floor: the same SQL by bare asyncpg, the same JSON by orjson, behind the same server.
 
 No environment is looked up, nobody is asked who they are, nothing is logged or limited. Run as a program:
-`python -m benchmarks.floor_app <port> <processes>` with FLOOR_CATALOG, FLOOR_SEARCH (connection URLs of the services'
-own roles) and FLOOR_ENVIRONMENT.
+`python -m benchmarks.floor_app <port> <processes>` with FLOOR_CATALOG, FLOOR_SEARCH … (connection URLs of
+the services' own roles) and FLOOR_ENVIRONMENT.
 """
 
 import os
@@ -15,7 +15,9 @@ import asyncpg
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from benchmarks.floor_buying import Buying
 from kokoa.postgres.database import PLANS
+from kokoa.roles.platform import SERVICES
 from kokoa.services.catalog.categories.store import queries as category_queries
 from kokoa.services.catalog.store import queries as catalog_queries
 from kokoa.services.search.store import queries as search_queries
@@ -29,32 +31,40 @@ async def _keep(_: asyncpg.Connection) -> None:
 
 
 class Floor:
-    """Opened with the first lifespan message; each path is one of the measured reads."""
+    """Opened with the first lifespan message; each path is one of what is measured."""
 
     def __init__(self) -> None:
         self._environment = os.environ["FLOOR_ENVIRONMENT"]
-        self._catalog: Any = None
-        self._search: Any = None
+        self._pools: dict[str, Any] = {}
+        self._buying = Buying(self._environment, self._pools)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
         query = parse_qs(scope["query_string"].decode())
-        read = {"/listing": self.listing, "/page": self.page, "/search": self.search}[scope["path"]]
-        body = orjson.dumps({"data": await read(query)})
+        work = {
+            "/listing": self.listing,
+            "/page": self.page,
+            "/search": self.search,
+            "/cart": self._buying.cart,
+            "/add": self._buying.add,
+            "/order": self._buying.order,
+        }[scope["path"]]
+        body = orjson.dumps({"data": await work(query)})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._catalog = await self._pool("FLOOR_CATALOG", "catalog")
-        self._search = await self._pool("FLOOR_SEARCH", "search")
+        for name in SERVICES:
+            if f"FLOOR_{name.upper()}" in os.environ:
+                self._pools[name] = await self._pool(f"FLOOR_{name.upper()}", name)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._catalog.close()
-        await self._search.close()
+        for pool in self._pools.values():
+            await pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _pool(self, variable: str, schema: str) -> Any:
@@ -65,7 +75,7 @@ class Floor:
 
     async def listing(self, query: dict[str, list[str]]) -> dict[str, Any]:
         """50 products with their variants."""
-        async with self._catalog.acquire() as connection:
+        async with self._pools["catalog"].acquire() as connection:
             products = await connection.fetch(
                 catalog_queries.products_page, self._environment, 50, int(query["offset"][0])
             )
@@ -74,7 +84,7 @@ class Floor:
 
     async def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
         """One product by its slug, with variants and category."""
-        async with self._catalog.acquire() as connection:
+        async with self._pools["catalog"].acquire() as connection:
             row = await connection.fetchrow(catalog_queries.product_by_slug, self._environment, query["slug"][0])
             variants = await self._variants(connection, [row["id"]])
             category = await connection.fetchrow(
@@ -91,7 +101,7 @@ class Floor:
     async def search(self, query: dict[str, list[str]]) -> dict[str, Any]:
         """20 results by relevance, with the products' fields."""
         words, offset = query["q"][0], int(query["offset"][0])
-        async with self._search.acquire() as connection:
+        async with self._pools["search"].acquire() as connection:
             found = await connection.fetchrow(
                 search_queries.search_page,
                 self._environment,
@@ -105,7 +115,7 @@ class Floor:
                 False,
             )
         ids = found["product_ids"]
-        async with self._catalog.acquire() as connection:
+        async with self._pools["catalog"].acquire() as connection:
             rows = await connection.fetch(catalog_queries.products_by_ids, self._environment, ids)
         products = {row["id"]: row for row in rows}
         return {"search": {"total": found["total"], "items": [_product(products[one]) for one in ids]}}

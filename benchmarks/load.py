@@ -1,14 +1,15 @@
 """HTTP/1.1 clients that cost little: what a benchmark measures must not be its own client.
 
-`drive` keeps many connections busy on one event loop; `Line` is one blocking connection for latencies.
-Both understand answers with a Content-Length only, which is all that the servers under test send.
+`drive` keeps many connections busy on one event loop, `drive_flow` with requests that depend on the answers before;
+`Line` is one blocking connection for latencies. All understand answers with a Content-Length only, which is all that
+the servers under test send.
 """
 
 import asyncio
 import itertools
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import cast
 
 import msgspec
@@ -130,6 +131,88 @@ async def drive(address: Address, requests: Sequence[bytes], *, connections: int
             connection.close()
     times_ms = [one for connection in made for one in connection.times_ms]
     return Drive(len(times_ms), took, times_ms)
+
+
+class Talk(asyncio.Protocol):
+    """One kept connection for a client whose next request depends on the last answer."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._wanted = 0
+        self._answer: asyncio.Future[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    @classmethod
+    async def to(cls, address: Address) -> "Talk":
+        """Connect."""
+        _, talk = await asyncio.get_running_loop().create_connection(cls, *address)
+        return talk
+
+    async def exchange(self, data: bytes) -> bytes:
+        """Send a request; its answer's body. Raises UnexpectedAnswer."""
+        assert self._transport is not None, "made by `to`"
+        assert self._answer is None, "one request at a time"
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        try:
+            self._wanted = self._wanted or _answer_size(self._buffer)
+        except UnexpectedAnswer as error:
+            self._fail(error)
+            return
+        if self._wanted and len(self._buffer) >= self._wanted:
+            body = bytes(self._buffer[self._buffer.find(_HEAD_END) + len(_HEAD_END) :])
+            self._buffer.clear()
+            self._wanted = 0
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(UnexpectedAnswer(f"the server closed the connection: {exc!r}"))
+
+    def _fail(self, error: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+Flow = Callable[[Talk], Awaitable[None]]
+
+
+async def drive_flow(address: Address, flow: Flow, *, connections: int, seconds: float) -> Drive:
+    """Keep so many connections busy with a flow of requests, again and again; answers: whole flows.
+
+    Raises UnexpectedAnswer, and what the flow raises.
+    """
+    times_ms: list[float] = []
+
+    async def repeat(talk: Talk, until: float) -> None:
+        while (begun := time.perf_counter()) < until:
+            await flow(talk)
+            times_ms.append((time.perf_counter() - begun) * 1000)
+
+    talks = [await Talk.to(address) for _ in range(connections)]
+    started = time.perf_counter()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for talk in talks:
+                group.create_task(repeat(talk, started + seconds))
+        return Drive(len(times_ms), time.perf_counter() - started, times_ms)
+    finally:
+        for talk in talks:
+            talk.close()
 
 
 class Line:

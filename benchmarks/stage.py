@@ -134,10 +134,23 @@ class Stage:
     async def statements(self, query: str, variables: dict[str, Any]) -> int:
         """How many SQL statements a query takes, once connections are pinned."""
         await self.inside.gateway.execute(query, variables, self.call())
+        return await self.counted(query, variables)
+
+    async def counted(self, query: str, variables: dict[str, Any]) -> int:
+        """The same of an operation that is done once."""
         before = CountingConnection.statements
         result = await self.inside.gateway.execute(query, variables, self.call())
         assert not result.errors, result.errors
         return CountingConnection.statements - before
+
+    async def fetchval(self, service: str, statement: str) -> Any:
+        """What a statement says of the environment, in a service's database."""
+        connection = await asyncpg.connect(self.dsn(service), server_settings={"search_path": service})
+        try:
+            await connection.execute("SELECT set_config('kokoa.environment_id', $1, false)", self.environment_id)
+            return await connection.fetchval(statement, self.environment_id)
+        finally:
+            await connection.close()
 
     def aws(self, service: str) -> Any:
         """A boto3 client with the demo partner's key."""

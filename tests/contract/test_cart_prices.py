@@ -223,8 +223,8 @@ async def test_adding_takes_few_statements(shop: CartShop, size: int, monkeypatc
     with counting(monkeypatch) as sent:
         await shop.add(cart, **skus)
     statements = [one for one in sent if one not in ("BEGIN;", "COMMIT;")]
-    assert len(statements) == 8, statements
-    assert len([one for one in statements if "carts" in one or "outbox" in one]) == 4
+    assert len(statements) == 6, statements
+    assert len([one for one in statements if "carts" in one or "outbox" in one]) == 2
     with counting(monkeypatch) as sent:
         await shop.read(cart)
     assert len(sent) == 5, sent

@@ -95,6 +95,7 @@ async def test_a_cart_that_was_changed_after_a_crash_is_not_ordered_as_it_was(
     cart = await shop.full_cart(lamp=3)
     await crash(shop, cart, "order.payment_authorized", monkeypatch)
     await shop.later(cart, frozen_until="now() - interval '1 s'")
+    await shop.older(10)
     await shop.add(cart, lamp=1)
     await shop.sweep()
     refused = await shop.place(cart)
@@ -150,15 +151,15 @@ async def test_an_answer_that_is_none_ends_one_placement_and_not_the_sweeper(
 ) -> None:
     broken, good = await shop.full_cart(lamp=1), await shop.full_cart(lamp=2)
     placing = shop.stage.orders.actions._placing._shop
-    original = placing.cart
+    original = placing.freeze
 
-    async def cart(cart_id: str, call: Call) -> Mapping[str, Any]:
-        found = await original(cart_id, call)
+    async def freeze(cart_id: str, key: str, call: Call) -> Mapping[str, Any]:
+        found = await original(cart_id, key, call)
         return {} if cart_id == broken["id"] else found
 
-    await crash(shop, broken, "order.cart_frozen", monkeypatch)
-    await crash(shop, good, "order.cart_frozen", monkeypatch)
-    monkeypatch.setattr(placing, "cart", cart)
+    await crash(shop, broken, "order.priced", monkeypatch)
+    await crash(shop, good, "order.priced", monkeypatch)
+    monkeypatch.setattr(placing, "freeze", freeze)
     await shop.sweep()
     assert (await shop.place(good))["state"] == "PLACED"
     for _ in range(12):

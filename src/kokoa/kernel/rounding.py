@@ -27,6 +27,17 @@ def percentage_within(amount_minor: int, basis_points: int) -> int:
     return part_of(amount_minor, basis_points, BASIS_POINTS + basis_points)
 
 
+def pieces_of(amount_minor: int, count: int, pieces: int) -> int:
+    """What the first `count` of so many equal pieces have of an amount: rounded down; all of it for all of them.
+
+    count: 0 to pieces.  pieces: above 0. What pieces from one count to another have is the difference, so that pieces
+    that are counted one after the other, in whatever portions, add up to the amount.
+    """
+    if amount_minor < 0 or not 0 <= count <= pieces:
+        raise ValueError("an amount is 0 or more, and of so many pieces there are at most as many")
+    return amount_minor * count // pieces
+
+
 def divided(amount_minor: int, weights: Sequence[int]) -> list[int]:
     """The amount in parts that add up to it, in proportion to weights, by largest remainder (Hamilton's method).
 

@@ -17,7 +17,7 @@ from kokoa.postgres.queries import load_queries
 
 KEY_MAX = 200
 
-_queries = load_queries(Path(__file__).with_name("answers.sql"))
+queries = load_queries(Path(__file__).with_name("answers.sql"))
 _Answer = TypeVar("_Answer")
 
 
@@ -38,6 +38,21 @@ def require_key(key: str | None) -> None:
         )
 
 
+class Keeping(msgspec.Struct, frozen=True):
+    """What a statement of its own keeps of a request.  key: None for one that is not kept."""
+
+    operation: str
+    key: str | None
+    fingerprint: bytes
+    answer: bytes
+
+
+def keeping(operation: str, key: str | None, request: Any, answer: Any) -> Keeping:
+    """For a statement that writes to `answered` itself. Raises InvalidIdempotencyKey."""
+    require_key(key)
+    return Keeping(operation, key, _fingerprint(request), msgspec.msgpack.encode(answer))
+
+
 async def answered_once(
     tx: Transaction,
     operation: str,
@@ -54,9 +69,9 @@ async def answered_once(
     require_key(key)
     if key is None:
         return await work(tx)
-    fingerprint = hashlib.sha256(msgspec.msgpack.encode(request)).digest()
-    if await tx.fetchval(_queries.claim, operation, key, fingerprint) is None:
-        row = await tx.fetchrow(_queries.known, operation, key)
+    fingerprint = _fingerprint(request)
+    if await tx.fetchval(queries.claim, operation, key, fingerprint) is None:
+        row = await tx.fetchrow(queries.known, operation, key)
         assert row is not None
         if row["fingerprint"] != fingerprint:
             raise IdempotencyKeyReused(
@@ -64,5 +79,9 @@ async def answered_once(
             )
         return msgspec.msgpack.decode(row["answer"], type=answer_type)
     answer = await work(tx)
-    await tx.execute(_queries.keep, operation, key, msgspec.msgpack.encode(answer))
+    await tx.execute(queries.keep, operation, key, msgspec.msgpack.encode(answer))
     return answer
+
+
+def _fingerprint(request: Any) -> bytes:
+    return hashlib.sha256(msgspec.msgpack.encode(request)).digest()

@@ -7,6 +7,7 @@ set_config around each read would cost three times the read itself.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -21,11 +22,18 @@ from kokoa.postgres.connections import GONE, NOWHERE, Connections, Loan, PinnedC
 from kokoa.postgres.events import Event, envelope
 
 _T = TypeVar("_T")
-_OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
+OUTBOX = """INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
 SELECT $1, event_id, event_type, event_key, payload
   FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY
        AS e (event_id, event_type, event_key, payload, place)
  ORDER BY place"""
+# The same beside a statement's own changes, if there were any.
+_TOLD = """, told AS (INSERT INTO outbox (environment_id, event_id, event_type, event_key, payload)
+SELECT $1, event_id, event_type, event_key, payload
+  FROM unnest(${0}::uuid[], ${1}::text[], ${2}::text[], ${3}::bytea[]) WITH ORDINALITY
+       AS e (event_id, event_type, event_key, payload, place)
+ WHERE EXISTS (SELECT FROM done) ORDER BY place)"""
+TELL = "/* tell */"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
@@ -95,18 +103,8 @@ class Transaction:
 
     async def emit(self, *events: Event, correlation_id: str) -> None:
         """Put events into the outbox: they are published if, and only if, this transaction commits."""
-        ids = new_ids(len(events))
-        await self._connection.execute(
-            _OUTBOX,
-            self._environment_id,
-            ids,
-            [event.event_type() for event in events],
-            [event.key() for event in events],
-            [
-                envelope(event, event_id, self._environment_id, self._service, correlation_id)
-                for event, event_id in zip(events, ids, strict=True)
-            ],
-        )
+        told = _outbox_rows(events, self._environment_id, self._service, correlation_id)
+        await self._connection.execute(OUTBOX, self._environment_id, *told)
         self.emitted = True
 
 
@@ -165,6 +163,23 @@ class Database:
         async with self._connection(environment_id) as connection:
             tag: str = await connection.execute(statement, environment_id, *arguments)
             return tag
+
+    async def change(
+        self, environment_id: str, statement: str, *arguments: Any, events: Sequence[Event], correlation_id: str
+    ) -> Row | None:
+        """A transaction of one statement that changes something, and its events: one round trip instead of four.
+
+        statement: `WITH done AS (… RETURNING …) /* tell */ SELECT … FROM done`; only if `done` has a row the events
+        are told.  Returns the first row or None.
+        """
+        assert self.prelude is None, "a transaction that begins with a prelude has more statements"
+        told = _outbox_rows(events, environment_id, self.service, correlation_id)
+        composed = _telling(statement, len(arguments) + 1)
+        async with self._connection(environment_id) as connection:
+            row = await connection.fetchrow(composed, environment_id, *arguments, *told)
+        if row is not None and self.announce is not None:
+            await self.announce(self.service, environment_id)
+        return row
 
     async def fetchrow_of_function(self, environment_id: str, statement: str, *arguments: Any) -> Row | None:
         """The first row of a SECURITY DEFINER function that takes the environment as `$1`; no tables beside it.
@@ -303,6 +318,29 @@ class _Lease:
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()  # nobody else shall get it
         return DatabaseUnavailable(f"The database of {self._service} went away.", detail=repr(error))
+
+
+def _outbox_rows(
+    events: Sequence[Event], environment_id: str, service: str, correlation_id: str
+) -> tuple[list[str], list[str], list[str], list[bytes]]:
+    """Columns of the outbox."""
+    ids = new_ids(len(events))
+    return (
+        ids,
+        [event.event_type() for event in events],
+        [event.key() for event in events],
+        [
+            envelope(event, event_id, environment_id, service, correlation_id)
+            for event, event_id in zip(events, ids, strict=True)
+        ],
+    )
+
+
+@functools.cache
+def _telling(statement: str, arguments: int) -> str:
+    """A statement that writes to the outbox as well.  arguments: how many it has, the environment included."""
+    assert statement.count(TELL) == 1, f"the statement does not say where it tells: {statement}"
+    return statement.replace(TELL, _TOLD.format(*range(arguments + 1, arguments + 5)))
 
 
 def _cannot_be_held(error: BaseException) -> bool:

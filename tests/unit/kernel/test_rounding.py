@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kokoa.kernel.rounding import divided, part_of, percentage_of, percentage_within
+from kokoa.kernel.rounding import divided, part_of, percentage_of, percentage_within, pieces_of
 
 AMOUNTS = st.integers(0, 2_000_000_000)
 WEIGHTS = st.lists(st.integers(0, 2_000_000_000), min_size=1, max_size=60)
@@ -68,3 +68,19 @@ def test_what_cannot_be_divided_is_said() -> None:
     for amount, weights in ((1, []), (-1, [1]), (1, [-1])):
         with pytest.raises(ValueError, match=r"divide|or more"):
             divided(amount, list(weights))
+
+
+@given(AMOUNTS, st.integers(1, 1_000), st.data())
+def test_pieces_are_never_more_than_their_share_and_all_of_them_are_the_amount(
+    amount: int, pieces: int, data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(0, pieces))
+    found = pieces_of(amount, count, pieces)
+    assert 0 <= Fraction(amount * count, pieces) - found < 1
+    assert (pieces_of(amount, 0, pieces), pieces_of(amount, pieces, pieces)) == (0, amount)
+
+
+@pytest.mark.parametrize(("amount", "count", "pieces"), [(-1, 1, 2), (1, -1, 2), (1, 3, 2)])
+def test_there_are_no_more_pieces_than_there_are(amount: int, count: int, pieces: int) -> None:
+    with pytest.raises(ValueError, match="pieces"):
+        pieces_of(amount, count, pieces)

@@ -1,16 +1,18 @@
 """What is done to carts; one function a mutation, one transaction, its events. The graph is asked before it."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms, to_datetime
+from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.ids import new_id, new_ids
 from kokoa.postgres import Database, Event, Transaction
-from kokoa.postgres.answers import answered_once
+from kokoa.postgres.answers import Keeping, answered_once, keeping, require_key
 from kokoa.services.carts import events
 from kokoa.services.carts.errors import CartCurrencyDiffers, CartNotFound
 from kokoa.services.carts.model import (
@@ -44,6 +46,7 @@ SWEPT_MAX = 200
 
 _Plan = Callable[[Cart, datetime], Cart]
 _Told = Callable[[Cart], Event]
+_NOTHING_KEPT = Keeping("", None, b"", b"")
 
 _PLATFORM = Who(management=True)
 
@@ -74,17 +77,19 @@ class CartActions:
         cart = new_cart(new_id(), currency, now, self._lifetimes, **details)
         if cart.channel is not None:
             await self._prices.require_channel(cart.channel, call)
-        token = new_token() if cart.customer_id is None else None
+        event = events.CartCreated(cart_id=cart.id, customer_id=cart.customer_id, currency=currency)
+        if cart.customer_id is None:
+            token = new_token()
+            await self._store.begin(call.environment_id, cart, token, [event], call.correlation_id)
+            return cart, token
         async with self._database.transaction(call.environment_id) as tx:
-            if cart.customer_id is not None:
-                known = await self._in_use(tx, cart.customer_id, now, call)
-                if known is not None:
-                    _require_currency(known, currency)
-                    return known, None
-            await insert(tx, cart, token)
-            event = events.CartCreated(cart_id=cart.id, customer_id=cart.customer_id, currency=currency)
+            known = await self._in_use(tx, cart.customer_id, now, call)
+            if known is not None:
+                _require_currency(known, currency)
+                return known, None
+            await insert(tx, cart, None)
             await tx.emit(event, correlation_id=call.correlation_id)
-        return cart, token
+        return cart, None
 
     async def add(
         self,
@@ -327,6 +332,16 @@ class CartActions:
         self, once: "_Once", seen: Cart, who: Who, key: Key, version: int | None, plan: _Plan, call: Call
     ) -> Cart:
         """A request whose key was answered before changes nothing, and is answered with what is there."""
+        # Keys are the cart's own, so that nobody else's is in the way.
+        operation = f"{once.operation} {seen.id}"
+        require_key(once.key)
+        step = _Step(seen, ())
+        with contextlib.suppress(KokoaError):  # it counts only if the key was not answered
+            step = self._planned(seen, version, plan, _lines_changed)
+        if step.told:
+            keep = keeping(operation, once.key, once.request, step.after.version)
+            if await self._at_once(seen, step, keep, call):
+                return step.after
         done: list[Cart] = []
 
         async def work(tx: Transaction) -> int:
@@ -334,15 +349,44 @@ class CartActions:
             return done[0].version
 
         async with self._database.transaction(call.environment_id) as tx:
-            # Keys are the cart's own, so that nobody else's is in the way.
-            await answered_once(tx, f"{once.operation} {seen.id}", once.key, once.request, work, int)
+            await answered_once(tx, operation, once.key, once.request, work, int)
         return done[0] if done else as_of(seen, _now())
 
     async def _change(
         self, who: Who, key: Key, version: int | None, plan: _Plan, told: _Told, call: Call, *, in_use: bool = True
     ) -> Cart:
+        """In one statement when nobody else changes the cart meanwhile; else in turn."""
+        seen = await self._seen(who, key, call)
+        step = self._planned(seen, version, plan, told, in_use=in_use)
+        if not step.told:
+            return step.after
+        if await self._at_once(seen, step, _NOTHING_KEPT, call):
+            return step.after
         async with self._database.transaction(call.environment_id) as tx:
-            return await self._in(tx, who, key, version, plan, told, call, in_use=in_use)
+            return await self._in(tx, who, _same(key, seen), version, plan, told, call, in_use=in_use)
+
+    async def _at_once(self, seen: Cart, step: "_Step", keep: Keeping, call: Call) -> bool:
+        """False when the cart is not what was seen any more, or the key was answered."""
+        told = [event(step.after) for event in step.told]
+        return await self._store.change(call.environment_id, seen, step.after, keep, told, call.correlation_id)
+
+    def _planned(
+        self, before: Cart, version: int | None, plan: _Plan, told: _Told, *, in_use: bool = True
+    ) -> "_Step":
+        """What becomes of a cart; in_use: only one that somebody may fill is changed.
+
+        told: the event, if the plan changes anything.
+        """
+        now = _now()
+        cart = as_of(before, now)
+        if in_use:
+            require_active(cart)
+        require_version(cart, version)
+        after = plan(cart, now)
+        if after == cart:
+            return _Step(cart, ())
+        thawed = [_thawed] if before.state == "FROZEN" and cart.state != "FROZEN" else []
+        return _Step(touched(after, now, self._lifetimes), (*thawed, told))
 
     async def _in(
         self,
@@ -356,24 +400,25 @@ class CartActions:
         *,
         in_use: bool = True,
     ) -> Cart:
-        """in_use: only a cart that somebody may fill is changed.  told: the event, if the plan changes anything."""
-        now = _now()
-        before = _require_found(await lock(tx, who, key))
-        cart = as_of(before, now)
-        if in_use:
-            require_active(cart)
-        require_version(cart, version)
-        after = plan(cart, now)
-        if after == cart:
-            return cart
-        thawed = [_thawed] if before.state == "FROZEN" and cart.state != "FROZEN" else []
-        return await self._put(tx, after, now, call, *thawed, told)
+        """Nobody else changes the cart until the transaction ends."""
+        step = self._planned(_require_found(await lock(tx, who, key)), version, plan, told, in_use=in_use)
+        if step.told:
+            await put(tx, step.after)
+            await tx.emit(*(event(step.after) for event in step.told), correlation_id=call.correlation_id)
+        return step.after
 
     async def _put(self, tx: Transaction, cart: Cart, now: datetime, call: Call, *told: _Told) -> Cart:
         after = touched(cart, now, self._lifetimes)
         await put(tx, after)
         await tx.emit(*(event(after) for event in told), correlation_id=call.correlation_id)
         return after
+
+
+class _Step(NamedTuple):
+    """A cart as it is to be, and what is told of that: nothing when it stays as it is."""
+
+    after: Cart
+    told: tuple[_Told, ...]
 
 
 class _Once(msgspec.Struct, frozen=True):

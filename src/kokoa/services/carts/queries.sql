@@ -68,6 +68,27 @@ INSERT INTO carts (environment_id, id, token_digest, currency, customer_id, emai
                    created_at, changed_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10);
 
+-- name: begin_cart
+-- The same, and its events.
+WITH done AS (
+    INSERT INTO carts (environment_id, id, token_digest, currency, customer_id, email, locale, channel,
+                       created_at, changed_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id
+) /* tell */ SELECT id FROM done;
+
+-- name: change_cart
+-- A cart as it is to be, if it is still as it was at a version ($19) and moment ($20); with its events, and what is answered ($24)
+-- to an idempotency key ($22), if there is one: a key that was answered before is an error, and nothing is changed.
+WITH done AS (
+    UPDATE carts SET state = $3, version = $4, customer_id = $5, email = $6, note = $7, shipping_address = $8,
+           billing_address = $9, lines = $10, freeze_key = $11, frozen_until = $12, order_id = $13, merged_into = $14,
+           changed_at = $15, expires_at = $16, shipping_method = $17, codes = $18
+     WHERE environment_id = $1 AND id = $2 AND version = $19 AND changed_at = $20 RETURNING id
+), kept AS (
+    INSERT INTO answered (environment_id, operation, key, fingerprint, answer)
+    SELECT $1, $21::text, $22::text, $23::bytea, $24::bytea FROM done WHERE $22 IS NOT NULL
+) /* tell */ SELECT id FROM done;
+
 -- name: update_cart
 -- A cart as it is to be. The caller has locked it.
 UPDATE carts SET state = $3, version = $4, customer_id = $5, email = $6, note = $7, shipping_address = $8,

@@ -5,10 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from kokoa.kernel.contact import PostalAddress
-from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.postgres import Database, Event, Row, Transaction, load_queries
+from kokoa.postgres.answers import Keeping
 from kokoa.services.carts.model import Cart, Key, Line, State, Who, digest_of, is_visible
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
@@ -53,6 +55,41 @@ class CartStore:
             rows = await self._database.fetch(environment_id, queries.carts_page, place, limit)
         return [cart_of(row) for row in rows]
 
+    async def begin(
+        self, environment_id: str, cart: Cart, token: str | None, told: Sequence[Event], correlation_id: str
+    ) -> None:
+        """A new cart that is nobody else's business, and its events."""
+        await self._database.change(
+            environment_id, queries.begin_cart, *_new(cart, token), events=told, correlation_id=correlation_id
+        )
+
+    async def change(
+        self,
+        environment_id: str,
+        before: Cart,
+        after: Cart,
+        keep: Keeping,
+        told: Sequence[Event],
+        correlation_id: str,
+    ) -> bool:
+        """A cart as it is to be, with its events; False when it is not as it was before, or the key was answered."""
+        arguments = (
+            *_written(after),
+            before.version,
+            before.changed_at,
+            keep.operation,
+            keep.key,
+            keep.fingerprint,
+            keep.answer,
+        )
+        try:
+            done = await self._database.change(
+                environment_id, queries.change_cart, *arguments, events=told, correlation_id=correlation_id
+            )
+        except asyncpg.UniqueViolationError:
+            return False
+        return done is not None
+
     async def overdue(self, moment: datetime, most: int) -> list[tuple[str, str]]:
         """(environment id, cart id) of those that are to thaw or to expire, of all environments."""
         rows = await self._database.fetch_anywhere(queries.overdue, moment, most)
@@ -78,8 +115,16 @@ async def lock(tx: Transaction, who: Who, key: Key) -> Cart | None:
 
 async def insert(tx: Transaction, cart: Cart, token: str | None) -> None:
     """A new cart."""
-    await tx.execute(
-        queries.insert_cart,
+    await tx.execute(queries.insert_cart, *_new(cart, token))
+
+
+async def put(tx: Transaction, cart: Cart) -> None:
+    """A cart as it is to be. The caller has locked it."""
+    await tx.execute(queries.update_cart, *_written(cart))
+
+
+def _new(cart: Cart, token: str | None) -> tuple[Any, ...]:
+    return (
         cart.id,
         None if token is None else digest_of(token),
         cart.currency,
@@ -92,10 +137,8 @@ async def insert(tx: Transaction, cart: Cart, token: str | None) -> None:
     )
 
 
-async def put(tx: Transaction, cart: Cart) -> None:
-    """A cart as it is to be. The caller has locked it."""
-    await tx.execute(
-        queries.update_cart,
+def _written(cart: Cart) -> tuple[Any, ...]:
+    return (
         cart.id,
         cart.state,
         cart.version,

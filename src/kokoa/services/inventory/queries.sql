@@ -101,27 +101,23 @@ SELECT DISTINCT $1::uuid, c.sku, c.location_id, 0 FROM unnest($2::text[], $3::uu
  WHERE c.location_id IS NOT NULL ORDER BY 2, 3
 ON CONFLICT (environment_id, sku, location_id) DO NOTHING;
 
--- name: move_levels
--- By how many ($4, $5) what lies at locations changes. The caller has locked the articles.
-UPDATE levels v SET on_hand = v.on_hand + c.on_hand, reserved = v.reserved + c.reserved
-  FROM (SELECT sku, location_id, sum(on_hand)::bigint AS on_hand, sum(reserved)::bigint AS reserved
-          FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[]) AS c (sku, location_id, on_hand, reserved)
-         GROUP BY 1, 2) c
- WHERE v.environment_id = $1 AND v.sku = c.sku AND v.location_id = c.location_id;
-
--- name: move_items
--- The same of their sums.
-UPDATE items i SET on_hand = i.on_hand + c.on_hand, reserved = i.reserved + c.reserved
-  FROM (SELECT sku, sum(on_hand)::bigint AS on_hand, sum(reserved)::bigint AS reserved
-          FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS c (sku, on_hand, reserved) GROUP BY 1) c
- WHERE i.environment_id = $1 AND i.sku = c.sku
+-- name: move_stock
+-- By how many ($5, $6) what lies at locations changes, and the articles' sums with it; and why, for good. The caller has locked the articles.
+WITH c AS (
+    SELECT * FROM unnest($2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
+        AS c (sku, location_id, reason, on_hand, reserved, reference, note)
+), moved AS (
+    UPDATE levels v SET on_hand = v.on_hand + l.on_hand, reserved = v.reserved + l.reserved
+      FROM (SELECT sku, location_id, sum(on_hand)::bigint AS on_hand, sum(reserved)::bigint AS reserved FROM c GROUP BY 1, 2) l
+     WHERE v.environment_id = $1 AND v.sku = l.sku AND v.location_id = l.location_id
+), written AS (
+    INSERT INTO movements (environment_id, sku, location_id, reason, on_hand, reserved, reference, note, actor, correlation_id)
+    SELECT $1, c.*, $9, $10 FROM c
+)
+UPDATE items i SET on_hand = i.on_hand + s.on_hand, reserved = i.reserved + s.reserved
+  FROM (SELECT sku, sum(on_hand)::bigint AS on_hand, sum(reserved)::bigint AS reserved FROM c GROUP BY 1) s
+ WHERE i.environment_id = $1 AND i.sku = s.sku
 RETURNING i.sku, i.on_hand, i.reserved, i.tracked, i.backorder_limit, i.external_reference, i.version, i.changed_at;
-
--- name: insert_movements
--- What happened, for good.
-INSERT INTO movements (environment_id, sku, location_id, reason, on_hand, reserved, reference, note, actor, correlation_id)
-SELECT $1, c.*, $9, $10
-  FROM unnest($2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[]) AS c;
 
 -- name: forget_answers
 -- Answers from before a moment ($1), a batch ($2) of any environment_id; of a function that sees all of them.

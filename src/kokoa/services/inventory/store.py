@@ -93,24 +93,17 @@ async def move(tx: Transaction, changes: Sequence[Change], actor: str, correlati
 
     Raises TooMuchStock.
     """
-    skus = [one.sku for one in changes]
-    places = [one.location_id for one in changes]
-    on_hand, reserved = [one.on_hand for one in changes], [one.reserved for one in changes]
-    await tx.execute(queries.move_levels, skus, places, on_hand, reserved)
-    await tx.execute(
-        queries.insert_movements,
-        skus,
-        places,
+    columns = (
+        [one.sku for one in changes],
+        [one.location_id for one in changes],
         [one.reason for one in changes],
-        on_hand,
-        reserved,
+        [one.on_hand for one in changes],
+        [one.reserved for one in changes],
         [one.reference for one in changes],
         [one.note for one in changes],
-        actor,
-        correlation_id,
     )
     try:
-        return [item_of(row) for row in await tx.fetch(queries.move_items, skus, on_hand, reserved)]
+        return [item_of(row) for row in await tx.fetch(queries.move_stock, *columns, actor, correlation_id)]
     except asyncpg.CheckViolationError as error:
         raise TooMuchStock("An article would have more than 2,147,483,647 of something.") from error
 

@@ -40,7 +40,7 @@ class FulfillmentNotFound(NotFound):
 
 
 class OrderBusy(Conflict):
-    """The order is being placed, fulfilled or cancelled at this moment; ask again in some seconds."""
+    """The order is being placed, fulfilled, cancelled, received or refunded now; ask again in some seconds."""
 
 
 class OrderChanged(Conflict):
@@ -53,3 +53,31 @@ class OrderNotCancellable(Conflict):
 
 class FulfillmentStateDiffers(Conflict):
     """A fulfilment is shipped once it is there, and delivered once it is shipped."""
+
+
+class InvalidReturn(Invalid):
+    """A field of a return, or of what came back of one, is not acceptable; the field says which."""
+
+
+class InvalidRefund(Invalid):
+    """A field of a refund is not acceptable, such as more than it is about; the field says which."""
+
+
+class ReturnNotFound(NotFound):
+    """There is no such return, or it is not the caller's."""
+
+
+class ReturnChanged(Conflict):
+    """The return has another version by now."""
+
+
+class ReturnStateDiffers(Conflict):
+    """Nothing comes back of a return that has ended; one that goods came back of is not rejected any more."""
+
+
+class InvalidOrderReference(Invalid):
+    """What another system calls an order, or says of it, is not acceptable; the field says which."""
+
+
+class OrderReferenceTaken(Conflict):
+    """Another order has this external reference."""

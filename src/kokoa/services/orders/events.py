@@ -78,3 +78,82 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.order_id
+
+
+class ReturnRequested(Event, frozen=True, kw_only=True):
+    """Something of an order is to come back."""
+
+    order_id: str
+    return_id: str
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class ReturnReceived(Event, frozen=True, kw_only=True):
+    """Something of an order came back.  complete: nothing of the return is missing any more."""
+
+    order_id: str
+    return_id: str
+    complete: bool
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class ReturnCancelled(Event, frozen=True, kw_only=True):
+    """What did not come back of a return will not."""
+
+    order_id: str
+    return_id: str
+    reason: str | None
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class ReturnRejected(Event, frozen=True, kw_only=True):
+    """A return is not accepted."""
+
+    order_id: str
+    return_id: str
+    reason: str
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class OrderRefunded(Event, frozen=True, kw_only=True):
+    """Money was given back.  amount_minor: how much, without the fee.  return_id: None for goodwill."""
+
+    order_id: str
+    return_id: str | None
+    refund_id: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class OrderReferenceSet(Event, frozen=True, kw_only=True):
+    """Another system calls an order so; None for nothing any more."""
+
+    order_id: str
+    external_reference: str | None
+
+    def key(self) -> str:
+        return self.order_id
+
+
+class OrderExternalStatusChanged(Event, frozen=True, kw_only=True):
+    """What another system, such as an ERP, says of an order is another now."""
+
+    order_id: str
+    external_reference: str | None
+    status: str
+    status_before: str | None
+
+    def key(self) -> str:
+        return self.order_id

@@ -1,8 +1,8 @@
 """Orders and placements: their types, steps and rules. Pure.
 
-STARTED ► FROZEN ► PRICED ► RESERVED ► REDEEMED ► PAYING ► AUTHORIZED ► COMMITTED ► ALLOCATED ► DONE
-   └────────┴────────┴─────────┴──────────┴─────────┴──────────┴► REFUSING ► REFUSED
-                                                                     └► WATCHING ┘  one may come still
+STARTED ► PRICED ► PAYING ► COMMITTED ► DONE
+   └─────────┴────────┴► REFUSING ► REFUSED
+                            └► WATCHING ┘  an authorisation that may come still
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from kokoa.kernel.rounding import divided
 from kokoa.kernel.text import is_plain
 from kokoa.services.orders.errors import InvalidOrderPage, InvalidPlacement
 
@@ -19,6 +20,9 @@ AMOUNT_MAX = 2_000_000_000  # what taxes takes
 NUMBER_MAX = 2**63 - 1
 PAGE_MAX = 100
 LEASE_S = 20.0
+# How long a cart is frozen, and how long after its placement began that is sure.
+FREEZE_S = 600
+FROZEN_FOR_SURE_S = FREEZE_S - 60.0
 # What a shopper has time for who is sent elsewhere to pay.
 WAIT_MAX_S = 600.0
 ATTEMPTS_MAX = 8
@@ -28,40 +32,30 @@ WATCH_MAX_S = 7 * 24 * 3600.0
 
 Step = Literal[
     "STARTED",
-    "FROZEN",
     "PRICED",
-    "RESERVED",
-    "REDEEMED",
     "PAYING",
-    "AUTHORIZED",
     "COMMITTED",
-    "ALLOCATED",
     "DONE",
     "REFUSING",
     "WATCHING",
     "REFUSED",
 ]
-OrderState = Literal["CONFIRMED", "PARTIALLY_FULFILLED", "FULFILLED", "CANCELLED"]
+OrderState = Literal["CONFIRMED", "PARTIALLY_FULFILLED", "FULFILLED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED"]
 PlacementState = Literal["IN_PROGRESS", "ACTION_REQUIRED", "PLACED", "REFUSED"]
 
 NEXT: Mapping[Step, frozenset[Step]] = {
-    "STARTED": frozenset({"FROZEN", "REFUSING"}),
-    "FROZEN": frozenset({"PRICED", "REFUSING"}),
-    "PRICED": frozenset({"RESERVED", "REFUSING"}),
-    "RESERVED": frozenset({"REDEEMED", "REFUSING"}),
+    "STARTED": frozenset({"PRICED", "REFUSING"}),
     # Without anything to pay there is no payment.
-    "REDEEMED": frozenset({"PAYING", "AUTHORIZED", "REFUSING"}),
-    "PAYING": frozenset({"AUTHORIZED", "REFUSING"}),
-    "AUTHORIZED": frozenset({"COMMITTED", "REFUSING"}),
-    "COMMITTED": frozenset({"ALLOCATED"}),
-    "ALLOCATED": frozenset({"DONE"}),
+    "PRICED": frozenset({"PAYING", "COMMITTED", "REFUSING"}),
+    "PAYING": frozenset({"COMMITTED", "REFUSING"}),
+    "COMMITTED": frozenset({"DONE"}),
     "DONE": frozenset(),
     "REFUSING": frozenset({"REFUSED", "WATCHING"}),
     "WATCHING": frozenset({"REFUSED"}),
     "REFUSED": frozenset(),
 }
 FINAL = frozenset[Step]({"DONE", "REFUSED"})
-_PLACED = frozenset[Step]({"COMMITTED", "ALLOCATED", "DONE"})
+_PLACED = frozenset[Step]({"COMMITTED", "DONE"})
 # While it is taken back, it is in progress still: the cart is not free yet.
 _REFUSED = frozenset[Step]({"WATCHING", "REFUSED"})
 
@@ -78,7 +72,8 @@ class Request(msgspec.Struct, frozen=True):
 class BasketLine(msgspec.Struct, frozen=True):
     """A line as it is ordered.  cart_line_id: of the cart.  variant_id: None for one that management made up.
 
-    discount_minor: of all of it.  tax_minor: None when nobody said.
+    discount_minor: of all of it.  tax_minor: None when nobody said.  gross_minor: what is paid for all of it, after
+    discount and with tax; None of orders from before it was kept.
     """
 
     cart_line_id: str
@@ -91,6 +86,7 @@ class BasketLine(msgspec.Struct, frozen=True):
     price_source: str
     discount_minor: int = 0
     tax_minor: int | None = None
+    gross_minor: int | None = None
 
     @property
     def total_minor(self) -> int:
@@ -218,10 +214,12 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How many of a line have left, and how many will not."""
+    """How many of a line have left, how many will not, how many came back, and how many of those were refunded."""
 
     fulfilled: int = 0
     cancelled: int = 0
+    returned: int = 0
+    refunded: int = 0
 
 
 class OrderedLine(BasketLine, frozen=True, kw_only=True):
@@ -229,10 +227,15 @@ class OrderedLine(BasketLine, frozen=True, kw_only=True):
 
     fulfilled_quantity: int
     cancelled_quantity: int
+    returned_quantity: int
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What was bought. Money is minor units.  progress: by line; lines that nothing happened to are not there."""
+    """What was bought. Money is minor units.  progress: by line; lines that nothing happened to are not there.
+
+    refunded_minor: what was given back on purpose, of returns or for goodwill.  refunded_shipping_minor: of delivery.
+    external_*: as another system, such as an ERP, calls it and what it says of it.
+    """
 
     id: str
     number: int
@@ -245,14 +248,45 @@ class Order(msgspec.Struct, frozen=True):
     placed_at: datetime
     version: int
     progress: dict[str, Progress]
+    refunded_minor: int = 0
+    refunded_shipping_minor: int = 0
+    external_reference: str | None = None
+    external_status: str | None = None
+    external_status_at: datetime | None = None
+
+    def done_of(self, line_id: str) -> Progress:
+        """What has become of a line."""
+        return self.progress.get(line_id, Progress())
+
+    def grosses(self) -> dict[str, int]:
+        """What is paid for all of each line, after discount and with tax; with delivery they are the total."""
+        lines = self.basket.lines
+        if lines and all(line.gross_minor is not None for line in lines):
+            return {line.cart_line_id: line.gross_minor or 0 for line in lines}
+        # From before it was kept: what is left of the total without delivery, by price after discount.
+        goods = max(self.total_minor - _delivery_minor(self.basket.totals), 0)
+        parts = divided(goods, [max(line.total_minor - line.discount_minor, 0) for line in lines])
+        return {line.cart_line_id: part for line, part in zip(lines, parts, strict=True)}
+
+    @property
+    def delivery_minor(self) -> int:
+        """What is paid for delivery, with tax."""
+        return max(self.total_minor - sum(self.grosses().values()), 0)
 
     def lines(self) -> list[OrderedLine]:
         """With what has become of them."""
-        found = []
+        found, grosses = [], self.grosses()
         for line in self.basket.lines:
-            done = self.progress.get(line.cart_line_id, Progress())
-            fields = msgspec.structs.asdict(line)
-            found.append(OrderedLine(**fields, fulfilled_quantity=done.fulfilled, cancelled_quantity=done.cancelled))
+            done = self.done_of(line.cart_line_id)
+            fields = msgspec.structs.asdict(line) | {"gross_minor": grosses[line.cart_line_id]}
+            found.append(
+                OrderedLine(
+                    **fields,
+                    fulfilled_quantity=done.fulfilled,
+                    cancelled_quantity=done.cancelled,
+                    returned_quantity=done.returned,
+                )
+            )
         return found
 
 
@@ -261,6 +295,14 @@ class Who(msgspec.Struct, frozen=True):
 
     management: bool = False
     customer_id: str | None = None
+
+
+def _delivery_minor(totals: Totals | None) -> int:
+    if totals is None or totals.shipping is None:
+        return 0
+    shipping = totals.shipping
+    on_top = (shipping.tax_minor or 0) if totals.tax_included is False else 0
+    return shipping.price_minor - shipping.discount_minor + on_top
 
 
 def advanced(placement: Placement, step: Step, **fields: Any) -> Placement:
@@ -349,6 +391,7 @@ def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
             price_source=line["priceSource"],
             discount_minor=of_line[line["id"]]["discountMinor"],
             tax_minor=of_line[line["id"]]["taxMinor"],
+            gross_minor=of_line[line["id"]]["grossMinor"],
         )
         for line in cart["lines"]
     )

@@ -8,6 +8,8 @@ from kokoa.kernel.ids import require_id
 from kokoa.kernel.text import camel_case
 from kokoa.services.orders.actions import OrderActions
 from kokoa.services.orders.errors import InvalidOrderPage, InvalidPlacement, OrderingCustomerUnknown
+from kokoa.services.orders.following.model import require_reference
+from kokoa.services.orders.following.store import FollowingStore
 from kokoa.services.orders.model import Order, Placement, Who, require_number, require_page, require_request
 from kokoa.services.orders.store import OrderStore
 
@@ -21,8 +23,9 @@ _TOKEN_MAX = 200
 class OrderResolvers:
     """Field resolvers of schema.graphql."""
 
-    def __init__(self, store: OrderStore, actions: OrderActions) -> None:
+    def __init__(self, store: OrderStore, following: FollowingStore, actions: OrderActions) -> None:
         self._store = store
+        self._following = following
         self._actions = actions
 
     def table(self) -> dict[str, Any]:
@@ -50,14 +53,16 @@ class OrderResolvers:
         }
 
     async def order(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        order_id, number = args.get("id"), args.get("number")
-        if number is not None and order_id is None:
-            found = await self._store.order_by_number(call.environment_id, require_number(number, "number"))
-        elif order_id is not None and number is None:
+        order_id, number, reference = args.get("id"), args.get("number"), args.get("external_reference")
+        if sum(one is not None for one in (order_id, number, reference)) != 1:
+            raise InvalidOrderPage("Give one of id, number and externalReference.", field="id")
+        if order_id is not None:
             wanted = require_id(order_id, field="id")
             found = (await self._store.orders_by_ids(call.environment_id, [wanted])).get(wanted)
+        elif number is not None:
+            found = await self._store.order_by_number(call.environment_id, require_number(number, "number"))
         else:
-            raise InvalidOrderPage("Give one of id and number.", field="id")
+            found = await self._following.by_reference(call.environment_id, require_reference(reference) or "")
         return [found if found is not None and _is_theirs(found, who_asks(call)) else None]
 
     async def orders(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -63,6 +64,11 @@ class OrderStore:
         row = await self._database.fetchrow(environment_id, statement, placement_id, lease, LEASE_S)
         return None if row is None else placement_of(row)
 
+    async def put(self, environment_id: str, placement: Placement, lease: str, due_s: float | None) -> bool:
+        """`put_placement` where nothing else is written."""
+        given = _advancing(placement, lease, due_s)
+        return await self._database.fetchval(environment_id, queries.advance_placement, *given) is not None
+
     async def leave(
         self, environment_id: str, placement: Placement, lease: str, wait_s: float | None, error: str | None = None
     ) -> None:
@@ -107,8 +113,11 @@ class OrderStore:
 
 async def put_placement(tx: Transaction, placement: Placement, lease: str, due_s: float | None) -> bool:
     """At its next step; False when somebody else works on it by now.  due_s: how long the lease is good for."""
-    done = await tx.fetchval(
-        queries.advance_placement,
+    return await tx.fetchval(queries.advance_placement, *_advancing(placement, lease, due_s)) is not None
+
+
+def _advancing(placement: Placement, lease: str, due_s: float | None) -> tuple[Any, ...]:
+    return (
         placement.id,
         lease,
         placement.step,
@@ -119,7 +128,6 @@ async def put_placement(tx: Transaction, placement: Placement, lease: str, due_s
         placement.attempts,
         due_s,
     )
-    return done is not None
 
 
 async def insert_order(tx: Transaction, placement: Placement) -> int:
@@ -171,6 +179,11 @@ def order_of(row: Row) -> Order:
         placed_at=row["placed_at"],
         version=row["version"],
         progress=_progress.decode(row["progress"]),
+        refunded_minor=row["refunded_minor"],
+        refunded_shipping_minor=row["refunded_shipping_minor"],
+        external_reference=row["external_reference"],
+        external_status=row["external_status"],
+        external_status_at=row["external_status_at"],
     )
 
 

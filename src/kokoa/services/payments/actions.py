@@ -91,6 +91,7 @@ class PaymentActions:
         """
         require_new(new)
         provider = self._providers.find(new.provider)
+        fresh: list[Payment] = []
 
         async def work(tx: Transaction) -> Payment:
             await self._providers.require_active(tx, provider)
@@ -108,12 +109,13 @@ class PaymentActions:
             payment = payment_of(row)
             created = events.PaymentCreated(**_of(payment, payment.amount_minor), provider=payment.provider)
             await tx.emit(created, correlation_id=cause.correlation_id)
+            fresh.append(payment)
             return payment
 
         try:
             async with self._database.transaction(environment_id) as tx:
                 made = await answered_once(tx, "createPayment", cause.idempotency_key, new, work, Payment)
-                return shown(*await lock_payment(tx, made.id))
+                return shown(made, []) if fresh else shown(*await lock_payment(tx, made.id))
         except asyncpg.UniqueViolationError as error:
             raise PaymentReferenceTaken(
                 f"Another payment has the external reference {new.external_reference!r}."
@@ -191,6 +193,10 @@ class PaymentActions:
             request, left = request_of(wanted, amount), left_after(known, wanted.operation, amount)
             authorized = [one.provider_reference for one in known if one.type == "AUTHORIZE_SUCCESS"]
             reference = authorized[-1] if authorized else None
+            answer = provider.at_once(wanted.operation)
+            if answer is not None and not isinstance(answer, Unknown):
+                news = news_to_write([*known, request], _news_of(answer, wanted.key))
+                return await _written(tx, payment_id, known, [request, *news], cause)
             await write_down(tx, payment_id, [request], cause.actor, cause.correlation_id)
             await tx.execute(
                 queries.open_request,
@@ -260,6 +266,15 @@ async def take_in(
             await tx.execute(queries.close_request, payment.id, one.key)
         elif one.type == "ACTION_REQUIRED":
             await tx.execute(queries.ask_later, payment.id, one.key, ACTION_S)
+    await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
+    return shown(after, [*known, *new])
+
+
+async def _written(
+    tx: Transaction, payment_id: str, known: Sequence[NewTransaction], new: Sequence[NewTransaction], cause: Cause
+) -> ShownPayment:
+    """Write down what happened, and tell of it."""
+    after = await write_down(tx, payment_id, new, cause.actor, cause.correlation_id)
     await tx.emit(*_told(after, new), correlation_id=cause.correlation_id)
     return shown(after, [*known, *new])
 

@@ -24,11 +24,6 @@ SELECT id, reference, amount_minor, currency, customer_id, provider, external_re
 SELECT id, reference, amount_minor, currency, customer_id, provider, external_reference, version, created_at, changed_at
   FROM payments WHERE environment_id = $1 AND id = $2 FOR UPDATE;
 
--- name: touch_payment
--- Something happened to it. The caller has locked it.
-UPDATE payments SET version = version + 1, changed_at = now() WHERE environment_id = $1 AND id = $2
-RETURNING id, reference, amount_minor, currency, customer_id, provider, external_reference, version, created_at, changed_at;
-
 -- name: facts_of
 -- What amounts are derived from, of several payments.
 SELECT payment_id, type, amount_minor, key, provider_reference, message, action_url, fingerprint FROM transactions
@@ -43,12 +38,16 @@ SELECT t.payment_id, t.id, t.type, t.amount_minor, t.key, t.provider_reference, 
                         AND t.id < $3 ORDER BY t.id DESC LIMIT $4) t
  ORDER BY t.payment_id, t.id DESC;
 
--- name: insert_transactions
--- What happened, for good. The caller has locked the payment.
-INSERT INTO transactions (environment_id, payment_id, type, amount_minor, key, provider_reference, message, action_url,
-                          fingerprint, actor, correlation_id)
-SELECT $1, $2, c.*, $10, $11
-  FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[]) AS c;
+-- name: write_down
+-- What happened to a payment, for good. The caller has locked it.
+WITH written AS (
+    INSERT INTO transactions (environment_id, payment_id, type, amount_minor, key, provider_reference, message, action_url,
+                              fingerprint, actor, correlation_id)
+    SELECT $1, $2, c.*, $10, $11
+      FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[]) AS c
+)
+UPDATE payments SET version = version + 1, changed_at = now() WHERE environment_id = $1 AND id = $2
+RETURNING id, reference, amount_minor, currency, customer_id, provider, external_reference, version, created_at, changed_at;
 
 -- name: open_request
 -- A request that has no result yet.

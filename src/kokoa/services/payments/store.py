@@ -102,8 +102,8 @@ async def write_down(
     tx: Transaction, payment_id: str, new: Sequence[NewTransaction], actor: str, correlation_id: str
 ) -> Payment:
     """Add transactions to a payment, which the caller has locked; the payment afterwards."""
-    await tx.execute(
-        queries.insert_transactions,
+    row = await tx.fetchrow(
+        queries.write_down,
         payment_id,
         [one.type for one in new],
         [one.amount_minor for one in new],
@@ -115,7 +115,6 @@ async def write_down(
         actor,
         correlation_id,
     )
-    row = await tx.fetchrow(queries.touch_payment, payment_id)
     assert row is not None
     return payment_of(row)
 

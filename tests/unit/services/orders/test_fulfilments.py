@@ -121,7 +121,7 @@ def test_every_way_ends_and_none_goes_back(kind: Kind, data: st.DataObject) -> N
 
 
 def test_an_order_that_has_ended_stays_so() -> None:
-    assert {state for state, following in ORDER_NEXT.items() if not following} == {"FULFILLED", "CANCELLED"}
+    assert {state for state, following in ORDER_NEXT.items() if not following} == {"RETURNED", "CANCELLED"}
     known = after(order([(1, 100)], 100), change("CANCEL", {"0": 1}))
     with pytest.raises(AssertionError):
         after(known, change("FULFIL", {"0": 1}))

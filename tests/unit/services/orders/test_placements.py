@@ -77,7 +77,15 @@ def cart(*lines: Mapping[str, Any]) -> dict[str, Any]:
         "grossMinor": sum(line["quantity"] * line["unitPriceMinor"] for line in shown),
         "codes": [],
         "rates": [],
-        "lines": [{"lineId": line["id"], "discountMinor": 0, "taxMinor": None} for line in shown],
+        "lines": [
+            {
+                "lineId": line["id"],
+                "discountMinor": 0,
+                "taxMinor": None,
+                "grossMinor": line["quantity"] * line["unitPriceMinor"],
+            }
+            for line in shown
+        ],
     }
     return {**plain, "currency": "EUR", "lines": shown, "totals": totals}
 
@@ -95,7 +103,7 @@ def test_every_way_ends_in_one_order_or_in_none(data: st.DataObject) -> None:
     assert ("REFUSING" in way) == (now.state == "REFUSED")
     assert not ("COMMITTED" in way and "REFUSING" in way)
     if "COMMITTED" in way:
-        assert {"FROZEN", "PRICED", "RESERVED", "AUTHORIZED"} <= set(way)
+        assert way[:2] == ["STARTED", "PRICED"]
 
 
 @given(st.sampled_from(STEPS), st.sampled_from(STEPS))
@@ -108,7 +116,7 @@ def test_no_step_is_left_out(before: Step, after: Step) -> None:
 
 
 def test_what_is_written_is_not_refused_any_more() -> None:
-    kept = {"COMMITTED", "ALLOCATED", "DONE", "REFUSING", "WATCHING", "REFUSED"}
+    kept = {"COMMITTED", "DONE", "REFUSING", "WATCHING", "REFUSED"}
     assert {step for step in STEPS if not may_refuse(placement(step))} == kept
 
 

@@ -1,16 +1,24 @@
 -- name: variant_by_key
 -- The variant with this SKU or this external reference, one of which is null, and the status of its product.
 SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version,
-       p.status FROM variants v
-  JOIN products p ON p.environment_id = v.environment_id AND p.id = v.product_id
- WHERE v.environment_id = $1 AND (v.sku = $2 OR v.external_reference = $3);
+       p.status
+  FROM (SELECT * FROM variants WHERE environment_id = $1 AND sku = $2
+        UNION ALL
+        SELECT * FROM variants WHERE environment_id = $1 AND external_reference = $3) v
+ CROSS JOIN LATERAL (SELECT p.status FROM products p WHERE p.environment_id = $1 AND p.id = v.product_id LIMIT 1) p;
 
 -- name: variants_by_keys
 -- The variants with these ids and these SKUs, in any order; only those of published products if so ($4).
+-- One after the other, each by its key: without statistics any index that begins with the environment looks as good.
 SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version
-  FROM variants v
-  JOIN products p ON p.environment_id = v.environment_id AND p.id = v.product_id AND (p.status = 'PUBLISHED' OR NOT $4)
- WHERE v.environment_id = $1 AND (v.id = ANY ($2::uuid[]) OR v.sku = ANY ($3::text[]));
+  FROM (SELECT v.* FROM unnest($2::uuid[]) AS k (id) CROSS JOIN LATERAL (
+            SELECT * FROM variants v WHERE v.environment_id = $1 AND v.id = k.id LIMIT 1) v
+        UNION ALL
+        SELECT v.* FROM unnest($3::text[]) AS k (sku) CROSS JOIN LATERAL (
+            SELECT * FROM variants v WHERE v.environment_id = $1 AND v.sku = k.sku LIMIT 1) v
+         WHERE v.id <> ALL ($2::uuid[])) v
+ CROSS JOIN LATERAL (SELECT p.status FROM products p WHERE p.environment_id = $1 AND p.id = v.product_id LIMIT 1) p
+ WHERE p.status = 'PUBLISHED' OR NOT $4;
 
 -- name: update_variant
 -- A variant as it is to be. The caller has locked its product.

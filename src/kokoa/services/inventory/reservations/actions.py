@@ -97,14 +97,17 @@ class ReservationActions:
     async def allocate(self, environment_id: str, key: str, cause: Cause) -> Reservation:
         """What was held belongs to an order now. Raises ReservationNotFound, ReservationClosed. Again is no error."""
         require_key(key)
+        # What lies where stays as it is, so no article is locked.
+        told = [events.ReservationAllocated(reservation=key)]
+        row = await self._database.change(
+            environment_id, queries.allocate_held, key, events=told, correlation_id=cause.correlation_id
+        )
+        if row is not None:
+            return await self._store.with_lines(environment_id, row)
         async with self._database.transaction(environment_id) as tx:
             before = await self._locked(tx, key)
-            if before.state == "ALLOCATED":
-                return before
-            require_open(before, "HELD")
-            after = await _put(tx, before, before.lines, "ALLOCATED")
-            await tx.emit(events.ReservationAllocated(reservation=key), correlation_id=cause.correlation_id)
-        return after
+            require_open(before, "ALLOCATED")
+            return before
 
     async def release(
         self, environment_id: str, key: str, lines: Sequence[Wanted] | None, cause: Cause

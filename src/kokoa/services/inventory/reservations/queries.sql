@@ -38,6 +38,14 @@ UPDATE reservation_lines l SET open = c.open, fulfilled = c.fulfilled, released 
   FROM unnest($3::integer[], $4::bigint[], $5::bigint[], $6::bigint[]) AS c (place, open, fulfilled, released)
  WHERE l.environment_id = $1 AND l.reservation_id = $2 AND l.place = c.place;
 
+-- name: allocate_held
+-- A reservation that is held is somebody's for good, and that is told; nothing when it is not held.
+WITH done AS (
+    UPDATE reservations SET state = 'ALLOCATED', expires_at = NULL, version = version + 1
+     WHERE environment_id = $1 AND id = (SELECT id FROM reservations WHERE environment_id = $1 AND key = $2) AND state = 'HELD'
+    RETURNING id, key, state, expires_at, created_at, version
+) /* tell */ SELECT id, key, state, expires_at, created_at, version FROM done;
+
 -- name: update_reservation
 -- A reservation's state; one that is not held does not expire.
 UPDATE reservations SET state = $3, expires_at = CASE WHEN $3 = 'HELD' THEN expires_at END, version = version + 1

@@ -17,8 +17,10 @@ class ReservationStore:
     async def find(self, environment_id: str, key: str) -> Reservation | None:
         """By whose it is; None when there is none."""
         row = await self._database.fetchrow(environment_id, queries.reservation_by_key, key)
-        if row is None:
-            return None
+        return None if row is None else await self.with_lines(environment_id, row)
+
+    async def with_lines(self, environment_id: str, row: Row) -> Reservation:
+        """A row of any of the reservation statements, with its lines."""
         return reservation_of(row, await self._database.fetch(environment_id, queries.lines_of, row["id"]))
 
     async def overdue(self, most: int, environment_id: str | None = None) -> list[tuple[str, str]]:

@@ -1,36 +1,23 @@
-"""What is done to placed orders: parts of them leave, what is left is cancelled. Durable, as placing is.
+"""What is done to placed orders: parts of them leave, what is left is cancelled. Durable: see running.py."""
 
-An order has one change at a time. Whoever holds its lease does its steps, each one call that has a key or one
-transaction; when they die, the lease ends after a while, and the sweeper goes on at the step that the row names.
-"""
-
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
-import structlog
 
 from kokoa.kernel.call import Call
-from kokoa.kernel.clock import now_ms
-from kokoa.kernel.errors import KokoaError
-from kokoa.kernel.ids import new_correlation_id, new_id
-from kokoa.postgres import Database, Event, Transaction
-from kokoa.postgres.answers import IdempotencyKeyReused, require_key
+from kokoa.kernel.ids import new_id
+from kokoa.postgres import Database, Event
+from kokoa.postgres.answers import require_key
 from kokoa.processes.steps import reached
 from kokoa.services.orders import events
 from kokoa.services.orders.errors import (
     FulfillmentNotFound,
     FulfillmentStateDiffers,
-    InvalidFulfillment,
-    OrderBusy,
-    OrderChanged,
     OrderNotFound,
     OrderStepUnavailable,
 )
 from kokoa.services.orders.fulfilling.graph import Store
 from kokoa.services.orders.fulfilling.model import (
-    CHANGES_MAX,
-    SETTLED,
     TEXT_MAX,
     Change,
     ChangeStep,
@@ -38,6 +25,7 @@ from kokoa.services.orders.fulfilling.model import (
     advanced,
     after,
     fingerprint_of,
+    left_of,
     require_cancellable,
     require_lines,
     require_text,
@@ -46,28 +34,23 @@ from kokoa.services.orders.fulfilling.model import (
     to_refund,
     to_void,
 )
+from kokoa.services.orders.fulfilling.running import Held, LeaseLost, Running, require_free
 from kokoa.services.orders.fulfilling.store import (
     ChangeStore,
     change_of,
+    insert_change,
+    known_change,
     lock_order,
     put_change,
     put_order,
     queries,
+    touch_order,
     write_history,
 )
-from kokoa.services.orders.model import LEASE_S, Order, Who, back_off_s
-from kokoa.services.orders.placing.graph import Declined, as_service, own_call
-from kokoa.services.orders.store import OrderStore
+from kokoa.services.orders.model import Order, Who
+from kokoa.services.orders.placing.graph import Declined
 
-SWEPT_MAX = 50
-SWEPT_OF_ONE_MAX = 10
-AT_ONCE_MAX = 4
-
-_CALL_MS = 600_000
-# A call ends this long before the lease, so that nobody else is at the same step.
-_MARGIN_MS = 5_000
-
-_log = structlog.get_logger(__name__)
+KINDS: tuple[Kind, ...] = ("FULFIL", "CANCEL")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -82,34 +65,23 @@ class Wanted(msgspec.Struct, frozen=True):
     tracking_number: str | None = None
 
 
-class _Held(msgspec.Struct, frozen=True):
-    """A change that we work on, and the order before it.  lease: which says so.  call: of the service."""
-
-    change: Change
-    order: Order
-    lease: str
-    call: Call
-
-
-class _LeaseLost(Exception):
-    """Somebody else goes on with the change."""
-
-
 class ChangeActions:
     """Changes of orders of one environment each."""
 
-    def __init__(self, database: Database, orders: OrderStore, store: ChangeStore, others: Store) -> None:
+    def __init__(self, database: Database, store: ChangeStore, running: Running, others: Store) -> None:
         self._database = database
-        self._orders = orders
         self._store = store
+        self._running = running
         self._others = others
-        self._steps: Mapping[tuple[Kind, ChangeStep], Callable[[_Held], Awaitable[_Held]]] = {
-            ("FULFIL", "WRITTEN"): self._let_leave,
-            ("FULFIL", "LEFT"): self._price,
-            ("FULFIL", "CAPTURING"): self._capture,
-            ("CANCEL", "WRITTEN"): self._give_stock_back,
-            ("CANCEL", "RELEASED"): self._give_money_back,
-        }
+        running.does(
+            {
+                ("FULFIL", "WRITTEN"): self._let_leave,
+                ("FULFIL", "LEFT"): self._price,
+                ("FULFIL", "CAPTURING"): self._capture,
+                ("CANCEL", "WRITTEN"): self._give_stock_back,
+                ("CANCEL", "RELEASED"): self._give_money_back,
+            }
+        )
 
     async def begin(self, wanted: Wanted, key: str, who: Who, actor: str, call: Call) -> Change:
         """A part leaves, or what is left is cancelled; as far as that goes now. The same key again: as it is.
@@ -127,15 +99,26 @@ class ChangeActions:
             if found is None or not (who.management or _is_of(found[0], who)):
                 raise OrderNotFound("There is no such order, or it is not yours.")
             order, is_placed = found
-            known = await _known(tx, key, fingerprint_of(wanted))
+            known = await known_change(tx, key, fingerprint_of(wanted))
             if known is not None:
                 return known
-            await _require_free(tx, order, is_placed, wanted.version)
+            await require_free(tx, order, is_placed, wanted.version, KINDS)
             cancelled = wanted.kind == "CANCEL"
             lines = require_cancellable(order, who) if cancelled else require_lines(order, wanted.lines)
-            change = await _write(tx, wanted, lines, key, lease, actor)
-        service = as_service(call, now_ms() + int(LEASE_S * 1_000))
-        return await self._run(_Held(change, order, lease, service))
+            change = await insert_change(
+                tx,
+                order.id,
+                wanted.kind,
+                lines,
+                key,
+                fingerprint_of(wanted),
+                lease,
+                actor,
+                reason=wanted.reason,
+                carrier=wanted.carrier,
+                tracking_number=wanted.tracking_number,
+            )
+        return await self._running.begin(change, order, lease, call)
 
     async def carry(
         self, change_id: str, to: ChangeStep, carrier: str | None, number: str | None, actor: str, call: Call
@@ -146,10 +129,13 @@ class ChangeActions:
         """
         require_text(carrier, "trackingCarrier")
         require_text(number, "trackingNumber")
+        known = await self._store.change(call.environment_id, change_id)
+        if known is None or known.kind != "FULFIL":
+            raise FulfillmentNotFound("There is no such fulfilment.")
         async with self._database.transaction(call.environment_id) as tx:
+            await lock_order(tx, known.order_id)
             row = await tx.fetchrow(queries.lock_change, change_id)
-            if row is None or row["kind"] != "FULFIL":
-                raise FulfillmentNotFound("There is no such fulfilment.")
+            assert row is not None, "changes stay"
             before = change_of(row)
             if before.step == to:
                 return before
@@ -161,6 +147,7 @@ class ChangeActions:
                 carrier=carrier or before.carrier,
                 tracking_number=number or before.tracking_number,
             )
+            await touch_order(tx, shipped.order_id)
             await tx.execute(queries.carry_change, shipped.id, shipped.step, shipped.carrier, shipped.tracking_number)
             await write_history(tx, shipped.order_id, to, actor, shipped.id)
             told = events.FulfillmentShipped if to == "SHIPPED" else events.FulfillmentDelivered
@@ -171,52 +158,9 @@ class ChangeActions:
 
     async def sweep(self) -> int:
         """Go on with changes of all environments that are overdue, a batch; how many."""
-        free = asyncio.Semaphore(AT_ONCE_MAX)
+        return await self._running.sweep()
 
-        async def one_of_some(environment_id: str, change_id: str) -> bool:
-            async with free:
-                try:
-                    return await self._resume(environment_id, change_id)
-                except KokoaError as error:
-                    # Its lease ends, and it is tried again; the others go on meanwhile.
-                    _log.warning("change_waits", change=change_id, error=error.message, detail=error.detail)
-                    return False
-
-        async with asyncio.TaskGroup() as group:
-            overdue = await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX)
-            tasks = [group.create_task(one_of_some(*one)) for one in overdue]
-        return sum(task.result() for task in tasks)
-
-    async def _resume(self, environment_id: str, change_id: str) -> bool:
-        lease = new_id()
-        claimed = await self._store.claim(environment_id, change_id, lease)
-        if claimed is None:
-            return False
-        order = (await self._orders.orders_by_ids(environment_id, [claimed.order_id]))[claimed.order_id]
-        call = own_call(environment_id, new_correlation_id(), now_ms() + _CALL_MS)
-        await self._run(_Held(claimed, order, lease, call))
-        return True
-
-    async def _run(self, held: _Held) -> Change:
-        """As far as it goes now; what is left is due later. The change as it is then."""
-        environment_id = held.call.environment_id
-        try:
-            while held.change.step not in SETTLED:
-                until = now_ms() + int(LEASE_S * 1_000) - _MARGIN_MS
-                bounded = msgspec.structs.replace(held, call=held.call.until(until))
-                step = self._steps[held.change.kind, held.change.step]
-                held = msgspec.structs.replace(await step(bounded), call=held.call)
-        except _LeaseLost:
-            pass
-        except (KokoaError, Declined) as failed:
-            refusal = failed.refusal if isinstance(failed, Declined) else failed
-            detail = failed.detail if isinstance(failed, KokoaError) else ""
-            said = f"{refusal.code}: {refusal.message} {detail}".replace("\x00", "")[:500]
-            wait_s = back_off_s(held.change.attempts)
-            await self._store.leave(environment_id, held.change.id, held.lease, wait_s, said)
-        return await self._store.change(environment_id, held.change.id) or held.change
-
-    async def _let_leave(self, held: _Held) -> _Held:
+    async def _let_leave(self, held: Held) -> Held:
         change, order = held.change, held.order
         wanted = stock_of(order, change.lines)
         try:
@@ -224,11 +168,12 @@ class ChangeActions:
                 await self._others.let_leave(order.id, wanted, change.id, held.call)
         except Declined as declined:
             refused = advanced(change, "REFUSED", refusal=declined.refusal)
-            return await self._advance(held, refused, "FULFILLMENT_REFUSED", declined.refusal.message[:TEXT_MAX])
+            said = declined.refusal.message[:TEXT_MAX]
+            return await self._running.advance(held, refused, "FULFILLMENT_REFUSED", said, change.id)
         reached("fulfilment.left")
-        return await self._advance(held, advanced(change, "LEFT"))
+        return await self._running.advance(held, advanced(change, "LEFT"))
 
-    async def _price(self, held: _Held) -> _Held:
+    async def _price(self, held: Held) -> Held:
         """What is captured is written down before it is asked for."""
         change, order = held.change, held.order
         amount = 0
@@ -237,9 +182,9 @@ class ChangeActions:
         reached("fulfilment.priced")
         if not amount:
             return await self._finish(held, advanced(change, "PENDING", captured_minor=0))
-        return await self._advance(held, advanced(change, "CAPTURING", captured_minor=amount))
+        return await self._running.advance(held, advanced(change, "CAPTURING", captured_minor=amount))
 
-    async def _capture(self, held: _Held) -> _Held:
+    async def _capture(self, held: Held) -> Held:
         change, payment_id = held.change, held.order.payment_id
         assert payment_id is not None, "without a payment nothing is captured"
         assert change.captured_minor is not None, "CAPTURING says how much"
@@ -249,12 +194,12 @@ class ChangeActions:
             held, advanced(change, "PENDING", captured_minor=change.captured_minor if captured else 0)
         )
 
-    async def _give_stock_back(self, held: _Held) -> _Held:
+    async def _give_stock_back(self, held: Held) -> Held:
         await self._others.give_back(held.order.id, held.call)
         reached("cancellation.released")
-        return await self._advance(held, advanced(held.change, "RELEASED"))
+        return await self._running.advance(held, advanced(held.change, "RELEASED"))
 
-    async def _give_money_back(self, held: _Held) -> _Held:
+    async def _give_money_back(self, held: Held) -> Held:
         """Until the payment is what has left is worth. Raises OrderStepUnavailable when it is not yet."""
         order, others = held.order, self._others
         if order.payment_id is not None:
@@ -268,20 +213,12 @@ class ChangeActions:
         reached("cancellation.refunded")
         return await self._finish(held, advanced(held.change, "DONE"))
 
-    async def _advance(self, held: _Held, to: Change, happened: str = "", note: str | None = None) -> _Held:
-        async with self._database.transaction(held.call.environment_id) as tx:
-            if not await put_change(tx, to, held.lease):
-                raise _LeaseLost
-            if happened:
-                await write_history(tx, to.order_id, happened, to.actor, to.id, note)
-        return msgspec.structs.replace(held, change=to)
-
-    async def _finish(self, held: _Held, to: Change) -> _Held:
+    async def _finish(self, held: Held, to: Change) -> Held:
         """The order as it is now, what is told of it, and its history."""
         async with self._database.transaction(held.call.environment_id) as tx:
             found = await lock_order(tx, to.order_id)
             if found is None or not await put_change(tx, to, held.lease):
-                raise _LeaseLost
+                raise LeaseLost
             order = after(found[0], to)
             await put_order(tx, order)
             fulfils = to.kind == "FULFIL"
@@ -295,54 +232,6 @@ def _is_of(order: Order, who: Who) -> bool:
     return who.customer_id is not None and order.customer_id == who.customer_id
 
 
-async def _known(tx: Transaction, key: str, fingerprint: bytes) -> Change | None:
-    """What the key has made before. Raises IdempotencyKeyReused."""
-    row = await tx.fetchrow(queries.change_by_key, key)
-    if row is None:
-        return None
-    if row["fingerprint"] != fingerprint:
-        raise IdempotencyKeyReused(
-            "Another change of an order has this idempotency key. Take a fresh key for each request."
-        )
-    return change_of(row)
-
-
-async def _require_free(tx: Transaction, order: Order, is_placed: bool, version: int | None) -> None:
-    """Raises OrderBusy, OrderChanged, InvalidFulfillment."""
-    row = await tx.fetchrow(queries.changes_of_order, order.id)
-    assert row is not None
-    if row["open"] or not is_placed:
-        raise OrderBusy("Another change of the order is being done. Nothing was changed; ask again in some seconds.")
-    if row["number"] >= CHANGES_MAX:
-        raise InvalidFulfillment(f"An order has at most {CHANGES_MAX} changes.", field="orderId")
-    if version is not None and version != order.version:
-        raise OrderChanged(f"The order has version {order.version}, not {version}. Read it again.")
-
-
-async def _write(
-    tx: Transaction, wanted: Wanted, lines: Mapping[str, int], key: str, lease: str, actor: str
-) -> Change:
-    row = await tx.fetchrow(
-        queries.insert_change,
-        new_id(),
-        wanted.order_id,
-        wanted.kind,
-        key,
-        fingerprint_of(wanted),
-        msgspec.json.encode(lines).decode(),
-        wanted.reason,
-        wanted.carrier,
-        wanted.tracking_number,
-        lease,
-        LEASE_S,
-        actor,
-    )
-    if row is None:
-        # Asked for at the same moment for another order.
-        raise IdempotencyKeyReused("Another order had this idempotency key. Take a fresh key for each request.")
-    return change_of(row)
-
-
 def _told(order: Order, change: Change) -> Sequence[Event]:
     number = str(order.number)
     if change.kind == "CANCEL":
@@ -350,6 +239,6 @@ def _told(order: Order, change: Change) -> Sequence[Event]:
     created = events.FulfillmentCreated(
         order_id=order.id, fulfillment_id=change.id, captured_minor=change.captured_minor or 0
     )
-    if order.state != "FULFILLED":
+    if left_of(order):
         return [created]
     return [created, events.OrderFulfilled(order_id=order.id, number=number)]

@@ -2,11 +2,14 @@
 
 a part leaves:    WRITTEN ► LEFT ► CAPTURING ► PENDING ► SHIPPED ► DELIVERED     or WRITTEN ► REFUSED
 a cancellation:   WRITTEN ► RELEASED ► DONE
+goods come back:  WRITTEN ► DONE
+a refund:         WRITTEN ► DONE       or WRITTEN ► REFUSED
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Literal
 
 import msgspec
@@ -16,12 +19,12 @@ from kokoa.services.orders.errors import InvalidFulfillment, OrderNotCancellable
 from kokoa.services.orders.model import Order, OrderState, Progress, Refusal, Who
 
 LINES_MAX = 500
-# Of one order; whoever sends one article a day has most of a year.
+# Of one order, and as many receptions and refunds; whoever sends one article a day has most of a year.
 CHANGES_MAX = 250
 TEXT_MAX = 500
 NAME_MAX = 100
 
-Kind = Literal["FULFIL", "CANCEL"]
+Kind = Literal["FULFIL", "CANCEL", "RECEIVE", "REFUND"]
 ChangeStep = Literal["WRITTEN", "LEFT", "CAPTURING", "PENDING", "SHIPPED", "DELIVERED", "REFUSED", "RELEASED", "DONE"]
 
 NEXT: Mapping[Kind, Mapping[ChangeStep, frozenset[ChangeStep]]] = {
@@ -39,11 +42,16 @@ NEXT: Mapping[Kind, Mapping[ChangeStep, frozenset[ChangeStep]]] = {
         "RELEASED": frozenset({"DONE"}),
         "DONE": frozenset(),
     },
+    "RECEIVE": {"WRITTEN": frozenset({"DONE"}), "DONE": frozenset()},
+    "REFUND": {"WRITTEN": frozenset({"DONE", "REFUSED"}), "DONE": frozenset(), "REFUSED": frozenset()},
 }
+# Goods may come back before the rest has left: the order is partially returned as soon as it has.
 ORDER_NEXT: Mapping[OrderState, frozenset[OrderState]] = {
     "CONFIRMED": frozenset({"PARTIALLY_FULFILLED", "FULFILLED", "CANCELLED"}),
-    "PARTIALLY_FULFILLED": frozenset({"PARTIALLY_FULFILLED", "FULFILLED", "CANCELLED"}),
-    "FULFILLED": frozenset(),
+    "PARTIALLY_FULFILLED": frozenset({"FULFILLED", "PARTIALLY_RETURNED", "CANCELLED"}),
+    "FULFILLED": frozenset({"PARTIALLY_RETURNED", "RETURNED"}),
+    "PARTIALLY_RETURNED": frozenset({"RETURNED"}),
+    "RETURNED": frozenset(),
     "CANCELLED": frozenset(),
 }
 # Nothing is done by itself at these.
@@ -51,9 +59,10 @@ SETTLED = frozenset[ChangeStep]({"PENDING", "SHIPPED", "DELIVERED", "REFUSED", "
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A part of an order that leaves, or its end.  lines: quantities by line.  attempts: since its last step.
+    """A part of an order that leaves, its end, goods that come back, or a refund.  attempts: since its last step.
 
-    captured_minor: what was asked for of the payment; None before that is known.
+    lines: quantities by line.  captured_minor: what was asked for of the payment; None before that is known.
+    return_id: of goods that come back, and of their refund.  detail: JSON; see returning/model.py.
     """
 
     id: str
@@ -69,6 +78,8 @@ class Change(msgspec.Struct, frozen=True):
     actor: str
     attempts: int
     created_at: datetime
+    return_id: str | None = None
+    detail: str | None = None
 
     @property
     def state(self) -> str:
@@ -96,7 +107,7 @@ def advanced(change: Change, step: ChangeStep, **fields: object) -> Change:
 
 def left_of(order: Order) -> dict[str, int]:
     """How many of each line may leave still."""
-    lines = ((line, order.progress.get(line.cart_line_id, Progress())) for line in order.basket.lines)
+    lines = ((line, order.done_of(line.cart_line_id)) for line in order.basket.lines)
     return {
         line.cart_line_id: line.quantity - done.fulfilled - done.cancelled
         for line, done in lines
@@ -140,48 +151,78 @@ def require_cancellable(order: Order, who: Who) -> dict[str, int]:
 
 
 def after(order: Order, change: Change) -> Order:
-    """The order when a change of it is done."""
+    """The order when a part of it has left, or what is left of it is cancelled."""
     progress = dict(order.progress)
     for line_id, quantity in change.lines.items():
-        done = progress.get(line_id, Progress())
+        done = order.done_of(line_id)
         if change.kind == "FULFIL":
-            progress[line_id] = Progress(done.fulfilled + quantity, done.cancelled)
+            progress[line_id] = msgspec.structs.replace(done, fulfilled=done.fulfilled + quantity)
         else:
-            progress[line_id] = Progress(done.fulfilled, done.cancelled + quantity)
+            progress[line_id] = msgspec.structs.replace(done, cancelled=done.cancelled + quantity)
+    return become(order, progress, cancelled=change.kind == "CANCEL")
+
+
+def become(order: Order, progress: dict[str, Progress], *, cancelled: bool = False) -> Order:
+    """The order with what has become of its lines; the only way to another state."""
     changed = msgspec.structs.replace(order, progress=progress, version=order.version + 1)
-    state: OrderState = "CANCELLED"
-    if change.kind == "FULFIL":
-        state = "PARTIALLY_FULFILLED" if left_of(changed) else "FULFILLED"
-    assert state in ORDER_NEXT[order.state], f"{order.state} does not become {state}"
+    for line in changed.basket.lines:
+        done = changed.done_of(line.cart_line_id)
+        assert done.refunded <= done.returned <= done.fulfilled, f"{done} does not add up"
+        assert done.fulfilled + done.cancelled <= line.quantity, f"{done} is more than {line.quantity}"
+    state: OrderState = "CANCELLED" if cancelled or order.state == "CANCELLED" else _state_of(changed)
+    assert state == order.state or state in ORDER_NEXT[order.state], f"{order.state} does not become {state}"
     return msgspec.structs.replace(changed, state=state)
 
 
+def _state_of(order: Order) -> OrderState:
+    """Of one that is not cancelled."""
+    fulfilled = sum(done.fulfilled for done in order.progress.values())
+    returned = sum(done.returned for done in order.progress.values())
+    if left_of(order):
+        return "PARTIALLY_FULFILLED" if fulfilled else "CONFIRMED"
+    if not returned:
+        return "FULFILLED"
+    return "PARTIALLY_RETURNED" if returned < fulfilled else "RETURNED"
+
+
 def due_minor(order: Order) -> int:
-    """What is to be paid for what has left: its share by value, rounded down; all of it for all lines."""
-    priced = any(line.total_minor for line in order.basket.lines)
-    weights = {
-        line.cart_line_id: (line.quantity, line.unit_price_minor if priced else 1) for line in order.basket.lines
-    }
-    whole = sum(quantity * each for quantity, each in weights.values())
-    gone = sum(done.fulfilled * weights[line_id][1] for line_id, done in order.progress.items())
-    complete = all(order.progress.get(one, Progress()).fulfilled == weights[one][0] for one in weights)
-    return order.total_minor if complete else order.total_minor * gone // whole
+    """What is to be paid for what has left: its share by what lines cost, rounded down; all of it for all lines.
+
+    What a line costs is after its discount and with its tax; delivery is in proportion.
+    """
+    grosses = order.grosses()
+    priced = any(grosses.values())
+    whole, gone, complete = 0, Fraction(0), True
+    for line in order.basket.lines:
+        weight = grosses[line.cart_line_id] if priced else line.quantity
+        fulfilled = order.done_of(line.cart_line_id).fulfilled
+        whole += weight
+        gone += Fraction(weight * fulfilled, line.quantity)
+        complete = complete and fulfilled == line.quantity
+    return order.total_minor if complete else int(order.total_minor * gone / whole)
 
 
 def to_capture(order: Order, money: Money) -> int:
-    """What is captured when the order has come so far; what failed before is made up for."""
+    """What is captured when the order has come so far; what failed before is made up for.
+
+    What was given back counts as charged: it is not captured again.
+    """
     return max(min(due_minor(order) - money.charged - money.charge_pending, money.capturable), 0)
 
 
 def to_void(order: Order, money: Money) -> int:
     """What is given up of what is authorised, when nothing more will leave."""
-    owed = max(due_minor(order) - (money.charged - money.returned), 0)
+    owed = max(due_minor(order) - money.charged, 0)
     return max(money.capturable - owed, 0)
 
 
 def to_refund(order: Order, money: Money) -> int:
-    """What is given back of what is charged, when nothing more will leave."""
-    return max(min(money.charged - money.returned - due_minor(order), money.refundable), 0)
+    """What is given back of what is charged, when nothing more will leave.
+
+    What was given back of what has left is the customer's already, and not kept back of the rest.
+    """
+    kept = max(due_minor(order) - order.refunded_minor, 0)
+    return max(min(money.charged - money.returned - kept, money.refundable), 0)
 
 
 def stock_of(order: Order, lines: Mapping[str, int]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """queries.sql ⇄ model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import msgspec
 
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database, Row, Transaction, load_queries
-from kokoa.services.orders.fulfilling.model import SETTLED, Change
+from kokoa.postgres.answers import IdempotencyKeyReused
+from kokoa.services.orders.fulfilling.model import SETTLED, Change, Kind
 from kokoa.services.orders.model import LEASE_S, Order, Refusal
 from kokoa.services.orders.store import order_of
 
@@ -19,7 +20,7 @@ _refusal = msgspec.json.Decoder(Refusal)
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """A line of an order's history.  change_id: the fulfilment that it is about."""
+    """A line of an order's history.  change_id: the fulfilment that it is about; return_id: the return."""
 
     order_id: str
     kind: str
@@ -27,6 +28,7 @@ class Happened(msgspec.Struct, frozen=True):
     note: str | None
     actor: str
     happened_at: datetime
+    return_id: str | None
 
 
 class ChangeStore:
@@ -72,6 +74,7 @@ class ChangeStore:
                 note=row["note"],
                 actor=row["actor"],
                 happened_at=row["happened_at"],
+                return_id=None if row["return_id"] is None else str(row["return_id"]),
             )
             found[one.order_id].append(one)
         return found
@@ -86,7 +89,15 @@ async def lock_order(tx: Transaction, order_id: str) -> tuple[Order, bool] | Non
 async def put_order(tx: Transaction, order: Order) -> None:
     """What has become of it."""
     progress = msgspec.json.encode(order.progress).decode()
-    await tx.execute(queries.update_order, order.id, order.state, order.version, progress)
+    await tx.execute(
+        queries.update_order,
+        order.id,
+        order.state,
+        order.version,
+        progress,
+        order.refunded_minor,
+        order.refunded_shipping_minor,
+    )
 
 
 async def put_change(tx: Transaction, change: Change, lease: str) -> bool:
@@ -99,11 +110,74 @@ async def put_change(tx: Transaction, change: Change, lease: str) -> bool:
     return done is not None
 
 
+async def touch_order(tx: Transaction, order_id: str) -> None:
+    """Something of it is another now; its version and its feed say so. Before anything of its changes is locked."""
+    await tx.execute(queries.touch_order, order_id)
+
+
+async def insert_change(
+    tx: Transaction,
+    order_id: str,
+    kind: Kind,
+    lines: Mapping[str, int],
+    key: str,
+    fingerprint: bytes,
+    lease: str,
+    actor: str,
+    *,
+    reason: str | None = None,
+    carrier: str | None = None,
+    tracking_number: str | None = None,
+    return_id: str | None = None,
+    detail: bytes | None = None,
+) -> Change:
+    """A new change, leased to whoever makes it. Raises IdempotencyKeyReused."""
+    row = await tx.fetchrow(
+        queries.insert_change,
+        new_id(),
+        order_id,
+        kind,
+        key,
+        fingerprint,
+        msgspec.json.encode(lines).decode(),
+        reason,
+        carrier,
+        tracking_number,
+        lease,
+        LEASE_S,
+        actor,
+        return_id,
+        None if detail is None else detail.decode(),
+    )
+    if row is None:
+        # Asked for at the same moment for another order.
+        raise IdempotencyKeyReused("Another order had this idempotency key. Take a fresh key for each request.")
+    return change_of(row)
+
+
+async def known_change(tx: Transaction, key: str, fingerprint: bytes) -> Change | None:
+    """What the key has made before. Raises IdempotencyKeyReused."""
+    row = await tx.fetchrow(queries.change_by_key, key)
+    if row is None:
+        return None
+    if row["fingerprint"] != fingerprint:
+        raise IdempotencyKeyReused(
+            "Another change of an order has this idempotency key. Take a fresh key for each request."
+        )
+    return change_of(row)
+
+
 async def write_history(
-    tx: Transaction, order_id: str, kind: str, actor: str, change_id: str | None = None, note: str | None = None
+    tx: Transaction,
+    order_id: str,
+    kind: str,
+    actor: str,
+    change_id: str | None = None,
+    note: str | None = None,
+    return_id: str | None = None,
 ) -> None:
     """Who did what."""
-    await tx.execute(queries.insert_history, new_id(), order_id, kind, change_id, note, actor)
+    await tx.execute(queries.insert_history, new_id(), order_id, kind, change_id, note, actor, return_id)
 
 
 def change_of(row: Row) -> Change:
@@ -122,4 +196,6 @@ def change_of(row: Row) -> Change:
         actor=row["actor"],
         attempts=row["attempts"],
         created_at=row["created_at"],
+        return_id=None if row["return_id"] is None else str(row["return_id"]),
+        detail=row["detail"],
     )

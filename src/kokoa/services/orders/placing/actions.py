@@ -19,6 +19,7 @@ from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.model import (
     ATTEMPTS_MAX,
     FINAL,
+    FROZEN_FOR_SURE_S,
     LEASE_S,
     WAIT_MAX_S,
     WATCH_MAX_S,
@@ -74,15 +75,10 @@ class Placing:
         self._store = store
         self._shop = shop
         self._steps: Mapping[Step, Callable[[Held], Awaitable[Held]]] = {
-            "STARTED": self._freeze,
-            "FROZEN": self._price,
-            "PRICED": self._reserve,
-            "RESERVED": self._redeem,
-            "REDEEMED": self._create_payment,
-            "PAYING": self._authorize,
-            "AUTHORIZED": self._commit,
-            "COMMITTED": self._allocate,
-            "ALLOCATED": self._close_cart,
+            "STARTED": self._price,
+            "PRICED": self._secure,
+            "PAYING": self._pay,
+            "COMMITTED": self._close,
             "REFUSING": self._take_back,
             "WATCHING": self._watch,
         }
@@ -92,6 +88,7 @@ class Placing:
         try:
             while held.placement.step not in FINAL:
                 held = await self._step(held)
+            return held.placement
         except _Waits as waits:
             held = msgspec.structs.replace(waits.held, call=held.call)
             await self._store.leave(held.call.environment_id, held.placement, held.lease, waits.wait_s)
@@ -123,14 +120,10 @@ class Placing:
         wait_s = back_off_s(held.placement.attempts)
         await self._store.leave(held.call.environment_id, held.placement, held.lease, wait_s, said)
 
-    async def _freeze(self, held: Held) -> Held:
-        await self._shop.freeze(held.placement.cart_id, held.placement.id, held.call)
-        reached("order.cart_frozen")
-        return await self._advance(held, advanced(held.placement, "FROZEN"))
-
     async def _price(self, held: Held) -> Held:
+        """The cart is frozen first, so it is ordered at the prices that are kept."""
         placement = held.placement
-        basket = basket_of(await self._shop.cart(placement.cart_id, held.call))
+        basket = basket_of(await self._shop.freeze(placement.cart_id, placement.id, held.call))
         if isinstance(basket, Refusal):
             return await self._refuse(held, basket)
         refusal = differs(basket, placement.request.expected_total_minor)
@@ -139,27 +132,17 @@ class Placing:
         reached("order.priced")
         return await self._advance(held, advanced(placement, "PRICED", basket=basket))
 
-    async def _reserve(self, held: Held) -> Held:
-        wanted = held.placement.priced().wanted_stock()
-        if wanted:
-            await self._shop.reserve(held.placement.id, wanted, held.call)
-        reached("order.stock_reserved")
-        return await self._advance(held, advanced(held.placement, "RESERVED"))
-
-    async def _redeem(self, held: Held) -> Held:
-        placement = held.placement
-        for index, code in enumerate(placement.priced().codes):
-            try:
-                await self._shop.redeem(placement.id, code, placement.customer_id, held.call)
-            except Declined as declined:
-                raise Declined(msgspec.structs.replace(declined.refusal, field=f"cart.codes.{index}")) from None
-        reached("order.codes_redeemed")
-        return await self._advance(held, advanced(placement, "REDEEMED"))
-
-    async def _create_payment(self, held: Held) -> Held:
+    async def _secure(self, held: Held) -> Held:
+        """All that is the order's alone from now on: goods, codes, and a payment to be made."""
         placement, basket = held.placement, held.placement.priced()
+        wanted = basket.wanted_stock()
+        if wanted:
+            await self._shop.reserve(placement.id, wanted, held.call)
+        reached("order.stock_reserved")
+        await self._redeem(held)
+        reached("order.codes_redeemed")
         if not basket.total_minor:
-            return await self._advance(held, advanced(placement, "AUTHORIZED"))
+            return await self._commit(held)
         new = {
             "amountMinor": basket.total_minor,
             "currency": basket.currency,
@@ -170,14 +153,22 @@ class Placing:
         reached("order.payment_created")
         return await self._advance(held, advanced(placement, "PAYING", payment_id=payment_id))
 
-    async def _authorize(self, held: Held) -> Held:
+    async def _redeem(self, held: Held) -> None:
+        placement = held.placement
+        for index, code in enumerate(placement.priced().codes):
+            try:
+                await self._shop.redeem(placement.id, code, placement.customer_id, held.call)
+            except Declined as declined:
+                raise Declined(msgspec.structs.replace(declined.refusal, field=f"cart.codes.{index}")) from None
+
+    async def _pay(self, held: Held) -> Held:
         placement = held.placement
         assert placement.payment_id is not None, "PAYING has a payment"
         request = placement.request
         paid = await self._shop.authorize(placement.payment_id, request.method, request.return_url, held.call)
         if paid.authorized:
             reached("order.payment_authorized")
-            return await self._advance(held, advanced(placement, "AUTHORIZED", action_url=None))
+            return await self._commit(held)
         if not paid.pending:
             refusal = Refusal("PAYMENT_DECLINED", "The payment was declined.", "paymentMethod")
             return await self._refuse(held, refusal)
@@ -189,8 +180,9 @@ class Placing:
         raise _Waits(msgspec.structs.replace(held, placement=waiting), _ASK_AGAIN_S)
 
     async def _commit(self, held: Held) -> Held:
-        await self._require_same_cart(held)
-        after = advanced(held.placement, "COMMITTED")
+        if _age_s(held.placement) > FROZEN_FOR_SURE_S:
+            await self._require_same_cart(held)
+        after = advanced(held.placement, "COMMITTED", action_url=None)
         try:
             await self._write_order(held, after)
         except asyncpg.UniqueViolationError:
@@ -214,18 +206,19 @@ class Placing:
             )
             await tx.emit(placed, correlation_id=held.call.correlation_id)
 
-    async def _allocate(self, held: Held) -> Held:
-        if held.placement.priced().wanted_stock():
-            await self._shop.allocate(held.placement.id, held.call)
-        reached("order.stock_allocated")
-        return await self._advance(held, advanced(held.placement, "ALLOCATED"))
+    async def _close(self, held: Held) -> Held:
+        """The goods are the order's for good, and so is the cart.
 
-    async def _close_cart(self, held: Held) -> Held:
-        """One that thawed meanwhile is ordered nevertheless, unless somebody has put other things in."""
+        One that thawed meanwhile is ordered nevertheless, unless somebody has put other things in.
+        """
         placement = held.placement
+        if placement.priced().wanted_stock():
+            await self._shop.allocate(placement.id, held.call)
+        reached("order.stock_allocated")
         if not await self._shop.mark_ordered(placement.cart_id, placement.id, held.call):
             try:
-                same = placement.priced().is_of(await self._shop.freeze(placement.cart_id, placement.id, held.call))
+                lines = await self._shop.freeze_again(placement.cart_id, placement.id, held.call)
+                same = placement.priced().is_of(lines)
             except Declined:
                 same = None
             if same:
@@ -270,7 +263,7 @@ class Placing:
     async def _require_same_cart(self, held: Held) -> None:
         """Frozen for ten minutes more, and as it was priced. Raises Declined."""
         placement = held.placement
-        lines = await self._shop.freeze(placement.cart_id, placement.id, held.call)
+        lines = await self._shop.freeze_again(placement.cart_id, placement.id, held.call)
         if not placement.priced().is_of(lines):
             raise Declined(Refusal("CART_CHANGED", "The cart was changed while it was being ordered.", "cartId"))
 
@@ -279,11 +272,15 @@ class Placing:
 
     async def _advance(self, held: Held, after: Placement, *told: Event) -> Held:
         due_s = None if after.step in FINAL else LEASE_S
-        async with self._database.transaction(held.call.environment_id) as tx:
-            if not await put_placement(tx, after, held.lease, due_s):
-                raise _LeaseLost
-            if told:
-                await tx.emit(*told, correlation_id=held.call.correlation_id)
+        if told:
+            async with self._database.transaction(held.call.environment_id) as tx:
+                done = await put_placement(tx, after, held.lease, due_s)
+                if done:
+                    await tx.emit(*told, correlation_id=held.call.correlation_id)
+        else:
+            done = await self._store.put(held.call.environment_id, after, held.lease, due_s)
+        if not done:
+            raise _LeaseLost
         return msgspec.structs.replace(held, placement=after)
 
     async def _as_it_is(self, held: Held) -> Placement:

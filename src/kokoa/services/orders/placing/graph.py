@@ -12,7 +12,7 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.orders.errors import OrderStepUnavailable
-from kokoa.services.orders.model import Refusal
+from kokoa.services.orders.model import FREEZE_S, Refusal
 
 WITHIN_MS = 12_000
 
@@ -20,20 +20,20 @@ _SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
 
 _ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
 _OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
-_CART = f"""query OrdersCart($id: ID!) {{ cart(id: $id) {{
+_FREEZE = f"""mutation OrdersFreeze($id: ID!, $key: String!) {{ freezeCart(id: $id, key: $key, seconds: {FREEZE_S}) {{
   currency email locale channel note pricesAsOf shippingMethod
   shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
   lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem }}
   totals {{
     discountMinor taxIncluded reverseCharge taxNote netMinor taxMinor grossMinor problem
     shipping {{ key name priceMinor discountMinor taxMinor }} codes {{ code accepted reason discountMinor }}
-    lines {{ lineId discountMinor taxMinor }} rates {{ key name basisPoints amountMinor }}
+    lines {{ lineId discountMinor taxMinor grossMinor }} rates {{ key name basisPoints amountMinor }}
   }}
 }} }}"""
 _REDEEM = "mutation OrdersRedeem($input: RedeemPromotionInput!) { redeemPromotion(input: $input) { key } }"
 _UNREDEEM = "mutation OrdersUnredeem($key: String!) { releasePromotion(key: $key) { key } }"
-_FREEZE = """mutation OrdersFreeze($id: ID!, $key: String!) {
-  freezeCart(id: $id, key: $key, seconds: 600) { lines { id quantity } } }"""
+_FREEZE_AGAIN = f"""mutation OrdersFreezeAgain($id: ID!, $key: String!) {{
+  freezeCart(id: $id, key: $key, seconds: {FREEZE_S}) {{ lines {{ id quantity }} }} }}"""
 _RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
 _ORDERED = """mutation OrdersOrdered($id: ID!, $key: String!) {
   markCartOrdered(id: $id, key: $key, orderId: $key) { id } }"""
@@ -116,9 +116,21 @@ class Shop:
         cart = await self._ask(_OWN_CART, {"id": cart_id, "token": token}, call.enter("orders"))
         return None if cart is None else (cart["id"], cart["customerId"])
 
-    async def freeze(self, cart_id: str, key: str, call: Call) -> list[tuple[str, int]]:
-        """(line id, quantity) of all lines, which stay so for ten minutes."""
-        cart = await self._ask(_FREEZE, {"id": cart_id, "key": key}, call)
+    async def freeze(self, cart_id: str, key: str, call: Call) -> Mapping[str, Any]:
+        """The cart, which stays as it is for FREEZE_S, priced now.
+
+        Raises OrderStepUnavailable when prices are not those of now, or totals are not known; it is frozen then, too.
+        """
+        cart: Mapping[str, Any] = await self._ask(_FREEZE, {"id": cart_id, "key": key}, call)
+        if cart["pricesAsOf"] is not None:
+            raise OrderStepUnavailable("What the cart costs now is not known.")
+        if cart["totals"]["problem"] == "UNAVAILABLE":
+            raise OrderStepUnavailable("What delivery, codes and taxes make of the cart is not known.")
+        return cart
+
+    async def freeze_again(self, cart_id: str, key: str, call: Call) -> list[tuple[str, int]]:
+        """(line id, quantity) of all lines, which stay so for FREEZE_S from now."""
+        cart = await self._ask(_FREEZE_AGAIN, {"id": cart_id, "key": key}, call)
         return [(line["id"], line["quantity"]) for line in cart["lines"]]
 
     async def release(self, cart_id: str, key: str, call: Call) -> None:
@@ -130,17 +142,6 @@ class Shop:
         """False when the cart is not frozen for us any more."""
         gone = {"CART_NOT_FOUND", "CART_FROZEN", "CART_NOT_FROZEN", "CART_CLOSED"}
         return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key}, call)
-
-    async def cart(self, cart_id: str, call: Call) -> Mapping[str, Any]:
-        """Priced now. Raises OrderStepUnavailable when prices are not those of now, or totals are not known."""
-        cart: Mapping[str, Any] | None = await self._ask(_CART, {"id": cart_id}, call)
-        if cart is None:
-            raise Declined(Refusal("CART_NOT_FOUND", "The cart is gone.", "cartId"))
-        if cart["pricesAsOf"] is not None:
-            raise OrderStepUnavailable("What the cart costs now is not known.")
-        if cart["totals"]["problem"] == "UNAVAILABLE":
-            raise OrderStepUnavailable("What delivery, codes and taxes make of the cart is not known.")
-        return cart
 
     async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> None:
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()]

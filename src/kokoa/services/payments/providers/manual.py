@@ -31,7 +31,11 @@ class ManualProvider:
         if method is not None or return_url is not None:
             raise InvalidPaymentMethod("`manual` takes no method and no returnUrl; leave them out.", field="method")
 
+    def at_once(self, operation: Operation) -> Answer | None:
+        return Succeeded()
+
     async def perform(self, order: Order) -> Answer:
+        """What was asked for before it was answered at once."""
         return Succeeded()
 
     async def reconcile(self, order: Order) -> Answer:

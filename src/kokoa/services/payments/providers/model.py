@@ -126,6 +126,9 @@ class Provider(Protocol):
     def require_method(self, method: str | None, return_url: str | None) -> None:
         """Raises InvalidPaymentMethod for what can never work."""
 
+    def at_once(self, operation: Operation) -> Answer | None:
+        """The answer of one that asks nobody else, so that it is written down with the request; None to be asked."""
+
     async def perform(self, order: Order) -> Answer:
         """Do it, once for the key. Raises Unavailable errors when no answer came."""
 

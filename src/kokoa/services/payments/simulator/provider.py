@@ -49,6 +49,9 @@ class TestProvider:
         """Raises InvalidPaymentMethod."""
         require_script(method, return_url)
 
+    def at_once(self, operation: Operation) -> Answer | None:
+        return None
+
     async def perform(self, order: Order) -> Answer:
         return answer_of(await self._bank.submit(order))
 

@@ -72,6 +72,9 @@ class StripeProvider:
         """Raises InvalidPaymentProvider."""
         require_signing_secret(secret)
 
+    def at_once(self, operation: Operation) -> Answer | None:
+        return None
+
     async def perform(self, order: Order) -> Answer:
         """Raises PaymentProviderUnavailable."""
         try:

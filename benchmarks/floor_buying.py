@@ -1,0 +1,134 @@
+"""The floor for what shoppers write: the store's own statements, in as few transactions as there are changes."""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from kokoa.kernel.ids import new_id
+from kokoa.postgres.answers import queries as answer_queries
+from kokoa.postgres.database import OUTBOX
+from kokoa.services.carts.store import queries as cart_queries
+from kokoa.services.catalog.channels.store import queries as channel_queries
+from kokoa.services.catalog.store import queries as catalog_queries
+from kokoa.services.catalog.variants.store import queries as variant_queries
+from kokoa.services.inventory.store import queries as inventory_queries
+from kokoa.services.orders.store import queries as order_queries
+from kokoa.services.payments.store import queries as payment_queries
+
+_ADDRESS = orjson.dumps({"line1": "Rantatie 1", "city": "Turku", "country": "FI"}).decode()
+_LINE = orjson.dumps(
+    [
+        {
+            "id": new_id(),
+            "variant_id": new_id(),
+            "sku": "B0001-S",
+            "quantity": 1,
+            "unit_price_minor": 2000,
+            "name": "Armchair no 0001",
+        }
+    ]
+).decode()
+_EVENT = orjson.dumps({"id": new_id(), "type": "cart.lines_changed", "data": {"cart_id": new_id(), "version": 2}})
+_DAYS = timedelta(days=30)
+
+
+class Buying:
+    """Shoppers' writes.  pools: asyncpg's, by service."""
+
+    def __init__(self, environment: str, pools: Mapping[str, Any]) -> None:
+        self._environment = environment
+        self._pools = pools
+
+    async def cart(self, _query: dict[str, list[str]]) -> dict[str, Any]:
+        """A new cart."""
+        token = secrets.token_urlsafe(24)
+        cart_id = await self._create(token)
+        return {"id": cart_id, "token": token}
+
+    async def add(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """A line: what the store asks, and what it writes."""
+        token, sku = query["token"][0], query["sku"][0]
+        digest, environment = _digest(token), self._environment
+        await self._pools["carts"].fetchrow(cart_queries.cart_by_token, environment, digest)
+        async with self._pools["catalog"].acquire() as connection:
+            found = await connection.fetch(variant_queries.variants_by_keys, environment, [], [sku], True)
+            ids = [row["id"] for row in found]
+            await connection.fetch(channel_queries.prices_in_all, environment, ids, "EUR")
+            of = [row["product_id"] for row in found]
+            await connection.fetch(catalog_queries.products_by_ids, environment, of)
+        await self._pools["inventory"].fetch(inventory_queries.items_by_skus, environment, [sku])
+        async with self._transaction("carts") as connection:
+            await connection.fetchval(answer_queries.claim, environment, "addCartLines", token, digest)
+            row = await connection.fetchrow(cart_queries.lock_cart_by_token, environment, digest)
+            await self._update(connection, str(row["id"]), lines=_LINE)
+            await connection.execute(answer_queries.keep, environment, "addCartLines", token, b"answer")
+        return {"id": str(row["id"]), "lines": orjson.loads(_LINE)}
+
+    async def order(self, _query: dict[str, list[str]]) -> dict[str, Any]:
+        """Six transactions: cart, line, address, delivery, payment, order. Nothing is asked, nothing is checked."""
+        environment = self._environment
+        cart_id = await self._create(secrets.token_urlsafe(24))
+        for fields in ({"lines": _LINE}, {"address": _ADDRESS}, {"method": "post"}):
+            async with self._transaction("carts") as connection:
+                await self._update(connection, cart_id, **fields)
+        payment, order = new_id(), new_id()
+        async with self._transaction("payments") as connection:
+            await connection.fetchrow(
+                payment_queries.insert_payment, environment, payment, order, 2590, "EUR", None, "test", None
+            )
+        async with self._transaction("orders") as connection:
+            number = await connection.fetchval(order_queries.next_number, environment)
+            await connection.execute(
+                order_queries.insert_order, environment, order, number, cart_id, None, payment, 2590, _LINE
+            )
+        return {"id": order, "number": number}
+
+    async def _create(self, token: str) -> str:
+        cart_id, digest, now = new_id(), _digest(token), datetime.now(UTC)
+        async with self._transaction("carts") as connection:
+            await connection.execute(
+                cart_queries.insert_cart,
+                self._environment,
+                cart_id,
+                digest,
+                "EUR",
+                None,
+                None,
+                None,
+                None,
+                now,
+                now + _DAYS,
+            )
+        return cart_id
+
+    async def _update(
+        self,
+        connection: Any,
+        cart_id: str,
+        *,
+        lines: str = "[]",
+        address: str | None = None,
+        method: str | None = None,
+    ) -> None:
+        now = datetime.now(UTC)
+        state: list[Any] = ["ACTIVE", 2, None, None, None, address, None, lines, None, None, None, None, now]
+        await connection.execute(
+            cart_queries.update_cart, self._environment, cart_id, *state, now + _DAYS, method, []
+        )
+
+    @asynccontextmanager
+    async def _transaction(self, service: str) -> AsyncIterator[Any]:
+        """One that writes an event, too."""
+        async with self._pools[service].acquire() as connection, connection.transaction():
+            yield connection
+            key = new_id()
+            await connection.execute(OUTBOX, self._environment, [key], ["floor.written"], [key], [_EVENT])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
