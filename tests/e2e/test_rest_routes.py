@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
+from event_stream import events_of
 from partners import Environment, new_environment, problem
 from running import Answer, RunningStore, until
 
@@ -168,6 +169,46 @@ def test_a_token_of_another_store_opens_nothing(rival: Environment, aino: Custom
     for method, path, body in [("GET", "/api/me", None), *changes_of(aino.cart_id)]:
         assert problem(send(rival, method, path, body, foreign), 401, "SESSION_ENDED")
     assert send(rival, "GET", "/api/me").status == 404
+
+
+def token_sent(store: RunningStore, kind: str, email: str) -> str:
+    """What whoever sends mail has heard."""
+
+    def heard() -> list[str]:
+        events = events_of(store.state_dir)
+        return [one["data"]["token"] for one in events if one["type"] == kind and one["data"]["email"] == email]
+
+    return str(until(heard, what=kind)[-1])
+
+
+def test_an_account_from_its_first_day_to_another_password(shop: Environment) -> None:
+    known = {"email": f"{uuid.uuid4()}@example.com", "password": PASSWORD}
+    made(send(shop, "POST", "/api/customers", known))
+    token = token_sent(shop.store, "EmailVerificationRequested", known["email"])
+    assert made(send(shop, "POST", "/api/customers/email-verifications", {"token": token}))["emailVerified"]
+    opened = made(send(shop, "POST", "/api/sessions", known))["tokens"]
+    refreshed = made(send(shop, "POST", "/api/sessions/refreshes", {"refreshToken": opened["refreshToken"]}))
+    who = {**shop.shopper, "Authorization": f"Bearer {refreshed['accessToken']}"}
+    version = made(send(shop, "GET", "/api/me", who=who))["version"]
+    named = {**who, "If-Match": f'"{version}"'}
+    assert made(send(shop, "PATCH", "/api/me", {"firstName": "Aino"}, named))["firstName"] == "Aino"
+    assert send(shop, "PATCH", "/api/me", {"firstName": "Eino"}, named).status == 409
+    assert send(shop, "POST", "/api/customers/password-reset-requests", {"email": known["email"]}).status == 204
+    token = token_sent(shop.store, "PasswordResetRequested", known["email"])
+    another = {"token": token, "password": "battery staple horse"}
+    session = made(send(shop, "POST", "/api/customers/password-resets", another))["tokens"]
+    until(lambda: send(shop, "GET", "/api/me", who=who).status == 401, what="the end of the other sessions")
+    assert send(shop, "POST", "/api/sessions", known).status == 401
+    who = {**shop.shopper, "Authorization": f"Bearer {session['accessToken']}"}
+    assert made(send(shop, "GET", "/api/me", who=who))["firstName"] == "Aino"
+    assert send(shop, "DELETE", "/api/sessions/current", who=who).status == 204
+    ended = until(lambda: _refused(send(shop, "GET", "/api/me", who=who)), what="the end of the session")
+    assert problem(ended, 401, "SESSION_ENDED")
+    assert ended.headers["www-authenticate"]
+
+
+def _refused(answer: Answer) -> Answer | None:
+    return answer if answer.status >= 400 else None
 
 
 @pytest.mark.parametrize("operation", OF_MANAGEMENT, ids=lambda one: one.name)
