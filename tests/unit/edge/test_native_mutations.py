@@ -132,6 +132,11 @@ async def test_if_match_is_refused_where_nothing_compares_it() -> None:
     assert (answer.status, answer.json()["field"], edge.graph.asked) == (400, "if-match", [])
 
 
+async def test_whoever_only_reads_may_send_if_match() -> None:
+    for method in ("GET", "HEAD"):
+        assert (await send(FakeEdge(), method, "/api/products", If_Match='"1"')).status == 200
+
+
 async def test_a_header_that_is_needed_or_came_twice_is_named() -> None:
     edge = FakeEdge()
     body = orjson.dumps({"paymentProvider": "test"})

@@ -67,7 +67,8 @@ def variables_of_headers(operation: NativeOperation, request: Request) -> dict[s
         text = request.only(parameter.shown) if parameter.source == "header" else None
         if text is not None:
             found[parameter.name] = _version(text) if parameter.name == "version" else _coerced_one(parameter, text)
-    if request.method != "GET" and "version" not in operation.parameters and request.header("if-match") is not None:
+    changes = operation.key.method != "GET"
+    if changes and "version" not in operation.parameters and request.header("if-match") is not None:
         raise InvalidParameter("This route compares no version: leave If-Match out.", field="if-match")
     return found
 
