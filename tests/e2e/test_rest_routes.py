@@ -162,6 +162,21 @@ def test_addresses_and_orders_are_their_customers_alone(shop: Environment, aino:
     assert problem(send(shop, "POST", f"{order_path}/cancellations", {}, give_up), 404, "ORDER_NOT_FOUND")
     assert send(shop, "POST", f"/api/placements/{placed['id']}/continuations", who=aino.who).status == 404
     assert made(send(shop, "GET", "/api/me/orders", who=aino.who)) == []
+    gives_up(shop, eve, order_path)
+
+
+def gives_up(shop: Environment, eve: Customer, order_path: str) -> None:
+    """A customer cancels what has not left, once."""
+    keyed = {**eve.who, "Idempotency-Key": "changed my mind"}
+    stale = send(shop, "POST", f"{order_path}/cancellations", {}, {**keyed, "If-Match": '"999"'})
+    assert problem(stale, 409, "ORDER_CHANGED")
+
+    def cancelled() -> Any:
+        answer = send(shop, "POST", f"{order_path}/cancellations", {"reason": "too bright"}, keyed)
+        return answer.headers["location"] == order_path and made(answer)["state"] == "CANCELLED"
+
+    until(cancelled, what="the cancellation")
+    assert [one["state"] for one in made(send(shop, "GET", "/api/me/orders", who=eve.who))] == ["CANCELLED"]
 
 
 def test_a_token_of_another_store_opens_nothing(rival: Environment, aino: Customer) -> None:
