@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
 from partners import Environment, problem
-from running import Answer
+from running import Answer, until
 
+BUSY = "ORDER_BUSY"
 # Arguments that REST takes in headers.
 HEADERS = {"version": "If-Match", "idempotencyKey": "Idempotency-Key", "cartToken": "X-Cart-Token"}
 PLACEMENT = """id state actionUrl refusal { code field } order { id number state version totalMinor netMinor taxMinor
@@ -217,7 +218,7 @@ def like(found: Any, expected: Any) -> Any:
 
 
 class Api(Protocol):
-    """who: the headers of whoever asks."""
+    """who: the headers of whoever asks. A busy order is asked again, as the refusal says."""
 
     def ask(self, what: str, who: Mapping[str, str], /, **given: Any) -> Any:
         """The answer, which must be one."""
@@ -233,7 +234,7 @@ class GraphqlApi:
         self._environment = environment
 
     def ask(self, what: str, who: Mapping[str, str], /, **given: Any) -> Any:
-        answer = self._send(what, who, given)
+        answer = until(lambda: self._unless_busy(what, who, given), what=what)
         assert "errors" not in answer, (what, answer)
         (value,) = answer["data"].values()
         return value
@@ -242,6 +243,10 @@ class GraphqlApi:
         answer = self._send(what, who, given)
         assert "errors" in answer, (what, answer)
         return str(answer["errors"][0]["extensions"]["code"])
+
+    def _unless_busy(self, what: str, who: Mapping[str, str], given: Mapping[str, Any]) -> Any:
+        answer = self._send(what, who, given)
+        return None if any(one["extensions"]["code"] == BUSY for one in answer.get("errors", ())) else answer
 
     def _send(self, what: str, who: Mapping[str, str], given: Mapping[str, Any]) -> Any:
         body = json.dumps({"query": ASKS[what].graphql, "variables": given}).encode()
@@ -256,7 +261,7 @@ class RestApi:
         self._environment = environment
 
     def ask(self, what: str, who: Mapping[str, str], /, **given: Any) -> Any:
-        answer = self._send(what, who, given)
+        answer = until(lambda: self._unless_busy(what, who, given), what=what)
         assert answer.status in {200, 201}, (what, answer)
         return answer.json
 
@@ -265,6 +270,10 @@ class RestApi:
         assert answer.status >= 400, (what, answer)
         problem(answer, answer.status, answer.json["code"])
         return str(answer.json["code"])
+
+    def _unless_busy(self, what: str, who: Mapping[str, str], given: Mapping[str, Any]) -> Answer | None:
+        answer = self._send(what, who, given)
+        return None if answer.status >= 400 and answer.json["code"] == BUSY else answer
 
     def _send(self, what: str, who: Mapping[str, str], given: Mapping[str, Any]) -> Answer:
         method, path = ASKS[what].rest.split(" ")
