@@ -7,11 +7,16 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
 from kokoa.postgres.place import remove_place
 from servers import SERVICE_PASSWORD, ConnectService
+
+# How long an example takes says nothing on a machine that others use as well.
+settings.register_profile("kokoa", deadline=None)
+settings.load_profile("kokoa")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,7 +26,7 @@ to support, or give it to `kokoa logs FUNCTION --correlation-id`. A 503 and a 42
 again makes sense.
 
 `INTERNAL` (500) is a bug of ours. Requests to `/graphql` that hold no GraphQL request are refused with `BAD_REQUEST`
-(400), `NOT_ACCEPTABLE` (406), `UNSUPPORTED_MEDIA_TYPE` (415), and `METHOD_NOT_ALLOWED` and `PAYLOAD_TOO_LARGE` below.
+(400), `NOT_ACCEPTABLE` (406), and `UNSUPPORTED_MEDIA_TYPE`, `METHOD_NOT_ALLOWED` and `PAYLOAD_TOO_LARGE` below.
 """
 
 

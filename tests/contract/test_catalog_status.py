@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from starlette.types import Message
 
 from contract.catalog_shop import MANAGEMENT, STOREFRONT, Shop
 from kokoa.edge.native.operations import load_operations
@@ -165,6 +166,11 @@ async def test_a_storefront_hears_of_published_products_only(shop: Shop, databas
     assert heard == [{"id": shown, "product": None}, {"id": draft, "product": {"name": "Secret"}}]
 
 
+async def without_body() -> Message:
+    """What a server receives."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 class Store:
     """catalog and search behind a gateway, and the REST routes in front of it."""
 
@@ -196,7 +202,7 @@ class Store:
 
     async def _serve(self, name: str, query: str, scopes: frozenset[str], **parameters: str) -> Response:
         request = Request("GET", f"/{name}", (name,), query, (), "1.1", "http", "", "0" * 32)
-        return await self.routes.serve(request, self.shop.call(scopes), name, parameters)
+        return await self.routes.serve(request, without_body, self.shop.call(scopes), name, parameters)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,12 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         raise AssertionError("the store did not stop when it was told to") from None
 
 
+def stop_all(processes: "list[subprocess.Popen[bytes]]") -> None:
+    """At once, while what they lean on is there."""
+    with ThreadPoolExecutor(len(processes)) as threads:
+        list(threads.map(stop, processes))
+
+
 def until(condition: Any, *, within_s: float = 60.0, what: str = "the condition") -> Any:
     """Call until it gives something true; that is returned."""
     deadline = time.monotonic() + within_s
@@ -197,8 +204,9 @@ def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
         start("serve", "data")
         until((state_dir / "operator.token").exists, what="the data servers")
         subprocess.run([str(VENV_BIN / "kokoa"), "demo"], env=environment, check=True, timeout=60)
-        for role in (*SERVICES, "functions", "gateway", "edge", "host", "worker", "indexer"):
-            start("serve", role)
+        roles = (*SERVICES, "functions", "gateway", "edge", "host", "worker", "indexer")
+        processes = [start("serve", role) for role in roles]
+        stack.callback(stop_all, processes)
         store = RunningStore(state_dir, f"http://127.0.0.1:{ports['edge']}")
         store.variables = demo_variables(state_dir)
         until(lambda: found_lamps(store), within_s=60, what="search through all roles")
@@ -207,7 +215,7 @@ def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
 
 
 @contextlib.contextmanager
-def running(words: list[str], environment: dict[str, str], state_dir: Path) -> Iterator[None]:
+def running(words: list[str], environment: dict[str, str], state_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with (state_dir / f"{words[-1]}.log").open("wb") as log:
         process = subprocess.Popen(
             [str(VENV_BIN / "kokoa"), *words],
@@ -218,7 +226,7 @@ def running(words: list[str], environment: dict[str, str], state_dir: Path) -> I
             start_new_session=True,
         )
     try:
-        yield
+        yield process
     finally:
         stop(process)
 

@@ -307,7 +307,8 @@ def test_rest_that_is_wrong_says_why(shop: Environment, path: str) -> None:
 
 def test_a_wrong_method_names_the_right_ones(shop: Environment) -> None:
     for path, allowed in (
-        ("/api/products", "GET, HEAD"),
+        ("/api/search", "GET, HEAD"),
+        ("/api/products", "GET, HEAD, POST"),
         ("/healthz", "GET, HEAD"),
         ("/_kokoa/operator/tenants", "GET, HEAD, POST"),
     ):

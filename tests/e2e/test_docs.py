@@ -77,6 +77,22 @@ def fields_came_and_went(store: RunningStore, printed: str) -> None:
     until(lambda: store.graphql(without).json["data"]["__type"] is None, what="the schema without the fields")
 
 
+def lamps_are_ordered(store: RunningStore, printed: str) -> None:
+    """The cart with its lines, both refusals, the order for what the cart said."""
+    added, mailed, stale, wrong, placed = [json.loads(line) for line in printed.splitlines()]
+    assert (added["itemCount"], mailed["email"]) == (2, "aino@example.com")
+    assert (stale["status"], stale["code"]) == (409, "CART_CHANGED")
+    assert (wrong["status"], wrong["field"]) == (400, "lines.0.quantity")
+    order = placed["order"]
+    assert (placed["state"], order["email"], order["goodsMinor"]) == (
+        "PLACED",
+        mailed["email"],
+        added["subtotalMinor"],
+    )
+    seen = store.graphql("query($id: ID) { order(id: $id) { state } }", {"id": order["id"]}).json
+    assert seen["data"] == {"order": {"state": "CONFIRMED"}}
+
+
 def the_policy_came_and_went(store: RunningStore, printed: str) -> None:
     """What each command says that the policy is then."""
     assert (
@@ -124,6 +140,7 @@ PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/declare-custom-fields.md": fields_came_and_went,
     "how-to/extend-the-graph.md": a_subgraph_came_and_went,
     "how-to/import-products.md": the_file_is_in_the_shop,
+    "how-to/order-by-rest.md": lamps_are_ordered,
     "how-to/roll-out-an-override.md": the_policy_came_and_went,
     "how-to/take-money-by-stripe.md": money_was_taken,
 }

@@ -73,10 +73,9 @@ def test_every_command_says_what_it_does_and_gives_help() -> None:
         assert app.help, f"kokoa {words} has no help"
 
 
-def test_every_error_code_is_documented() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "errors_page.py"), "--check"], capture_output=True, text=True
-    )
+@pytest.mark.parametrize("tool", ["errors_page.py", "rest_page.py"])
+def test_every_error_code_and_route_is_documented(tool: str) -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "tools" / tool), "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

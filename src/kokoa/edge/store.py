@@ -142,7 +142,7 @@ class Store:
             return await self._media.serve(request, receive, call, route, match.parameters)
         if route == WEBHOOK_ROUTE:
             return await self._webhooks.serve(request, receive, call, match.parameters)
-        return await self._native.serve(request, call, route.operation, match.parameters)
+        return await self._native.serve(request, receive, call, route.operation, match.parameters)
 
 
 def _limit_key(asker: Asker) -> str:

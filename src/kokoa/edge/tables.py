@@ -39,6 +39,8 @@ class RouteTables:
     ) -> None:
         self._source = source
         self._native = tuple(native)
+        # Most environments have no routes of partners: they share one table, of which there would be thousands.
+        self._plain = RouteTable.of(self._native, RouteTableInput())
         self._clock = clock
         self._fresh: FreshCache[RouteTable] = FreshCache(ttl_s=TTL_S, entries_max=ENVIRONMENTS_MAX, clock=clock)
         # The last input and its table: most reads find nothing changed and keep the table.
@@ -65,7 +67,7 @@ class RouteTables:
                 raise
             log.warning("routes_are_stale", environment_id=environment_id, reason=error.message)
             return known[2]
-        table = known[2] if known is not None and known[1] == source else RouteTable.of(self._native, source)
+        table = known[2] if known is not None and known[1] == source else self._table_of(source)
         if known is not None and table is not known[2]:
             reached("override.noticed")
         self._built[environment_id] = (read_at, source, table)
@@ -73,3 +75,6 @@ class RouteTables:
         while len(self._built) > ENVIRONMENTS_MAX:
             self._built.popitem(last=False)
         return table
+
+    def _table_of(self, source: RouteTableInput) -> RouteTable:
+        return RouteTable.of(self._native, source) if source.extension_routes else self._plain

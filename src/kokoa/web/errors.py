@@ -11,6 +11,10 @@ class HeadersTooLarge(Invalid):
     """The request's headers are larger than the edge takes."""
 
 
+class UnsupportedMediaType(Invalid):
+    """The body is of a type that this path does not take."""
+
+
 class MethodNotAllowed(Invalid):
     """The path exists, but not for this method.  allowed: the methods that it exists for."""
 

@@ -22,7 +22,14 @@ from kokoa.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from kokoa.web.errors import BadGateway, ClientGone, HeadersTooLarge, MethodNotAllowed, PayloadTooLarge
+from kokoa.web.errors import (
+    BadGateway,
+    ClientGone,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
 from kokoa.web.http import CORRELATION_KEY, Header, Response, send_response
 
 log = structlog.get_logger(__name__)
@@ -32,6 +39,7 @@ STATUS: dict[type[KokoaError], int] = {
     PayloadTooLarge: 413,
     HeadersTooLarge: 431,
     MethodNotAllowed: 405,
+    UnsupportedMediaType: 415,
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
@@ -100,6 +108,9 @@ def problem_response(
     fixed: tuple[Header, ...] = (("content-type", "application/problem+json"), ("cache-control", "no-store"))
     if status == STATUS[Unavailable]:
         fixed = (*fixed, ("retry-after", str(RETRY_AFTER_UNAVAILABLE_S)))
+    if status == STATUS[Unauthenticated]:
+        # RFC 9110 §15.5.2: a 401 names a scheme. Ours are the tenant's headers.
+        fixed = (*fixed, ("www-authenticate", 'Kokoa-Tenant realm="store"'))
     return Response(status, (*fixed, *headers), orjson.dumps(document))
 
 
@@ -118,15 +129,17 @@ def problem_of(error: Exception, correlation_id: str) -> Response:
     )
 
 
+def retry_after(wait_s: float) -> Header:
+    """When trying again makes sense: whole seconds, at least one."""
+    return ("retry-after", str(max(1, math.ceil(wait_s))))
+
+
 def _headers_of(error: KokoaError) -> tuple[Header, ...]:
     match error:
         case Throttled():
-            return (("retry-after", str(max(1, math.ceil(error.retry_after_s)))),)
+            return (retry_after(error.retry_after_s),)
         case MethodNotAllowed():
             return (("allow", ", ".join(error.allowed)),)
-        case Unauthenticated():
-            # RFC 9110 §15.5.2: a 401 names a scheme. Ours are the tenant's headers.
-            return (("www-authenticate", 'Kokoa-Tenant realm="store"'),)
         case _:
             return ()
 

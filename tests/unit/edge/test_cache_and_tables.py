@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kokoa.edge.cache import FreshCache
-from kokoa.edge.model import Grant, RouteTableInput
+from kokoa.edge.model import Grant, NativeRoute, RouteTableInput
 from kokoa.edge.tables import STALE_MAX_S, TTL_S, RouteTables
 from kokoa.kernel.errors import Unavailable
 from unit.edge.edge_fakes import ACCOUNT, FakeRouteSource, extension_route
@@ -118,6 +118,16 @@ async def test_a_table_is_built_again_only_when_something_changed() -> None:
     overridden(source)
     assert await tables.of("e") is first
     assert source.loads == 2
+
+
+async def test_environments_without_partners_routes_share_a_table() -> None:
+    clock, source = Clock(), FakeRouteSource()
+    source.inputs["granted"] = RouteTableInput(grants=(Grant(ACCOUNT, "/api/*"),))
+    tables = RouteTables(source, [NativeRoute("GET", "/api/things", "Things")], clock=clock)
+    plain = await tables.of("plain")
+    assert plain is await tables.of("granted")
+    overridden(source)
+    assert plain is not await tables.of("e")
 
 
 async def test_the_last_table_serves_for_a_minute_when_the_source_is_away() -> None:

@@ -17,7 +17,7 @@ from kokoa.edge.graph import Graph
 from kokoa.edge.model import NativeRoute
 from kokoa.edge.native.multipart import Upload, read_upload
 from kokoa.edge.native.parameters import query_pairs
-from kokoa.edge.native.serve import problem_of
+from kokoa.edge.native.problems import problem_of
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms
 from kokoa.web.body import read_body

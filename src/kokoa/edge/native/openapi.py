@@ -1,26 +1,36 @@
-"""OpenAPI 3.1 of the native routes, derived from their operations and the types of the supergraph. Pure."""
+"""OpenAPI 3.1 of the native routes, derived from their operations and the types of the supergraph. Pure.
+
+Input objects of the graph are schemas of their own, by their names; answers are written out where they stand.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphql import (
     FieldNode,
+    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLEnumType,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLOutputType,
     GraphQLSchema,
     InlineFragmentNode,
-    OperationDefinitionNode,
     SelectionSetNode,
     get_named_type,
     is_composite_type,
+    is_required_input_field,
     parse,
+    parse_type,
+    type_from_ast,
+    value_from_ast_untyped,
+    visit,
 )
+from graphql.language import Visitor
 
-from kokoa.edge.native.operations import NativeOperation, Parameter
+from kokoa.edge.native.operations import NO_CONTENT, NativeOperation, Parameter
 
 Json = dict[str, Any]
 
@@ -31,6 +41,7 @@ _SCALARS: Mapping[str, Json] = {
     "String": {"type": "string"},
     "ID": {"type": "string"},
 }
+_VERSION: Json = {"type": "string", "pattern": '^"[0-9]{1,9}"$', "description": "the version, in quotes"}
 _PROBLEM: Json = {
     "type": "object",
     "required": ["type", "title", "status", "code", "correlation_id"],
@@ -51,59 +62,138 @@ def openapi_of(
 ) -> Json:
     """The document.  schema: the supergraph's, as a storefront sees it.  others: paths that are no operations'."""
     paths: dict[str, Json] = {path: dict(methods) for path, methods in others.items()}
+    inputs: dict[str, Json] = {}
     for operation in operations:
-        paths.setdefault(operation.key.path, {})[operation.key.method.lower()] = _operation(operation, schema)
+        paths.setdefault(operation.key.path, {})[operation.key.method.lower()] = _operation(operation, schema, inputs)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Store API", "version": version},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {"Problem": _PROBLEM},
+            "schemas": {"Problem": _PROBLEM, **inputs},
             "securitySchemes": {
                 "tenant": {"type": "apiKey", "in": "header", "name": "X-Tenant-ID"},
+                "customer": {"type": "http", "scheme": "bearer"},
             },
         },
-        "security": [{}, {"tenant": []}],
+        "security": [{}, {"tenant": []}, {"tenant": [], "customer": []}],
     }
 
 
-def _operation(operation: NativeOperation, schema: GraphQLSchema) -> Json:
+def _operation(operation: NativeOperation, schema: GraphQLSchema, inputs: dict[str, Json]) -> Json:
     problem = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    answer = {"content": {"application/json": {"schema": _answer_schema(operation, schema)}}}
+    own = operation.parameters.values()
     described: Json = {
         "operationId": operation.name,
-        "parameters": [_parameter(parameter, schema) for parameter in operation.parameters.values()],
+        "parameters": [_parameter(one, schema) for one in own if one.source != "body"],
         "responses": {
-            "200": {"description": "OK", **answer},
+            str(operation.status): _answered(operation, schema),
             "default": {"description": "A problem", **problem},
         },
     }
+    in_body = [one for one in own if one.source == "body"]
+    if in_body:
+        described["requestBody"] = _body(in_body, schema, inputs)
     if operation.summary:
         described["summary"] = operation.summary
     return described
 
 
+def _answered(operation: NativeOperation, schema: GraphQLSchema) -> Json:
+    if operation.status == NO_CONTENT:
+        return {"description": "Done"}
+    answer: Json = {"content": {"application/json": {"schema": _answer_schema(operation, schema)}}}
+    if operation.location:
+        answer["headers"] = {"Location": {"schema": {"type": "string"}, "description": operation.location}}
+    return {"description": "OK", **answer}
+
+
 def _parameter(parameter: Parameter, schema: GraphQLSchema) -> Json:
     value = _leaf(parameter.type_name, schema)
+    if parameter.source == "header":
+        value = _VERSION if parameter.name == "version" else {"type": "string"}
     if parameter.is_list:
         value = {"type": "array", "items": value}
     if parameter.default is not None:
         value = {**value, "default": parameter.default}
     return {
-        "name": parameter.name,
-        "in": "path" if parameter.in_path else "query",
-        "required": parameter.required or parameter.in_path,
+        "name": parameter.shown,
+        "in": parameter.source,
+        "required": parameter.required or parameter.source == "path",
         "schema": value,
     }
 
 
+def _body(parameters: Iterable[Parameter], schema: GraphQLSchema, inputs: dict[str, Json]) -> Json:
+    properties: dict[str, Json] = {}
+    for one in parameters:
+        properties[one.name] = _input(type_from_ast(schema, parse_type(one.type_text)), schema, inputs)
+        if one.default is not None:
+            properties[one.name] = {**properties[one.name], "default": one.default}
+    required = [one.name for one in parameters if one.required]
+    return {
+        "required": bool(required),
+        "content": {"application/json": {"schema": _closed(properties, required)}},
+    }
+
+
+def _input(of: Any, schema: GraphQLSchema, inputs: dict[str, Json]) -> Json:
+    """inputs: gets the schemas of the objects that are met.  of: None for a type that this schema does not have."""
+    match of:
+        case GraphQLNonNull():
+            return _without_null(_input(of.of_type, schema, inputs))
+        case GraphQLList():
+            return _or_null({"type": "array", "items": _input(of.of_type, schema, inputs)})
+        case GraphQLInputObjectType():
+            if of.name not in inputs:
+                inputs[of.name] = {}  # an object may be met in itself
+                inputs[of.name] = _input_object(of, schema, inputs)
+            return _or_null({"$ref": f"#/components/schemas/{of.name}"})
+        case None:
+            return {}
+        case _:
+            return _or_null(_leaf(of.name, schema))
+
+
+def _input_object(of: GraphQLInputObjectType, schema: GraphQLSchema, inputs: dict[str, Json]) -> Json:
+    properties: dict[str, Json] = {}
+    for name, field in of.fields.items():
+        value = _input(field.type, schema, inputs)
+        if field.description:
+            value = {**value, "description": field.description}
+        if field.default is not None and field.default.literal is not None:
+            value = {**value, "default": value_from_ast_untyped(field.default.literal)}
+        properties[name] = value
+    return _closed(properties, [name for name, field in of.fields.items() if is_required_input_field(field)])
+
+
+def _closed(properties: Mapping[str, Json], required: list[str]) -> Json:
+    closed: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**closed, "required": required} if required else closed
+
+
 def _answer_schema(operation: NativeOperation, schema: GraphQLSchema) -> Json:
-    definition = parse(operation.document).definitions[0]
-    if not isinstance(definition, OperationDefinitionNode) or schema.query_type is None:
+    document = parse(operation.document)
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    root_type = schema.query_type if operation.key.method == "GET" else schema.mutation_type
+    if root_type is None:
         return {}
-    answer = _object(definition.selection_set, schema.query_type.fields, schema)["properties"].get(operation.root, {})
+    definition = visit(document.definitions[0], _Inlining(fragments))
+    answer = _object(definition.selection_set, root_type.fields, schema)["properties"].get(operation.root, {})
     return _without_null(answer)
+
+
+class _Inlining(Visitor):
+    """Fragments in the places where they are asked for."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        super().__init__()
+        self._fragments = fragments
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> InlineFragmentNode:
+        fragment = self._fragments[node.name.value]
+        return InlineFragmentNode(selection_set=fragment.selection_set, directives=())
 
 
 def _object(selections: SelectionSetNode, fields: Mapping[str, GraphQLField], schema: GraphQLSchema) -> Json:
@@ -123,9 +213,6 @@ def _object(selections: SelectionSetNode, fields: Mapping[str, GraphQLField], sc
                 inner = _object(selection.selection_set, inner_fields, schema)
                 properties.update(inner["properties"])
                 required.extend(inner["required"] if not selection.type_condition else ())
-            case FragmentSpreadNode():
-                # One operation a file: there is no fragment to spread.
-                continue
     return {"type": "object", "properties": properties, "required": required}
 
 
