@@ -205,6 +205,22 @@ ASKS: Mapping[str, Ask] = {
         f"mutation($id: ID!) {{ deliverFulfillment(id: $id) {{ {FULFILLMENT} }} }}",
         "POST /api/fulfillments/{id}/deliveries",
     ),
+    "request_return": Ask(
+        """mutation($orderId: ID!, $lines: [ReturnLineInput!]!, $idempotencyKey: String!) { requestReturn(
+        input: {orderId: $orderId, lines: $lines, idempotencyKey: $idempotencyKey}) { id state version } }""",
+        "POST /api/orders/{orderId}/returns",
+    ),
+    "receive_return": Ask(
+        """mutation($id: ID!, $version: Int, $lines: [ReceivedLineInput!]!, $idempotencyKey: String!) { receiveReturn(
+        input: {id: $id, version: $version, lines: $lines, idempotencyKey: $idempotencyKey}) {
+        state return { state } } }""",
+        "POST /api/returns/{id}/receptions",
+    ),
+    "refund_return": Ask(
+        """mutation($returnId: ID!, $idempotencyKey: String!) { refundReturn(
+        input: {returnId: $returnId, idempotencyKey: $idempotencyKey}) { state amountMinor refusal { code } } }""",
+        "POST /api/returns/{returnId}/refunds",
+    ),
 }
 
 

@@ -24,6 +24,8 @@ TAX = TAX_OF_LAMPS + TAX_OF_BOOK + TAX_OF_COURIER
 TOTAL = GOODS - DISCOUNT + COURIER
 # One lamp of all goods: 199.13 * 89.90 / 204.70, rounded down.
 FIRST_PART = 8_745
+# One of two lamps for which 161.82 was paid.
+REFUND = 8_091
 
 
 class Journey:
@@ -252,6 +254,22 @@ def the_rest_leaves(on: Journey) -> None:
     assert (on.stock("LAMP-J"), on.stock("BOOK-J")) == ((3, 0, 3), (2, 0, 2))
 
 
+def one_lamp_comes_back_and_its_money(on: Journey) -> None:
+    lines = [{"lineId": on.line("LAMP-J"), "quantity": 1, "reason": "too bright"}]
+    back = on.shop("request_return", orderId=on.order["id"], lines=lines, idempotencyKey="return")
+    received = [{"lineId": on.line("LAMP-J"), "quantity": 1, "condition": "BACK_IN_STOCK"}]
+    asked = {"id": back["id"], "version": back["version"], "lines": received, "idempotencyKey": "parcel back"}
+    assert on.api.refusal("receive_return", on.shopper, **asked) == "FORBIDDEN"
+    reception = on.settled(on.merchant, "receive_return", **asked)
+    assert (reception["state"], reception["return"]["state"]) == ("RECEIVED", "RECEIVED"), reception
+    for _ in range(2):
+        refund = on.settled(on.merchant, "refund_return", returnId=back["id"], idempotencyKey="money back")
+        assert (refund["state"], refund["amountMinor"]) == ("REFUNDED", REFUND), refund
+    assert on.shop("order", id=on.order["id"])["state"] == "PARTIALLY_RETURNED"
+    assert (on.payment()["amounts"]["charged"], on.payment()["amounts"]["refunded"]) == (TOTAL, REFUND)
+    assert (on.stock("LAMP-J"), on.stock("BOOK-J")) == ((4, 0, 4), (2, 0, 2))
+
+
 def everybody_has_heard_of_it(on: Journey) -> None:
     """What happened is in the stream, once, for whoever listens."""
     expected = {
@@ -260,6 +278,9 @@ def everybody_has_heard_of_it(on: Journey) -> None:
         "FulfillmentShipped": 1,
         "FulfillmentDelivered": 1,
         "OrderFulfilled": 1,
+        "ReturnRequested": 1,
+        "ReturnReceived": 1,
+        "OrderRefunded": 1,
     }
 
     def heard() -> Any:
@@ -285,6 +306,7 @@ JOURNEY: Sequence[Callable[[Journey], None]] = (
     the_order_is_what_the_cart_said,
     one_lamp_leaves,
     the_rest_leaves,
+    one_lamp_comes_back_and_its_money,
     everybody_has_heard_of_it,
 )
 
