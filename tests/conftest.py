@@ -11,7 +11,9 @@ import pytest
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
 from kokoa.postgres.place import remove_place
+from kokoa.roles.platform import SCHEMAS
 from servers import SERVICE_PASSWORD, ConnectService
+from told_events import check_told
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,6 +70,9 @@ async def connect_service(postgres: str) -> AsyncIterator[ConnectService]:
 
     yield connect
     await asyncio.gather(*(database.close() for database in databases))
+    for database in databases:
+        if database.service in SCHEMAS:
+            await check_told(dsn, database.service)
     admin = await asyncpg.connect(postgres)
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
