@@ -12,7 +12,9 @@ from hypothesis import settings
 from kokoa.messaging import Bus, EmbeddedNats
 from kokoa.postgres import Database, EmbeddedPostgres, ServiceSchema, migrate, service_dsn
 from kokoa.postgres.place import remove_place
+from kokoa.roles.platform import SCHEMAS
 from servers import SERVICE_PASSWORD, ConnectService
+from told_events import check_told
 
 # How long an example takes says nothing on a machine that others use as well.
 settings.register_profile("kokoa", deadline=None)
@@ -73,6 +75,9 @@ async def connect_service(postgres: str) -> AsyncIterator[ConnectService]:
 
     yield connect
     await asyncio.gather(*(database.close() for database in databases))
+    for database in databases:
+        if database.service in SCHEMAS:
+            await check_told(dsn, database.service)
     admin = await asyncpg.connect(postgres)
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()

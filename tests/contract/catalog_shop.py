@@ -15,6 +15,7 @@ from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.postgres import Database, ServiceSchema, migrate, service_dsn
 from kokoa.services.catalog.service import CatalogService
 from servers import SERVICE_PASSWORD
+from told_events import check_told
 
 MANAGEMENT = frozenset({"storefront", "management"})
 STOREFRONT = frozenset({"storefront"})
@@ -64,7 +65,7 @@ class Shop:
 
 @asynccontextmanager
 async def open_database(admin_dsn: str, service: str, folder: Path) -> AsyncIterator[Database]:
-    """A database of its own with one service's schema, for all tests of a file."""
+    """A database of its own with one service's schema, for all tests of a file; what it told must be as published."""
     name = f"t{secrets.token_hex(6)}"
     admin = await asyncpg.connect(admin_dsn)
     await admin.execute(f"CREATE DATABASE {name}")
@@ -73,5 +74,6 @@ async def open_database(admin_dsn: str, service: str, folder: Path) -> AsyncIter
     database = await Database.connect(service_dsn(dsn, service, SERVICE_PASSWORD), service=service, pool_size=4)
     yield database
     await database.close()
+    await check_told(dsn, service)
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()

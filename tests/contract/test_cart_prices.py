@@ -10,6 +10,7 @@ from contract.cart_shop import ADD, CHANGE, CREATE, MERCHANT, READ, CartShop, Ca
 from contract.test_catalog_statements import counting
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.overrides import GraphAnswer
 from kokoa.services.carts.service import CartsService
 
 PRICE = """mutation($input: UpdateVariantInput!) { updateVariant(input: $input) { product { version } } }"""
@@ -32,7 +33,7 @@ def worth(cart: Mapping[str, Any]) -> list[tuple[int, str]]:
 class BrokenGraph:
     """Answers nothing."""
 
-    async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+    async def answer(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
         raise Unavailable("The graph is away.")
 
 
@@ -93,7 +94,7 @@ class SilentGraph:
 
     waiting = 0
 
-    async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+    async def answer(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
         self.waiting += 1
         return await asyncio.get_running_loop().create_future()
 

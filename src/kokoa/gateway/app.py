@@ -223,6 +223,8 @@ class Graph:
             result = ExecutionResult(gathered.data)
         else:
             result = project(ready.program, gathered, ready.variables, call, self._limits)
+        if gathered.answered is not None:
+            result = msgspec.structs.replace(result, answered=gathered.answered)
         if plan.cache_control is None or result.errors or not gathered.is_kept or not is_shareable(call):
             return result
         return msgspec.structs.replace(result, cache_control=plan.cache_control)

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from kokoa.graphql.errors import DocumentRefused, ErrorEntry, entry_of_kokoa_error
 from kokoa.kernel.errors import KokoaError
+from kokoa.kernel.overrides import Answered
 
 
 class CacheControl(msgspec.Struct, frozen=True):
@@ -25,12 +26,14 @@ class ExecutionResult(msgspec.Struct, frozen=True):
 
     errors: entries as the specification shapes them.  extensions: what else the client asked to be told.
     cache_control: for the HTTP answer, never part of the response; None where nothing is known.
+    answered: for services that ask, never part of the response: who answered what partners have taken over.
     """
 
     data: dict[str, Any] | UnsetType | None = UNSET
     errors: Sequence[ErrorEntry] = ()
     extensions: Mapping[str, Any] | None = None
     cache_control: CacheControl | None = None
+    answered: Answered | None = None
 
     @property
     def refused(self) -> bool:

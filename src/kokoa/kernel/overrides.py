@@ -23,6 +23,40 @@ equal, different: in shadow, against the native answer."""
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
+Answered = Mapping[str, Mapping[str, str]]
+"""Which subgraph answered fields that are overridden: by coordinate (`Query.taxes`, `Variant.price`), then by the
+object's `id`, empty at the root. A native one has answered where the override did not. Nothing of other fields."""
+
+
+class GraphAnswer(msgspec.Struct, frozen=True):
+    """What the graph answered a service, and who answered what partners have taken over."""
+
+    data: Mapping[str, Any]
+    answered: Answered = {}
+
+
+class AnswerSource(msgspec.Struct, frozen=True):
+    """Who answered.  fallback: a partner's subgraph should have, did not, and its policy let this one."""
+
+    subgraph: str
+    fallback: bool = False
+
+
+def source_of(answered: Answered, coordinate: str, native: str, object_id: str = "") -> AnswerSource:
+    """Who answered a field.  native: whose it is when nobody has taken it over."""
+    subgraph = answered.get(coordinate, {}).get(object_id)
+    return AnswerSource(native) if subgraph is None else AnswerSource(subgraph, fallback=subgraph == native)
+
+
+def merged_answers(*several: Answered | None) -> Answered | None:
+    """All of them together; None when there is nothing."""
+    found: dict[str, dict[str, str]] = {}
+    for answered in several:
+        for coordinate, of_objects in (answered or {}).items():
+            found.setdefault(coordinate, {}).update(of_objects)
+    return found or None
+
+
 class OverridePolicy(msgspec.Struct, frozen=True):
     """percent: of customers who get the override, 0 to 100.  deadline_ms: for its answer.
 

@@ -13,6 +13,7 @@ from kokoa.graphql.errors import ErrorEntry
 from kokoa.graphql.result import refusal
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import KokoaError, Unavailable
+from kokoa.kernel.overrides import GraphAnswer
 
 
 class GraphFailed(Unavailable):
@@ -182,6 +183,12 @@ class GraphToCome:
             raise GraphUnavailable("This process has no graph to ask.")
         return await DataOrError(self.graph).query(document, variables, call)
 
+    async def answer(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
+        """The same, and who answered what partners have taken over."""
+        if self.graph is None:
+            raise GraphUnavailable("This process has no graph to ask.")
+        return await DataOrError(self.graph).answer(document, variables, call)
+
     async def execute(self, document: str, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
         """Queries and mutations, with their errors. Raises GraphUnavailable before there is a graph."""
         if self.graph is None:
@@ -197,10 +204,14 @@ class DataOrError:
 
     async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
         """Raises GraphFailed, GraphUnavailable with the first errors' messages in the detail."""
+        return (await self.answer(document, variables, call)).data
+
+    async def answer(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
+        """The same, and who answered what partners have taken over."""
         result = await self._graph.execute(document, variables, call, read_only=True)
         if result.errors or not isinstance(result.data, dict):
             raise _failed(result)
-        return result.data
+        return GraphAnswer(result.data, result.answered or {})
 
 
 def _failed(result: ExecutionResult) -> KokoaError:

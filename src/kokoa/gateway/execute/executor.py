@@ -29,6 +29,7 @@ from kokoa.graphql.errors import PathKey, UpstreamError
 from kokoa.graphql.result import ExecutionResult
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import DeadlineExceeded, KokoaError
+from kokoa.kernel.overrides import Answered, merged_answers
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +40,16 @@ class Gathered:
     """What the fetches brought. errors: all that subgraphs reported, wherever they ended up in the data.
 
     is_kept: whether the answer may be kept as long as the plan says; not where one came from elsewhere than planned.
+    answered: who answered what partners have taken over, if there is anything of it.
     """
 
-    __slots__ = ("data", "errors", "is_kept")
+    __slots__ = ("answered", "data", "errors", "is_kept")
 
     def __init__(self) -> None:
         self.data: Tree = {}
         self.errors: list[UpstreamError] = []
         self.is_kept = True
+        self.answered: Answered | None = None
 
 
 class _Running:
@@ -255,6 +258,8 @@ class _Running:
             )
         if result.cache_control is not None:
             self.gathered.is_kept = False
+        if result.answered:
+            self.gathered.answered = merged_answers(self.gathered.answered, result.answered)
         return result
 
 

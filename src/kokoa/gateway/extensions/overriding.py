@@ -5,11 +5,12 @@ so: for the same objects, by the same keys, with the same arguments and selectio
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
 import structlog
+from msgspec.structs import replace
 
 from kokoa.gateway.execute.clients import SubgraphClient
 from kokoa.gateway.extension import Extension
@@ -22,11 +23,10 @@ from kokoa.gateway.extensions.servers import Target
 from kokoa.gateway.extensions.shadows import Shadows
 from kokoa.gateway.extensions.shown import Shown
 from kokoa.gateway.extensions.works import Hoist, Reader, Site, Work
-from kokoa.graphql.errors import ErrorEntry
 from kokoa.graphql.result import NOT_KEPT, ExecutionResult
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import DeadlineExceeded, KokoaError
-from kokoa.kernel.overrides import Observation, Outcome, OverrideReports
+from kokoa.kernel.overrides import Observation, Outcome, OverrideReports, merged_answers
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +133,10 @@ class ExtensionClient:
         finally:
             if native is not None:
                 native.cancel()
-        result = served.result(self._shown, call)
+        return await self._result(served, work, variables, call)
+
+    async def _result(self, served: Served, work: Work, variables: Mapping[str, Any], call: Call) -> ExecutionResult:
+        result = replace(served.result(self._shown, call), answered=served.answered(self._extension.name))
         return await self._with_hoisted(work, result, variables, call) if work.hoists else result
 
     async def _served_by_extension(
@@ -205,7 +208,7 @@ class ExtensionClient:
                 served.take(await self._natives.ask(work, [(site, ())], variables, call))
         if work.text:
             await self._served_by_extension(served, work, variables, call)
-        return await self._with_hoisted(work, served.result(self._shown, call), variables, call)
+        return await self._result(served, work, variables, call)
 
     async def _with_hoisted(
         self, work: Work, result: ExecutionResult, variables: Mapping[str, Any], call: Call
@@ -217,20 +220,22 @@ class ExtensionClient:
         brought = await asyncio.gather(
             *(self._hoisted(hoist, work, result.data, variables, call) for hoist in work.hoists)
         )
+        answered = merged_answers(result.answered, *(one.answered for one in brought))
         for one in brought:
-            errors += one
-        return ExecutionResult(result.data, errors, cache_control=NOT_KEPT)
+            errors += one.errors
+        return ExecutionResult(result.data, errors, cache_control=NOT_KEPT, answered=answered)
 
     async def _hoisted(
         self, hoist: Hoist, work: Work, data: dict[str, Any], variables: Mapping[str, Any], call: Call
-    ) -> Sequence[ErrorEntry]:
+    ) -> ExecutionResult:
+        """Only the errors, and who answered: the data is put where it belongs."""
         batch = gather(hoist, work, data)
         if not batch.representations:
-            return ()
+            return ExecutionResult()
         own = {name: variables[name] for name in hoist.variables if name in variables}
         own[hoist.variables[0]] = batch.representations
         result = await self.execute(hoist.text, own, call, None)
-        return put_back(hoist, batch, result)
+        return ExecutionResult(errors=put_back(hoist, batch, result), answered=result.answered)
 
 
 def _own(document: str, variables: Mapping[str, Any], work: Work) -> dict[str, Any]:

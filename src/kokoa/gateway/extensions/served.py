@@ -9,6 +9,7 @@ from kokoa.gateway.extensions.works import Site, Work
 from kokoa.graphql.errors import ErrorEntry, PathKey
 from kokoa.graphql.result import NOT_KEPT, ExecutionResult
 from kokoa.kernel.call import Call
+from kokoa.kernel.overrides import Answered
 
 
 class Served:
@@ -52,6 +53,22 @@ class Served:
                 )
         # Natives answered in the extension's place: its own hints do not hold for them.
         return ExecutionResult(data, errors, cache_control=NOT_KEPT)
+
+    def answered(self, extension: str) -> Answered:
+        """Who answered what is overridden. What is in shadow is not: the native answer is the one that is meant."""
+        found: dict[str, dict[str, str]] = {}
+        for place, judged in self._by_place.items():
+            for site, judgement in judged:
+                if judgement.entry is None and not site.policy.shadow:
+                    of_objects = found.setdefault(site.coordinate, {})
+                    of_objects[self._object_id(place)] = judgement.native or extension
+        return found
+
+    def _object_id(self, place: Place) -> str:
+        if not place:
+            return ""
+        representation = self._variables[self._work.groups[str(place[0])]][place[1]]
+        return str(representation.get("id", ""))
 
     def _object(self, place: Place) -> dict[str, Any] | None:
         """The root or an entity; None for an entity of which nothing is known."""

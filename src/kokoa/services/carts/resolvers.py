@@ -56,7 +56,7 @@ _PLAIN = (
     "shipping_method",
 )
 _MOMENTS = ("frozen_until", "created_at", "changed_at", "expires_at")
-_LINE = ("id", "sku", "name", "variant_name", "quantity", "price_source", "weight_grams")
+_LINE = ("id", "sku", "name", "variant_name", "quantity", "weight_grams")
 
 
 class CartView:

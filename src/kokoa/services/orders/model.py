@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from kokoa.kernel.overrides import AnswerSource
 from kokoa.kernel.rounding import divided
 from kokoa.kernel.text import is_plain
 from kokoa.services.orders.errors import InvalidOrderPage, InvalidPlacement
@@ -73,7 +74,8 @@ class BasketLine(msgspec.Struct, frozen=True):
     """A line as it is ordered.  cart_line_id: of the cart.  variant_id: None for one that management made up.
 
     discount_minor: of all of it.  tax_minor: None when nobody said.  gross_minor: what is paid for all of it, after
-    discount and with tax; None of orders from before it was kept.
+    discount and with tax; None of orders from before it was kept.  price_answered_by: who said what price_source
+    names.
     """
 
     cart_line_id: str
@@ -87,6 +89,7 @@ class BasketLine(msgspec.Struct, frozen=True):
     discount_minor: int = 0
     tax_minor: int | None = None
     gross_minor: int | None = None
+    price_answered_by: AnswerSource | None = None
 
     @property
     def total_minor(self) -> int:
@@ -101,6 +104,7 @@ class OrderShipping(msgspec.Struct, frozen=True):
     price_minor: int
     discount_minor: int
     tax_minor: int | None
+    source: AnswerSource | None = None
 
 
 class OrderCode(msgspec.Struct, frozen=True):
@@ -120,7 +124,10 @@ class OrderTaxRate(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What it costs in the end.  net_minor and all of tax: None when there is no address to say which."""
+    """What it costs in the end.  net_minor and all of tax: None when there is no address to say which.
+
+    sources: whose answers they are.
+    """
 
     discount_minor: int
     gross_minor: int
@@ -132,6 +139,8 @@ class Totals(msgspec.Struct, frozen=True):
     tax_note: str | None = None
     net_minor: int | None = None
     tax_minor: int | None = None
+    tax_source: AnswerSource | None = None
+    discount_source: AnswerSource | None = None
 
 
 class Basket(msgspec.Struct, frozen=True):
@@ -392,6 +401,7 @@ def basket_of(cart: Mapping[str, Any]) -> Basket | Refusal:
             discount_minor=of_line[line["id"]]["discountMinor"],
             tax_minor=of_line[line["id"]]["taxMinor"],
             gross_minor=of_line[line["id"]]["grossMinor"],
+            price_answered_by=_source(line["priceAnsweredBy"]),
         )
         for line in cart["lines"]
     )
@@ -438,6 +448,7 @@ def _totals(shown: Mapping[str, Any]) -> Totals:
             shipping["priceMinor"],
             shipping["discountMinor"],
             shipping["taxMinor"],
+            _source(shown["shippingSource"]),
         ),
         codes=tuple(OrderCode(one["code"], one["discountMinor"]) for one in shown["codes"]),
         rates=tuple(
@@ -448,7 +459,13 @@ def _totals(shown: Mapping[str, Any]) -> Totals:
         tax_note=shown["taxNote"],
         net_minor=shown["netMinor"],
         tax_minor=shown["taxMinor"],
+        tax_source=_source(shown["taxSource"]),
+        discount_source=_source(shown["discountSource"]),
     )
+
+
+def _source(shown: Mapping[str, Any] | None) -> AnswerSource | None:
+    return None if shown is None else AnswerSource(shown["subgraph"], fallback=shown["fallback"])
 
 
 def differs(basket: Basket, expected_total_minor: int | None) -> Refusal | None:

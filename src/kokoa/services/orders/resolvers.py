@@ -16,7 +16,16 @@ from kokoa.services.orders.store import OrderStore
 Arguments = Mapping[str, Any]
 
 _OF_BASKET = ("email", "currency", "locale", "channel", "note", "shipping_address", "billing_address")
-_OF_TOTALS = ("shipping", "tax_included", "reverse_charge", "tax_note", "net_minor", "tax_minor")
+_OF_TOTALS = (
+    "shipping",
+    "tax_included",
+    "reverse_charge",
+    "tax_note",
+    "tax_source",
+    "discount_source",
+    "net_minor",
+    "tax_minor",
+)
 _TOKEN_MAX = 200
 
 

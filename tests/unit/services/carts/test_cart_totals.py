@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kokoa.kernel.contact import PostalAddress
+from kokoa.kernel.overrides import AnswerSource
 from kokoa.services.carts.errors import CartFull, InvalidCart
 from kokoa.services.carts.model import (
     AMOUNT_MAX,
@@ -24,6 +25,7 @@ from kokoa.services.carts.model import (
 from kokoa.services.carts.pricing.model import live
 from kokoa.services.carts.totals.model import (
     Discounts,
+    Offered,
     Option,
     TotalsUnusable,
     chosen,
@@ -37,6 +39,8 @@ from kokoa.services.carts.totals.model import (
 NOW = datetime(2026, 5, 17, 12, 30, tzinfo=UTC)
 ADDRESS = PostalAddress("A", "B", None, "Street 1", None, None, "Town", None, "FI", None)
 POST = Option("post", "Post", None, 590, None, None, None)
+TAXES, SHIPPING, PROMOTIONS = AnswerSource("taxes"), AnswerSource("shipping"), AnswerSource("promotions")
+OFFERED = Offered((POST,), SHIPPING)
 AMOUNTS = st.integers(0, 100_000)
 
 
@@ -69,8 +73,9 @@ def test_parts_add_up(lines: list[tuple[int, int, int]], delivery_tax: int, know
     discounts = Discounts((), {str(n): off for n, (_, off, _) in enumerate(lines)}, 90)
     answer = taxes(*(taxed(amount, tax, str(n)) for n, (amount, _, tax) in enumerate(lines)))
     answer["shipping"] = taxed(500, delivery_tax)
-    said = taxes_of(answer, [line.id for line in cart.lines], delivered=True) if known else None
-    found = totals_of(cart, live(cart, None), discounts, POST, said, None)
+    said = taxes_of(answer, [line.id for line in cart.lines], TAXES, delivered=True) if known else None
+    found = totals_of(cart, live(cart, None), discounts, OFFERED, said, None)
+    assert (found.tax_source, found.shipping_source) == (TAXES if known else None, SHIPPING)
     assert found.discount_minor == sum(one.discount_minor for one in found.lines)
     assert found.shipping is not None
     delivered = found.shipping.price_minor - found.shipping.discount_minor + (found.shipping.tax_minor or 0)
@@ -84,9 +89,9 @@ def test_parts_add_up(lines: list[tuple[int, int, int]], delivery_tax: int, know
 
 
 def test_more_than_a_number_can_say_is_refused() -> None:
-    cart = a_cart(AMOUNT_MAX)
+    cart = a_cart(AMOUNT_MAX, shipping_method="post")
     with pytest.raises(CartFull):
-        totals_of(cart, live(cart, None), Discounts(), POST, None, None)
+        totals_of(cart, live(cart, None), Discounts(), OFFERED, None, None)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +107,7 @@ def test_more_than_a_number_can_say_is_refused() -> None:
 )
 def test_taxes_that_do_not_add_up_are_not_believed(answer: dict[str, Any]) -> None:
     with pytest.raises(TotalsUnusable):
-        taxes_of(answer, ["0"], delivered=True)
+        taxes_of(answer, ["0"], TAXES, delivered=True)
 
 
 @pytest.mark.parametrize("discount", [-1, 101])
@@ -111,12 +116,12 @@ def test_a_discount_is_at_most_its_line(discount: int) -> None:
     code = {"code": "ten", "accepted": True, "reason": None, "discountMinor": 0, "shippingDiscountMinor": 0}
     answer = {"codes": [code], "lines": [{"key": "0", "discountMinor": discount}], "shippingDiscountMinor": 0}
     with pytest.raises(TotalsUnusable):
-        discounts_of(answer, cart, live(cart, None), 0)
+        discounts_of(answer, cart, live(cart, None), 0, PROMOTIONS)
     fine = {**answer, "lines": [{"key": "0", "discountMinor": 100}]}
-    assert discounts_of(fine, cart, live(cart, None), 0).lines_minor == 100
+    assert discounts_of(fine, cart, live(cart, None), 0, PROMOTIONS).lines_minor == 100
     for bad in ({**fine, "codes": []}, {**fine, "shippingDiscountMinor": 1}):
         with pytest.raises(TotalsUnusable):
-            discounts_of(bad, cart, live(cart, None), 0)
+            discounts_of(bad, cart, live(cart, None), 0, PROMOTIONS)
 
 
 def test_delivery_in_another_currency_is_not_believed() -> None:

@@ -41,6 +41,7 @@ LINE: Mapping[str, Any] = {
     "quantity": 1,
     "unitPriceMinor": 100,
     "priceSource": "PRICE",
+    "priceAnsweredBy": {"subgraph": "prices", "fallback": False},
     "problem": None,
 }
 
@@ -69,7 +70,10 @@ def cart(*lines: Mapping[str, Any]) -> dict[str, Any]:
     )
     shown = [{**LINE, **line} for line in lines]
     totals: dict[str, Any] = dict.fromkeys(
-        ("shipping", "taxIncluded", "reverseCharge", "taxNote", "netMinor", "taxMinor")
+        (
+            *("shipping", "taxIncluded", "reverseCharge", "taxNote", "netMinor", "taxMinor"),
+            *("taxSource", "shippingSource", "discountSource"),
+        )
     )
     totals |= {
         "problem": "NO_SHIPPING_ADDRESS",

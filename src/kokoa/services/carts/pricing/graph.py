@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded, KokoaError
+from kokoa.kernel.overrides import GraphAnswer
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.carts.errors import InvalidCart
 from kokoa.services.carts.model import Cart, Line
@@ -47,17 +48,17 @@ _log = structlog.get_logger(__name__)
 class Graph(Protocol):
     """The environment's composed graph; kokoa.roles fills it."""
 
-    async def query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-        """The data. Raises a KokoaError when there are errors."""
+    async def answer(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
+        """The data, and who answered what is overridden. Raises a KokoaError when there are errors."""
         ...
 
 
-async def ask(graph: Graph, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
-    """The data, within the call's time. Raises what the graph raises, and DeadlineExceeded."""
+async def ask(graph: Graph, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
+    """The answer, within the call's time. Raises what the graph raises, and DeadlineExceeded."""
     refuse_in_transaction("graph call")
     try:
         async with asyncio.timeout(call.remaining_ms() / 1000):
-            return await graph.query(document, variables, call)
+            return await graph.answer(document, variables, call)
     except TimeoutError:
         raise DeadlineExceeded("The graph did not answer a cart in time.") from None
 
@@ -99,7 +100,7 @@ class CartPrices:
 
     async def require_channel(self, channel: str, call: Call) -> None:
         """Raises InvalidCart when the store has no such channel, and what the graph raises."""
-        data = await self._query(CHANNELS, {}, as_shopper(call, None, _WRITE_WITHIN_MS))
+        data = (await self._ask_graph(CHANNELS, {}, as_shopper(call, None, _WRITE_WITHIN_MS))).data
         if channel not in (one["key"] for one in data["channels"]):
             raise InvalidCart(f"There is no channel {channel!r}.", field="channel")
 
@@ -116,17 +117,18 @@ class CartPrices:
             "inChannel": cart.channel is not None,
         }
         asking = as_shopper(call, cart.customer_id, within_ms)
-        shown = (await self._query(VARIANTS, variables, asking))["variants"]
+        answer = await self._ask_graph(VARIANTS, variables, asking)
+        shown = answer.data["variants"]
         unclear = [one["id"] for one in shown if is_unclear(one, cart.currency)]
         own: dict[str, int] = {}
         if unclear:
             # A partner has taken over some of the fields that say so; the catalogue's own price tells which.
-            data = await self._query(OWN_PRICES, {"ids": unclear, "limit": len(unclear)}, asking)
+            data = (await self._ask_graph(OWN_PRICES, {"ids": unclear, "limit": len(unclear)}, asking)).data
             own = {one["id"]: one["prices"][0]["priceMinor"] for one in data["variants"] if one["prices"]}
-        offers = (offer_of(one, cart.currency, own.get(one["id"])) for one in shown)
+        offers = (offer_of(one, cart.currency, own.get(one["id"]), answer.answered) for one in shown)
         return Offers([one for one in offers if one is not None], ids)
 
-    async def _query(self, document: str, variables: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+    async def _ask_graph(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
         return await ask(self._graph, document, variables, call)
 
 

@@ -8,11 +8,15 @@ from typing import Any, Literal
 import msgspec
 
 from kokoa.kernel.money import exponent_of
+from kokoa.kernel.overrides import Answered, AnswerSource, source_of
 from kokoa.services.carts.errors import CartFull, NotEnoughForCart, VariantNotForSale, VariantWithoutPrice
 from kokoa.services.carts.model import AMOUNT_MAX, Cart, Line, Source
 
 # From here on inventory tells no more than that there are so many.
 SHOWN_MAX = 999
+
+NOBODY: Answered = {}
+NATIVE_PRICE = AnswerSource("catalog")
 
 Problem = Literal["NOT_FOR_SALE", "NO_PRICE", "NOT_ENOUGH"]
 
@@ -21,6 +25,7 @@ class Offer(msgspec.Struct, frozen=True):
     """A variant as the graph shows it.  price: in the cart's currency, and who said so; None for none.
 
     quantity: how many are there and free; None when that is not counted.  more: whether more than that may be sold.
+    price_answered_by: whose answer the price is.
     """
 
     variant_id: str
@@ -33,6 +38,7 @@ class Offer(msgspec.Struct, frozen=True):
     quantity: int | None
     more: bool
     in_stock: bool
+    price_answered_by: AnswerSource = NATIVE_PRICE
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -71,12 +77,17 @@ class PriceChange(msgspec.Struct, frozen=True):
 
 
 class LiveLine(msgspec.Struct, frozen=True):
-    """A line with what it costs now.  problem: why it cannot be ordered as it is."""
+    """A line with what it costs now.  problem: why it cannot be ordered as it is.
+
+    price_source: which field says what it costs.  price_answered_by: who answered that; None when nobody was asked.
+    """
 
     line: Line
     unit_price_minor: int
     price_changed: PriceChange | None
     problem: Problem | None
+    price_source: Source
+    price_answered_by: AnswerSource | None = None
 
     @property
     def total_minor(self) -> int:
@@ -97,24 +108,40 @@ class LiveCart(msgspec.Struct, frozen=True):
         return total
 
 
-def offer_of(shown: Mapping[str, Any], currency: str, own_minor: int | None = None) -> Offer | None:
+def offer_of(
+    shown: Mapping[str, Any], currency: str, own_minor: int | None = None, answered: Answered = NOBODY
+) -> Offer | None:
     """shown: a variant of the query in graph.py.  None for one that shoppers cannot buy, or not in the channel."""
     product = shown["product"]
     if product is None or not product.get("soldIn", True):
         return None
-    there = shown["availability"]
+    there, price = shown["availability"], chosen_price(shown, currency, own_minor)
     return Offer(
         variant_id=shown["id"],
         product_id=product["id"],
         sku=shown["sku"],
         name=product["name"],
         variant_name=shown["name"],
-        price=chosen_price(shown, currency, own_minor),
+        price=price,
         weight_grams=shown["weightGrams"],
         quantity=there["quantity"],
         more=there["backorderable"],
         in_stock=there["inStock"],
+        price_answered_by=NATIVE_PRICE if price is None else _who_priced(shown, currency, price, answered),
     )
+
+
+def _who_priced(
+    shown: Mapping[str, Any], currency: str, price: tuple[int, Source], answered: Answered
+) -> AnswerSource:
+    """Of the field that counted; where it is nobody's but the catalogue's, of one that should have counted."""
+    names = ["priceIn", "price", "priceMinor"]
+    if price[1] == "PRICE":
+        names = ["priceMinor", "price", "priceIn"]
+        if price[0] == _minor_units(shown["price"], currency):
+            names = ["price", "priceMinor", "priceIn"]
+    sources = [source_of(answered, f"Variant.{name}", "catalog", shown["id"]) for name in names]
+    return next((one for one in sources if one != NATIVE_PRICE), NATIVE_PRICE)
 
 
 def chosen_price(shown: Mapping[str, Any], currency: str, own_minor: int | None = None) -> tuple[int, Source] | None:
@@ -214,18 +241,21 @@ def live(cart: Cart, offers: Offers | None) -> LiveCart:
     """The cart as it is worth now.  offers: None when the graph did not answer, or was not asked."""
     if offers is None:
         known = [line.priced_at for line in cart.lines if line.variant_id is not None]
-        return LiveCart(
-            tuple(LiveLine(line, line.unit_price_minor, None, None) for line in cart.lines), min(known, default=None)
-        )
+        return LiveCart(tuple(_as_it_was(line, None) for line in cart.lines), min(known, default=None))
     return LiveCart(tuple(_live_line(line, offers) for line in cart.lines), None)
 
 
 def _live_line(line: Line, offers: Offers) -> LiveLine:
     if line.variant_id is None:
-        return LiveLine(line, line.unit_price_minor, None, None)
+        return _as_it_was(line, None)
     offer = offers.of(line.variant_id)
     if offer is None or offer.price is None:
-        return LiveLine(line, line.unit_price_minor, None, "NOT_FOR_SALE" if offer is None else "NO_PRICE")
-    after = offer.price[0]
+        return _as_it_was(line, "NOT_FOR_SALE" if offer is None else "NO_PRICE")
+    after, source = offer.price
     change = PriceChange(line.unit_price_minor, after) if after != line.unit_price_minor else None
-    return LiveLine(line, after, change, None if is_enough(offer, line.quantity) else "NOT_ENOUGH")
+    problem: Problem | None = None if is_enough(offer, line.quantity) else "NOT_ENOUGH"
+    return LiveLine(line, after, change, problem, source, offer.price_answered_by)
+
+
+def _as_it_was(line: Line, problem: Problem | None) -> LiveLine:
+    return LiveLine(line, line.unit_price_minor, None, problem, line.price_source)

@@ -8,11 +8,13 @@ import structlog
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import KokoaError
+from kokoa.kernel.overrides import source_of
 from kokoa.services.carts.model import Cart, Line
 from kokoa.services.carts.pricing.graph import READ_WITHIN_MS, Graph, as_shopper, ask, variants_of
 from kokoa.services.carts.pricing.model import LiveCart
 from kokoa.services.carts.totals.model import (
     Discounts,
+    Offered,
     Option,
     Taxes,
     Totals,
@@ -50,7 +52,7 @@ class CartTotals:
         ids = variants_of(cart.lines)
         if not ids:
             return {}
-        found = (await ask(self._graph, CATEGORIES, {"ids": ids, "limit": len(ids)}, call))["variants"]
+        found = (await ask(self._graph, CATEGORIES, {"ids": ids, "limit": len(ids)}, call)).data["variants"]
         inside = {one["id"]: (one["product"] or {}).get("category") for one in found}
         return {variant_id: category["path"] for variant_id, category in inside.items() if category}
 
@@ -73,10 +75,11 @@ class CartTotals:
             "lines": lines,
             "shippingMinor": shipping_minor,
         }
-        shown = (await ask(self._graph, DISCOUNTS, {"input": given}, call))["promotionDiscounts"]
-        return discounts_of(shown, cart, live, shipping_minor)
+        answer = await ask(self._graph, DISCOUNTS, {"input": given}, call)
+        source = source_of(answer.answered, "Query.promotionDiscounts", "promotions")
+        return discounts_of(answer.data["promotionDiscounts"], cart, live, shipping_minor, source)
 
-    async def options(self, cart: Cart, total_minor: int, call: Call) -> tuple[Option, ...]:
+    async def options(self, cart: Cart, total_minor: int, call: Call) -> Offered:
         given = {
             "destination": _destination(cart),
             "currency": cart.currency,
@@ -84,8 +87,9 @@ class CartTotals:
             "weightGrams": cart.weight_grams,
             "itemCount": sum(line.quantity for line in cart.lines),
         }
-        shown = (await ask(self._graph, OPTIONS, {"input": given}, call))["shippingOptions"]
-        return options_of(shown, cart.currency)
+        answer = await ask(self._graph, OPTIONS, {"input": given}, call)
+        source = source_of(answer.answered, "Query.shippingOptions", "shipping")
+        return Offered(options_of(answer.data["shippingOptions"], cart.currency), source)
 
     async def taxes(
         self, cart: Cart, live: LiveCart, discounts: Discounts, option: Option | None, call: Call
@@ -108,16 +112,17 @@ class CartTotals:
             "lines": lines,
             "shipping": shipping,
         }
-        shown = (await ask(self._graph, TAXES, {"input": given}, call))["taxes"]
-        return taxes_of(shown, [one.line.id for one in live.lines], delivered=option is not None)
+        answer = await ask(self._graph, TAXES, {"input": given}, call)
+        source, ids = source_of(answer.answered, "Query.taxes", "taxes"), [one.line.id for one in live.lines]
+        return taxes_of(answer.data["taxes"], ids, source, delivered=option is not None)
 
 
 class _Delivery:
     """What is known before a way is chosen: discounts on the goods, and what is offered for what is left."""
 
-    def __init__(self, discounts: Discounts, options: tuple[Option, ...], categories: Mapping[str, str]) -> None:
+    def __init__(self, discounts: Discounts, offered: Offered, categories: Mapping[str, str]) -> None:
         self.discounts = discounts
-        self.options = options
+        self.offered = offered
         self.categories = categories
 
 
@@ -136,7 +141,7 @@ class Asked:
         """None when the graph does not answer, which is logged. Raises CartFull."""
         (await self._live()).subtotal_minor()
         try:
-            return (await self._delivered()).options
+            return (await self._delivered()).offered.options
         except KokoaError as error:
             self._say(error)
             return None
@@ -146,22 +151,22 @@ class Asked:
         live = await self._live()
         live.subtotal_minor()
         try:
-            discounts, options, taxes = await self._ask(live)
+            discounts, offered, taxes = await self._ask(live)
         except KokoaError as error:
             self._say(error)
             return unavailable(self._cart, live)
-        problem = problem_of(self._cart, options) if live.lines else None
-        return totals_of(self._cart, live, discounts, chosen(self._cart, options), taxes, problem)
+        problem = problem_of(self._cart, offered.options) if live.lines else None
+        return totals_of(self._cart, live, discounts, offered, taxes, problem)
 
-    async def _ask(self, live: LiveCart) -> tuple[Discounts, Sequence[Option], Taxes | None]:
+    async def _ask(self, live: LiveCart) -> tuple[Discounts, Offered, Taxes | None]:
         cart, found = self._cart, await self._delivered()
-        discounts, option = found.discounts, chosen(cart, found.options)
+        discounts, option = found.discounts, chosen(cart, found.offered.options)
         if cart.codes and option is not None and option.price_minor:
             # Some codes are of delivery; whether they go together with the others is asked of all at once.
             discounts = await self._totals.discounts(cart, live, found.categories, option.price_minor, self._asking())
         if cart.shipping_address is None or not live.lines:
-            return discounts, found.options, None
-        return discounts, found.options, await self._totals.taxes(cart, live, discounts, option, self._asking())
+            return discounts, found.offered, None
+        return discounts, found.offered, await self._totals.taxes(cart, live, discounts, option, self._asking())
 
     async def _delivered(self) -> _Delivery:
         if self._delivery is None:
@@ -171,13 +176,13 @@ class Asked:
     async def _deliver(self) -> _Delivery:
         cart, live = self._cart, await self._live()
         if not live.lines:
-            return _Delivery(Discounts(), (), {})
+            return _Delivery(Discounts(), Offered(), {})
         discounts, categories = Discounts(), dict[str, str]()
         if cart.codes:
             categories = await self._totals.categories(cart, self._asking())
             discounts = await self._totals.discounts(cart, live, categories, 0, self._asking())
         if cart.shipping_address is None:
-            return _Delivery(discounts, (), categories)
+            return _Delivery(discounts, Offered(), categories)
         total = live.subtotal_minor() - discounts.lines_minor
         return _Delivery(discounts, await self._totals.options(cart, total, self._asking()), categories)
 

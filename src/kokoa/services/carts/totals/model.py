@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from kokoa.kernel.errors import Unavailable
+from kokoa.kernel.overrides import AnswerSource
 from kokoa.services.carts.errors import CartFull
 from kokoa.services.carts.model import AMOUNT_MAX, Cart
 from kokoa.services.carts.pricing.model import LiveCart
@@ -29,6 +30,13 @@ class Option(msgspec.Struct, frozen=True):
     tax_category: str | None
 
 
+class Offered(msgspec.Struct, frozen=True):
+    """Ways to deliver, and who offers them; None when nobody was asked."""
+
+    options: tuple[Option, ...] = ()
+    source: AnswerSource | None = None
+
+
 class Code(msgspec.Struct, frozen=True):
     """reason: why it is not accepted.  discount_minor: off lines and delivery."""
 
@@ -39,11 +47,12 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class Discounts(msgspec.Struct, frozen=True):
-    """What codes take off.  lines: by their ids."""
+    """What codes take off.  lines: by their ids.  source: who says so; None when nobody was asked."""
 
     codes: tuple[Code, ...] = ()
     lines: Mapping[str, int] = {}
     shipping_minor: int = 0
+    source: AnswerSource | None = None
 
     @property
     def lines_minor(self) -> int:
@@ -68,7 +77,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Taxes(msgspec.Struct, frozen=True):
-    """lines: by their ids.  shipping: None without delivery."""
+    """lines: by their ids.  shipping: None without delivery.  source: who says so."""
 
     lines: Mapping[str, Taxed]
     shipping: Taxed | None
@@ -76,6 +85,7 @@ class Taxes(msgspec.Struct, frozen=True):
     included: bool
     reverse_charge: bool
     note: str | None
+    source: AnswerSource
 
 
 class Shipping(msgspec.Struct, frozen=True):
@@ -115,6 +125,9 @@ class Totals(msgspec.Struct, frozen=True):
     tax_minor: int | None
     gross_minor: int
     problem: Problem | None
+    tax_source: AnswerSource | None
+    shipping_source: AnswerSource | None
+    discount_source: AnswerSource | None
 
 
 def chosen(cart: Cart, options: Sequence[Option]) -> Option | None:
@@ -135,11 +148,12 @@ def totals_of(
     cart: Cart,
     live: LiveCart,
     discounts: Discounts,
-    option: Option | None,
+    offered: Offered,
     taxes: Taxes | None,
     problem: Problem | None,
 ) -> Totals:
     """All of it together; sums of rounded lines. Raises CartFull."""
+    option = chosen(cart, offered.options)
     lines = tuple(
         _line(one.line.id, one.total_minor, discounts.lines.get(one.line.id, 0), taxes) for one in live.lines
     )
@@ -164,13 +178,16 @@ def totals_of(
         tax_minor=None if parts is None else sum(one.tax_minor for one in parts),
         gross_minor=gross,
         problem=problem,
+        tax_source=None if taxes is None else taxes.source,
+        shipping_source=offered.source,
+        discount_source=discounts.source,
     )
 
 
 def unavailable(cart: Cart, live: LiveCart) -> Totals:
     """The goods alone, when nobody says more. Raises CartFull."""
     codes = tuple(Code(code, False, "UNAVAILABLE", 0) for code in cart.codes)
-    return totals_of(cart, live, Discounts(codes), None, None, "UNAVAILABLE")
+    return totals_of(cart, live, Discounts(codes), Offered(), None, "UNAVAILABLE")
 
 
 def _shipping(option: Option, discounts: Discounts, taxes: Taxes | None) -> Shipping:
@@ -204,7 +221,9 @@ def options_of(shown: Sequence[Mapping[str, Any]], currency: str) -> tuple[Optio
     )
 
 
-def discounts_of(shown: Mapping[str, Any], cart: Cart, live: LiveCart, shipping_minor: int) -> Discounts:
+def discounts_of(
+    shown: Mapping[str, Any], cart: Cart, live: LiveCart, shipping_minor: int, source: AnswerSource
+) -> Discounts:
     """Raises TotalsUnusable."""
     given = {one["key"]: one["discountMinor"] for one in shown["lines"]}
     lines = {one.line.id: _amount(given.get(one.line.id, 0), one.total_minor) for one in live.lines}
@@ -220,10 +239,10 @@ def discounts_of(shown: Mapping[str, Any], cart: Cart, live: LiveCart, shipping_
         )
         for code in cart.codes
     )
-    return Discounts(codes, lines, _amount(shown["shippingDiscountMinor"], shipping_minor))
+    return Discounts(codes, lines, _amount(shown["shippingDiscountMinor"], shipping_minor), source)
 
 
-def taxes_of(shown: Mapping[str, Any], line_ids: Sequence[str], *, delivered: bool) -> Taxes:
+def taxes_of(shown: Mapping[str, Any], line_ids: Sequence[str], source: AnswerSource, *, delivered: bool) -> Taxes:
     """Raises TotalsUnusable."""
     lines = {one["key"]: _taxed(one) for one in shown["lines"]}
     if lines.keys() != set(line_ids):
@@ -237,6 +256,7 @@ def taxes_of(shown: Mapping[str, Any], line_ids: Sequence[str], *, delivered: bo
         included=shown["pricesIncludeTax"],
         reverse_charge=shown["reverseCharge"],
         note=shown["note"],
+        source=source,
     )
 
 

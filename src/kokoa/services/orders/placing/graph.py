@@ -19,12 +19,15 @@ WITHIN_MS = 12_000
 _SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
 
 _ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
+_SOURCE = "subgraph fallback"
 _OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
 _FREEZE = f"""mutation OrdersFreeze($id: ID!, $key: String!) {{ freezeCart(id: $id, key: $key, seconds: {FREEZE_S}) {{
   currency email locale channel note pricesAsOf shippingMethod
   shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
-  lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem }}
+  lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem
+    priceAnsweredBy {{ {_SOURCE} }} }}
   totals {{
+    taxSource {{ {_SOURCE} }} shippingSource {{ {_SOURCE} }} discountSource {{ {_SOURCE} }}
     discountMinor taxIncluded reverseCharge taxNote netMinor taxMinor grossMinor problem
     shipping {{ key name priceMinor discountMinor taxMinor }} codes {{ code accepted reason discountMinor }}
     lines {{ lineId discountMinor taxMinor grossMinor }} rates {{ key name basisPoints amountMinor }}
