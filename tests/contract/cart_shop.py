@@ -72,7 +72,7 @@ class CartStage:
     def __init__(self, catalog: CatalogService, inventory: InventoryService, database: Database) -> None:
         self.database = database
         self.graph = GraphToCome()
-        self.carts = CartsService(database, self.graph)
+        self.carts = CartsService(database, self.graph, read_within_ms=30_000)  # a busy machine takes its time
         self._services = {"catalog": catalog, "inventory": inventory, "carts": self.carts}
         self._sdl = {
             "catalog": CATALOG.joinpath("schema.graphql").read_text(),

@@ -31,7 +31,7 @@ from kokoa.services.carts.model import (
     require_shipping_method,
     require_sku,
 )
-from kokoa.services.carts.pricing.graph import CartPrices
+from kokoa.services.carts.pricing.graph import WRITE_WITHIN_MS, CartPrices
 from kokoa.services.carts.pricing.model import LiveCart, LiveLine, Offers, Wanted, live
 from kokoa.services.carts.store import CartStore
 from kokoa.services.carts.totals.graph import Asked, CartTotals
@@ -60,9 +60,12 @@ _LINE = ("id", "sku", "name", "variant_name", "quantity", "weight_grams")
 
 
 class CartView:
-    """A cart as it is answered.  prices: who is asked what lines cost; None for what they cost when last changed."""
+    """A cart as it is answered.  prices: who is asked what lines cost; None for what they cost when last changed.
 
-    __slots__ = ("_asked", "_call", "_live", "_prices", "cart")
+    within_ms: how long prices are waited for, and then all of totals.
+    """
+
+    __slots__ = ("_asked", "_call", "_live", "_prices", "_within_ms", "cart")
 
     def __init__(
         self,
@@ -71,11 +74,13 @@ class CartView:
         call: Call,
         offers: Offers | None = None,
         totals: CartTotals | None = None,
+        within_ms: int = 0,
     ) -> None:
         self.cart = as_of(cart, to_datetime(now_ms()))
         self._call = call
         self._prices = prices
-        self._asked = None if totals is None else Asked(totals, self.cart, self.live, call)
+        self._within_ms = within_ms
+        self._asked = None if totals is None else Asked(totals, self.cart, self.live, call, within_ms)
         self._live: asyncio.Future[LiveCart] | None = None
         if prices is None or (offers is not None and offers.cover(cart)):
             self._live = asyncio.get_running_loop().create_future()
@@ -97,17 +102,20 @@ class CartView:
 
     async def _ask(self) -> LiveCart:
         assert self._prices is not None, "else it is known"
-        return live(self.cart, await self._prices.current(self.cart, self._call))
+        return live(self.cart, await self._prices.current(self.cart, self._call, self._within_ms))
 
 
 class CartResolvers:
     """Field resolvers of schema.graphql."""
 
-    def __init__(self, store: CartStore, actions: CartActions, prices: CartPrices, totals: CartTotals) -> None:
+    def __init__(
+        self, store: CartStore, actions: CartActions, prices: CartPrices, totals: CartTotals, read_within_ms: int
+    ) -> None:
         self._store = store
         self._actions = actions
         self._prices = prices
         self._totals = totals
+        self._read_within_ms = read_within_ms
 
     def table(self) -> dict[str, Any]:
         """Resolvers by `Type.field`."""
@@ -268,7 +276,9 @@ class CartResolvers:
 
     async def freeze(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         cart_id, version = require_id(args["id"], field="id"), args.get("version")
-        return await self._answer(self._actions.freeze(cart_id, args["key"], args["seconds"], version, call), call)
+        frozen = await self._actions.freeze(cart_id, args["key"], args["seconds"], version, call)
+        # Whoever freezes a cart makes an order of it: there is more time than for a page of a shop.
+        return [self._view(frozen.cart, call, frozen.offers, max(WRITE_WITHIN_MS, self._read_within_ms))]
 
     async def release(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         return await self._answer(self._actions.release(require_id(args["id"], field="id"), args["key"], call), call)
@@ -285,8 +295,9 @@ class CartResolvers:
         done = await doing
         return [self._view(done.cart, call, done.offers)]
 
-    def _view(self, cart: Cart, call: Call, offers: Offers | None = None) -> CartView:
-        return CartView(cart, self._prices, call, offers, self._totals)
+    def _view(self, cart: Cart, call: Call, offers: Offers | None = None, within_ms: int | None = None) -> CartView:
+        within_ms = self._read_within_ms if within_ms is None else within_ms
+        return CartView(cart, self._prices, call, offers, self._totals, within_ms)
 
 
 def who_asks(call: Call) -> Who:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import structlog
 
 from kokoa.kernel.call import Call
@@ -53,7 +54,7 @@ class OrderActions:
             cart_id=found_id,
             customer_id=customer_id,
             token_digest=None if token is None else digest_of(token),
-            request=request,
+            request=msgspec.structs.replace(request, session=call.session),
             basket=None,
             payment_id=None,
             action_url=None,
@@ -111,7 +112,7 @@ class OrderActions:
         claimed = await self._store.claim(environment_id, placement_id, lease, due=True)
         if claimed is None:
             return False
-        call = own_call(environment_id, new_correlation_id(), now_ms() + _CALL_MS)
+        call = own_call(environment_id, new_correlation_id(), now_ms() + _CALL_MS, claimed.request.session)
         await self._placing.run(Held(claimed, lease, call))
         return True
 

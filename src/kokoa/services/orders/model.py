@@ -62,12 +62,16 @@ _REFUSED = frozenset[Step]({"WATCHING", "REFUSED"})
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What the shopper asked for.  expected_total_minor: None for whatever it is."""
+    """What the shopper asked for.  expected_total_minor: None for whatever it is.
+
+    session: of the visitor, so that overrides that divide them have the same answers for who goes on with it.
+    """
 
     provider: str
     method: str | None
     return_url: str | None
     expected_total_minor: int | None
+    session: str = ""
 
 
 class BasketLine(msgspec.Struct, frozen=True):
@@ -345,8 +349,8 @@ def digest_of(token: str) -> bytes:
 
 
 def fingerprint_of(cart_id: str, request: Request) -> bytes:
-    """Equal for equal requests."""
-    return hashlib.sha256(msgspec.json.encode((cart_id, request))).digest()
+    """Equal for equal requests, from whatever browser."""
+    return hashlib.sha256(msgspec.json.encode((cart_id, msgspec.structs.replace(request, session="")))).digest()
 
 
 def require_request(provider: str, method: str | None, return_url: str | None, expected: int | None) -> Request:

@@ -18,7 +18,7 @@ from kokoa.services.carts.pricing.model import Offers, is_unclear, offer_of
 
 # Of catalog's `variants`.
 KEYS_MAX = 250
-_WRITE_WITHIN_MS = 10_000
+WRITE_WITHIN_MS = 10_000
 READ_WITHIN_MS = 2_000
 
 VARIANTS = """
@@ -79,28 +79,28 @@ class CartPrices:
         more = [one for one in variants_of(cart.lines) if one not in wanted]
         if more and len(wanted) + len(skus) + len(more) <= KEYS_MAX:
             try:
-                return await self._ask(cart, [*wanted, *more], skus, call, _WRITE_WITHIN_MS)
+                return await self._ask(cart, [*wanted, *more], skus, call, WRITE_WITHIN_MS)
             except DeadlineExceeded:
                 raise
             except KokoaError as error:
                 _log.info("cart_asks_for_less", cart=cart.id, error=error.message, detail=error.detail)
-        return await self._ask(cart, wanted, skus, call, _WRITE_WITHIN_MS)
+        return await self._ask(cart, wanted, skus, call, WRITE_WITHIN_MS)
 
-    async def current(self, cart: Cart, call: Call) -> Offers | None:
+    async def current(self, cart: Cart, call: Call, within_ms: int) -> Offers | None:
         """Of the lines of the cart, soon; None when the graph does not answer, which is logged.
 
         Half of the caller's time is left to say what was known before.
         """
         ids = variants_of(cart.lines)
         try:
-            return await self._ask(cart, ids, [], call, min(READ_WITHIN_MS, call.remaining_ms() // 2))
+            return await self._ask(cart, ids, [], call, min(within_ms, call.remaining_ms() // 2))
         except KokoaError as error:
             _log.warning("cart_prices_are_old", cart=cart.id, error=error.message, detail=error.detail)
             return None
 
     async def require_channel(self, channel: str, call: Call) -> None:
         """Raises InvalidCart when the store has no such channel, and what the graph raises."""
-        data = (await self._ask_graph(CHANNELS, {}, as_shopper(call, None, _WRITE_WITHIN_MS))).data
+        data = (await self._ask_graph(CHANNELS, {}, as_shopper(call, None, WRITE_WITHIN_MS))).data
         if channel not in (one["key"] for one in data["channels"]):
             raise InvalidCart(f"There is no channel {channel!r}.", field="channel")
 

@@ -10,7 +10,7 @@ from kokoa.kernel.call import Call
 from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.overrides import source_of
 from kokoa.services.carts.model import Cart, Line
-from kokoa.services.carts.pricing.graph import READ_WITHIN_MS, Graph, as_shopper, ask, variants_of
+from kokoa.services.carts.pricing.graph import Graph, as_shopper, ask, variants_of
 from kokoa.services.carts.pricing.model import LiveCart
 from kokoa.services.carts.totals.model import (
     Discounts,
@@ -127,13 +127,16 @@ class _Delivery:
 
 
 class Asked:
-    """A cart's options and totals, each asked for once and only if somebody wants them."""
+    """A cart's options and totals, each asked for once and only if somebody wants them.  within_ms: for all of it."""
 
-    def __init__(self, totals: CartTotals, cart: Cart, live: Callable[[], Awaitable[LiveCart]], call: Call) -> None:
+    def __init__(
+        self, totals: CartTotals, cart: Cart, live: Callable[[], Awaitable[LiveCart]], call: Call, within_ms: int
+    ) -> None:
         self._totals = totals
         self._cart = cart
         self._live = live
         self._call = call
+        self._within_ms = within_ms
         self._bounded: Call | None = None
         self._delivery: asyncio.Future[_Delivery] | None = None
 
@@ -189,7 +192,7 @@ class Asked:
     def _asking(self) -> Call:
         """One bound for all questions; half of the time is left to say what is known. Raises DepthExceeded."""
         if self._bounded is None:
-            within_ms = min(READ_WITHIN_MS, self._call.remaining_ms() // 2)
+            within_ms = min(self._within_ms, self._call.remaining_ms() // 2)
             self._bounded = as_shopper(self._call, self._cart.customer_id, within_ms)
         return self._bounded
 

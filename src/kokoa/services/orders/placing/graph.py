@@ -220,12 +220,12 @@ class Shop:
 
 def as_service(call: Call, deadline_ms: int) -> Call:
     """The call that a placement's steps are done with. Raises DepthExceeded: an override places orders."""
-    return msgspec.structs.replace(call.enter("orders"), caller=_SERVICE, session="").until(deadline_ms)
+    return msgspec.structs.replace(call.enter("orders"), caller=_SERVICE).until(deadline_ms)
 
 
-def own_call(environment_id: str, correlation_id: str, deadline_ms: int) -> Call:
-    """The same when nobody asks."""
-    return Call(environment_id, _SERVICE, correlation_id, deadline_ms)
+def own_call(environment_id: str, correlation_id: str, deadline_ms: int, session: str = "") -> Call:
+    """The same when nobody asks.  session: of the shopper, by which overrides may divide them."""
+    return Call(environment_id, _SERVICE, correlation_id, deadline_ms, session=session)
 
 
 def _failure(refusal: Refusal) -> Exception:
