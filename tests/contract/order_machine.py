@@ -330,6 +330,8 @@ class OrderMachine(RuleBasedStateMachine):
         await self.shop.sweep()
         await self.stage.databases["orders"].execute(self.shop.environment_id, _CHANGES_DUE)
         await self.stage.orders.changes.sweep()
+        while await self.stage.carts.actions.sweep():
+            pass
         self.placed = [str(row["id"]) for row in await self.books.placements()]
 
     async def _hear(self) -> None:
