@@ -148,6 +148,13 @@ class Books:
             await asyncio.sleep(_POLL_S)
 
     async def _half_done(self, since_s: float) -> Mapping[str, int]:
+        """PostgreSQL may have been killed last."""
+        try:
+            return await self._counted(since_s)
+        except (OSError, asyncpg.PostgresError):
+            return {"the database does not answer": 1}
+
+    async def _counted(self, since_s: float) -> Mapping[str, int]:
         found = {}
         for what, (service, statement) in _HALF_DONE.items():
             rows = await self._rows(service, statement, since_s)

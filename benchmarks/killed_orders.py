@@ -39,6 +39,8 @@ _SERVED_WITHIN_S = 90.0
 _GONE_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 150.0
 _POLL_S = 0.02
+# Where nobody sees a bar move.
+_TELL_EACH = 10
 # What may die → what its command line holds, and how often it is chosen.
 _VICTIMS = {
     "web": ("serve web", 8),
@@ -135,11 +137,13 @@ class _Run:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console) as progress:
             bar = progress.add_task("kills", total=kills)
-            for _ in range(kills):
+            for number in range(1, kills + 1):
                 await self._until_served(progress, bar)
                 await asyncio.sleep(self._random.uniform(_EARLIEST_S, _LATEST_S))
                 await asyncio.to_thread(self._kill)
                 progress.advance(bar)
+                if number % _TELL_EACH == 0 and not self._console.is_terminal:
+                    self._console.print(f"{number} killed, {self._notes.told['ordered']:,} orders")
         shoppers.stopping = True
         settling = asyncio.create_task(books.settle(time.monotonic()))
         _, hanging = await asyncio.wait(tasks, timeout=_ENDED_WITHIN_S)
