@@ -156,11 +156,13 @@ class OrderMachine(RuleBasedStateMachine):
         """Somebody else comes, or comes back."""
         self.carts[name] = self.do(self.shop.cart(self.who(name)))
 
-    @rule(name=SHOPPERS, sku=SKUS, quantity=QUANTITIES, method=METHODS)
-    def buy(self, name: str, sku: str, quantity: int, method: str) -> None:
+    @rule(name=SHOPPERS, sku=SKUS, quantity=QUANTITIES, method=METHODS, code=st.booleans())
+    def buy(self, name: str, sku: str, quantity: int, method: str, code: bool) -> None:
         """All at once, so that much is ordered."""
         self.leave(name)
         self.add(name, sku, quantity)
+        if code:
+            self.try_code(name)
         self.place(name, method)
 
     @rule(name=SHOPPERS, method=METHODS)
