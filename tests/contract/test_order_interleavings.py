@@ -15,8 +15,8 @@ from kokoa.services.catalog.media.objects import MediaObjects
 
 COMPLETE = os.environ.get("FAULTS") == "complete"
 SETTINGS = settings(
-    max_examples=150 if COMPLETE else 10,
-    stateful_step_count=50 if COMPLETE else 25,
+    max_examples=150 if COMPLETE else 16,
+    stateful_step_count=50 if COMPLETE else 30,
     derandomize=not COMPLETE,
     # To make a failure smaller takes longer than all tests together; it stands there step by step as it is.
     phases=list(Phase) if COMPLETE else [Phase.generate],
