@@ -28,14 +28,19 @@ class NotStarted(Exception):
 
 
 class RunningStore:
-    """A store that answers.  variables: what demo.env exports."""
+    """A store that answers.  variables: what demo.env exports.  start: `kokoa up`, once more."""
 
-    def __init__(self, state_dir: Path, port: int, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, state_dir: Path, port: int, start: "Callable[[], subprocess.Popen[bytes]]") -> None:
         self.state_dir = state_dir
         self.address: Address = ("127.0.0.1", port)
         self.url = f"http://127.0.0.1:{port}"
-        self.process = process
+        self._start = start
+        self.process = start()
         self.variables = _demo_variables(state_dir)
+
+    def start_again(self) -> None:
+        """When it was killed, and all below it has ended."""
+        self.process = self._start()
 
     def kokoa(self, *words: str) -> None:
         """Run a command of the operator's. Raises CalledProcessError."""
@@ -75,9 +80,14 @@ def store_up(settings: Mapping[str, str] | None = None) -> Iterator[RunningStore
         **(settings or {}),
     }
     try:
-        with _running(_kokoa("up"), environment, output) as process:
-            _wait(process, output, lambda: "Kokoa is up" in output.read_text(errors="replace"))
-            store = RunningStore(state_dir, port, process)
+        with contextlib.ExitStack() as stack:
+
+            def start() -> "subprocess.Popen[bytes]":
+                process = stack.enter_context(_running(_kokoa("up"), environment, output))
+                _wait(process, output, lambda: "Kokoa is up" in output.read_text(errors="replace"))
+                return process
+
+            store = RunningStore(state_dir, port, start)
             store.kokoa("tenant", "limit", "demo", "1000000")
             yield store
     finally:

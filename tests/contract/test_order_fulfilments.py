@@ -14,6 +14,7 @@ from kokoa.messaging import EmbeddedNats
 from kokoa.processes.steps import STEPS
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.orders.fulfilling import actions
+from kokoa.services.orders.fulfilling.model import CAPTURE_ATTEMPTS_MAX
 
 LEAVING = [step for step in STEPS if step.startswith("fulfilment.")]
 ENDING = [step for step in STEPS if step.startswith("cancellation.")]
@@ -245,6 +246,41 @@ async def test_a_part_that_died_on_its_way_leaves_once(
     assert (await shop.stock_left(), (await shop.money(order))["charged"]) == ((8, 1), 1_998)
     assert await shop.order_events() == ["OrderPlaced", "FulfillmentCreated"]
     assert await shop.kinds(order) == ["FULFILLMENT_CREATED"]
+
+
+async def test_a_capture_that_died_before_the_provider_heard_of_it_is_made_nevertheless(
+    shop: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request is written, and nobody asks; in the end the provider refuses its key for good."""
+    order = await shop.placed(lamp=3)
+
+    async def dies(_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.stage.payments.actions._providers.find("test"), "perform", dies)
+        with pytest.raises(Died):
+            await shop.fulfil(order, "all", lamp=3)
+    await shop.sweep_changes()
+    assert (await shop.fulfil(order, "all", lamp=3))["state"] == "IN_PROGRESS", "nobody knows yet"
+    overdue = "UPDATE open_requests SET ask_at = now() - interval '1 s' WHERE environment_id = $1"
+    await shop.stage.databases["payments"].execute(shop.environment_id, overdue)
+    assert await shop.stage.payments.reconciler.sweep() == 1
+    assert await shop.money(order) == {"capturable": 2_997}, "that one never arrived"
+    await shop.sweep_changes()
+    part = await shop.fulfil(order, "all", lamp=3)
+    assert (part["state"], part["capturedMinor"]) == ("PENDING", 2_997)
+    assert (await shop.money(order))["charged"] == 2_997
+
+
+async def test_a_capture_that_takes_long_keeps_an_order_for_a_minute_and_no_longer(shop: Desk) -> None:
+    order = await shop.placed(lamp=1, method="ok;capture=delayed")
+    assert (await shop.fulfil(order, "slow", lamp=1))["state"] == "IN_PROGRESS"
+    for _ in range(CAPTURE_ATTEMPTS_MAX + 1):
+        await shop.sweep_changes()
+    part = await shop.fulfil(order, "slow", lamp=1)
+    assert (part["state"], part["capturedMinor"]) == ("PENDING", 999)
+    assert await shop.money(order) == {}, "on its way: neither charged nor to be captured"
 
 
 @pytest.mark.parametrize("step", ENDING)

@@ -16,8 +16,10 @@ from kokoa.services.orders.errors import (
     OrderNotFound,
     OrderStepUnavailable,
 )
-from kokoa.services.orders.fulfilling.graph import Store
+from kokoa.services.orders.fulfilling.graph import Charge, Store
 from kokoa.services.orders.fulfilling.model import (
+    CAPTURE_ATTEMPTS_MAX,
+    CAPTURE_KEYS,
     TEXT_MAX,
     Change,
     ChangeStep,
@@ -185,14 +187,28 @@ class ChangeActions:
         return await self._running.advance(held, advanced(change, "CAPTURING", captured_minor=amount))
 
     async def _capture(self, held: Held) -> Held:
+        change = held.change
+        assert change.captured_minor is not None, "CAPTURING says how much"
+        charge = await self._charged(held, change.captured_minor)
+        reached("fulfilment.captured")
+        if charge == "PENDING" and change.attempts <= CAPTURE_ATTEMPTS_MAX:
+            raise OrderStepUnavailable("What became of the capture is not known yet.")
+        captured = 0 if charge == "DECLINED" else change.captured_minor
+        return await self._finish(held, advanced(change, "PENDING", captured_minor=captured))
+
+    async def _charged(self, held: Held, amount_minor: int) -> Charge:
+        """A request that died before the provider heard of it fails in the end, and its key with it.
+
+        So who comes back to a capture asks with another key before it counts as declined.
+        """
         change, payment_id = held.change, held.order.payment_id
         assert payment_id is not None, "without a payment nothing is captured"
-        assert change.captured_minor is not None, "CAPTURING says how much"
-        captured = await self._others.capture(payment_id, change.captured_minor, change.id, held.call)
-        reached("fulfilment.captured")
-        return await self._finish(
-            held, advanced(change, "PENDING", captured_minor=change.captured_minor if captured else 0)
-        )
+        keys = [change.id, *(f"{change.id}-{again}" for again in range(1, CAPTURE_KEYS))]
+        for key in keys if change.attempts else keys[:1]:
+            charge = await self._others.capture(payment_id, amount_minor, key, held.call)
+            if charge != "DECLINED":
+                return charge
+        return "DECLINED"
 
     async def _give_stock_back(self, held: Held) -> Held:
         await self._others.give_back(held.order.id, held.call)

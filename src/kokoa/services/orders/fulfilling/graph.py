@@ -1,7 +1,7 @@
 """Asks and changes the environment's graph for a change of an order, in the service's own name. Each has a key."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from kokoa.kernel.call import Call
 from kokoa.services.orders.errors import OrderStepUnavailable
@@ -24,6 +24,9 @@ _REFUND = f"mutation OrdersRefund($input: PaymentRequestInput!) {{ refundPayment
 _STAYS = frozenset({"NOT_ON_HAND", "RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "INVALID_RESERVATION"})
 # A provider that does not charge, or money that somebody else has captured: it is left as it is.
 _NOT_OURS = frozenset({"PAYMENT_OPERATION_UNSUPPORTED", "MORE_THAN_AUTHORIZED"})
+
+
+Charge = Literal["DONE", "PENDING", "DECLINED"]
 
 
 class Store(Shop):
@@ -49,15 +52,18 @@ class Store(Shop):
             raise OrderStepUnavailable("The order's payment is not there.")
         return _money(found)
 
-    async def capture(self, payment_id: str, amount_minor: int, once: str, call: Call) -> bool:
-        """Whether it was captured, or may be still; False when it was declined, or is done by others."""
+    async def capture(self, payment_id: str, amount_minor: int, once: str, call: Call) -> Charge:
+        """What became of it; DECLINED as well when others have captured, or nobody can."""
         given = {"id": payment_id, "amountMinor": amount_minor, "idempotencyKey": once}
         found = await self._try(_CAPTURE, {"input": given}, call)
         if isinstance(found, Refusal):
             if found.code in _NOT_OURS:
-                return False
+                return "DECLINED"
             raise OrderStepUnavailable("The payment does not answer.", detail=f"{found.code}: {found.message}")
-        return not any(one["key"] == once and one["type"] == "CHARGE_FAILURE" for one in found["transactions"])
+        said = {one["type"] for one in found["transactions"] if one["key"] == once}
+        if "CHARGE_SUCCESS" in said:
+            return "DONE"
+        return "DECLINED" if "CHARGE_FAILURE" in said else "PENDING"
 
     async def void_part(self, payment_id: str, amount_minor: int, money: Money, call: Call) -> Money:
         """Give up some of what is authorised; a request of its own for each state that the payment is found in."""

@@ -22,6 +22,9 @@ LINES_MAX = 500
 # Of one order, and as many receptions and refunds; whoever sends one article a day has most of a year.
 CHANGES_MAX = 250
 TEXT_MAX = 500
+# A capture that is not decided by then, a good minute, counts as one that will be.
+CAPTURE_ATTEMPTS_MAX = 6
+CAPTURE_KEYS = 3
 NAME_MAX = 100
 
 Kind = Literal["FULFIL", "CANCEL", "RECEIVE", "REFUND"]

@@ -78,6 +78,10 @@ class Running:
                     # Its lease ends, and it is tried again; the others go on meanwhile.
                     _log.warning("change_waits", change=change_id, error=error.message, detail=error.detail)
                     return False
+                except Exception:
+                    # A bug, or an answer that is none: of this order only.
+                    _log.exception("change_failed", change=change_id)
+                    return False
 
         async with asyncio.TaskGroup() as group:
             overdue = await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX)

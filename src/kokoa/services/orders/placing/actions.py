@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import asyncpg
 import msgspec
+import structlog
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms, to_datetime
@@ -16,6 +17,8 @@ from kokoa.postgres import Database, Event
 from kokoa.processes.steps import reached
 from kokoa.services.orders import events
 from kokoa.services.orders.errors import OrderStepUnavailable
+from kokoa.services.orders.fulfilling.model import TEXT_MAX
+from kokoa.services.orders.fulfilling.store import write_history
 from kokoa.services.orders.model import (
     ATTEMPTS_MAX,
     FINAL,
@@ -39,7 +42,12 @@ from kokoa.services.orders.store import OrderStore, insert_order, put_placement
 _MARGIN_MS = 5_000
 _ASK_AGAIN_S = 3.0
 _WATCH_AGAIN_S = 30.0
+# Each look may add two transactions to a payment, which has 200 at most; these are 83 looks in seven days.
+_WATCHED_TIMES = 10
 _UNAVAILABLE = Refusal("STORE_UNAVAILABLE", "A part of the store did not answer; nothing was ordered.")
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -182,6 +190,7 @@ class Placing:
     async def _commit(self, held: Held) -> Held:
         if _age_s(held.placement) > FROZEN_FOR_SURE_S:
             await self._require_same_cart(held)
+            await self._require_goods(held)
         after = advanced(held.placement, "COMMITTED", action_url=None)
         try:
             await self._write_order(held, after)
@@ -209,11 +218,17 @@ class Placing:
     async def _close(self, held: Held) -> Held:
         """The goods are the order's for good, and so is the cart.
 
-        One that thawed meanwhile is ordered nevertheless, unless somebody has put other things in.
+        One that thawed meanwhile is ordered nevertheless, unless somebody has put other things in. Goods that were
+        given back meanwhile are not had by asking again: the order's history says so, and nothing of it can leave.
         """
         placement = held.placement
-        if placement.priced().wanted_stock():
-            await self._shop.allocate(placement.id, held.call)
+        gone = None
+        try:
+            if placement.priced().wanted_stock():
+                await self._shop.allocate(placement.id, held.call)
+        except Declined as declined:
+            gone = declined.refusal
+            _log.error("order_without_goods", order=placement.id, error=gone.message)
         reached("order.stock_allocated")
         if not await self._shop.mark_ordered(placement.cart_id, placement.id, held.call):
             try:
@@ -226,7 +241,7 @@ class Placing:
             elif same is False:
                 await self._shop.release(placement.cart_id, placement.id, held.call)
         reached("order.cart_closed")
-        return await self._advance(held, advanced(placement, "DONE"))
+        return await self._advance(held, advanced(placement, "DONE"), without_goods=gone)
 
     async def _take_back(self, held: Held) -> Held:
         """What was done, the last thing first. What was not done is not there to be taken back."""
@@ -246,10 +261,11 @@ class Placing:
         return await self._advance(held, advanced(placement, "REFUSED" if settled else "WATCHING"), refused)
 
     async def _watch(self, held: Held) -> Held:
-        """An authorisation that comes late is given up, too."""
-        if await self._void(held) or _age_s(held.placement) > WATCH_MAX_S:
+        """An authorisation that comes late is given up, too. What is watched for long is looked at less often."""
+        age_s = _age_s(held.placement)
+        if age_s > WATCH_MAX_S or await self._void(held):
             return await self._advance(held, advanced(held.placement, "REFUSED"))
-        raise _Waits(held, _WATCH_AGAIN_S)
+        raise _Waits(held, max(_WATCH_AGAIN_S, age_s / _WATCHED_TIMES))
 
     async def _void(self, held: Held) -> bool:
         """Give up what is authorised; whether nothing is left that could be."""
@@ -267,15 +283,26 @@ class Placing:
         if not placement.priced().is_of(lines):
             raise Declined(Refusal("CART_CHANGED", "The cart was changed while it was being ordered.", "cartId"))
 
+    async def _require_goods(self, held: Held) -> None:
+        """Reserved still: a hold ends, too. Raises Declined."""
+        wanted = held.placement.priced().wanted_stock()
+        if wanted:
+            await self._shop.reserve(held.placement.id, wanted, held.call)
+
     async def _refuse(self, held: Held, refusal: Refusal) -> Held:
         return await self._advance(held, advanced(held.placement, "REFUSING", refusal=refusal, action_url=None))
 
-    async def _advance(self, held: Held, after: Placement, *told: Event) -> Held:
+    async def _advance(
+        self, held: Held, after: Placement, *told: Event, without_goods: Refusal | None = None
+    ) -> Held:
         due_s = None if after.step in FINAL else LEASE_S
-        if told:
+        if told or without_goods:
             async with self._database.transaction(held.call.environment_id) as tx:
                 done = await put_placement(tx, after, held.lease, due_s)
-                if done:
+                if done and without_goods:
+                    note = without_goods.message[:TEXT_MAX]
+                    await write_history(tx, after.id, "GOODS_MISSING", "service:orders", note=note)
+                if done and told:
                     await tx.emit(*told, correlation_id=held.call.correlation_id)
         else:
             done = await self._store.put(held.call.environment_id, after, held.lease, due_s)

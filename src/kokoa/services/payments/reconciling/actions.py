@@ -6,6 +6,9 @@ held meanwhile.
 
 import asyncio
 
+import structlog
+
+from kokoa.kernel.errors import KokoaError
 from kokoa.postgres import Database
 from kokoa.services.payments.actions import ASK_AFTER_S, CALL_TIMEOUT_MS, Cause, asked, settle
 from kokoa.services.payments.providers.actions import Providers
@@ -19,6 +22,8 @@ AT_ONCE_MAX = 8
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 30.0
 _SWEEPER = Cause(actor="service:payments", correlation_id="")
+
+_log = structlog.get_logger(__name__)
 
 
 class Reconciler:
@@ -39,7 +44,14 @@ class Reconciler:
 
         async def one_of_some(one: OpenRequest) -> bool:
             async with free:
-                return await self._reconcile(one)
+                try:
+                    return await self._reconcile(one)
+                except KokoaError:
+                    raise
+                except Exception:
+                    # A bug, or an answer that is none: of this request only, which is asked about again in a while.
+                    _log.exception("request_not_reconciled", payment=one.payment_id)
+                    return False
 
         done = await asyncio.gather(*map(one_of_some, overdue), return_exceptions=True)
         for one in done:  # once all are through: what ends one ends no other
