@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from kokoa.kernel.ids import new_id
 from kokoa.services.payments.errors import InvalidPaymentProvider
 from kokoa.services.payments.model import NewTransaction, left_after
 from kokoa.services.payments.providers.model import Webhook
@@ -20,7 +19,8 @@ from kokoa.services.payments.stripe.model import (
     stripe_amount,
 )
 
-PAYMENT, OTHER = new_id(), new_id()
+# Of the tests' names, so always the same.
+PAYMENT, OTHER = "01a00000-0000-7000-8000-000000000001", "01a00000-0000-7000-8000-000000000002"
 OURS = {"kokoa_environment": "e", "kokoa_payment": PAYMENT, "kokoa_key": "a"}
 INTENT = {
     "id": "pi_1",
