@@ -14,13 +14,16 @@ _ORDERS = """SELECT id, number, state, cart_id, payment_id, total_minor, basket,
  WHERE environment_id = $1 ORDER BY number"""
 _PLACEMENTS = "SELECT id, step, cart_id FROM placements WHERE environment_id = $1"
 _CHANGES = "SELECT order_id, kind, step, due_at FROM changes WHERE environment_id = $1"
+_RETURNS = "SELECT order_id, state, lines FROM returns WHERE environment_id = $1"
+_GIVEN = "SELECT id, refunded_minor FROM orders WHERE environment_id = $1"
 _HISTORY = "SELECT order_id, kind FROM history WHERE environment_id = $1"
 _TOLD = "SELECT event_type, payload FROM outbox WHERE environment_id = $1 ORDER BY id"
 _CARTS = "SELECT id, state, order_id FROM carts WHERE environment_id = $1"
 _ITEMS = "SELECT sku, on_hand, reserved FROM items WHERE environment_id = $1"
 _LEVELS = "SELECT sku, sum(on_hand)::bigint AS on_hand FROM levels WHERE environment_id = $1 GROUP BY sku"
 _MOVED = """SELECT sku, sum(on_hand)::bigint AS on_hand, sum(reserved)::bigint AS reserved,
-       (-coalesce(sum(on_hand) FILTER (WHERE reason = 'FULFILLED'), 0))::bigint AS left
+       (-coalesce(sum(on_hand) FILTER (WHERE reason = 'FULFILLED'), 0))::bigint AS left,
+       (coalesce(sum(on_hand) FILTER (WHERE reason = 'RETURNED'), 0))::bigint AS back
   FROM movements WHERE environment_id = $1 GROUP BY sku"""
 _OPEN = """SELECT r.key, r.state, l.sku, sum(l.open)::bigint AS open FROM reservations r
   JOIN reservation_lines l ON l.environment_id = $1 AND l.reservation_id = r.id
@@ -68,6 +71,7 @@ class OrderBooks:
         await self._require_carts(orders)
         await self._require_stock(orders, placements)
         await self._require_codes(placements)
+        await self._require_returns(orders)
         self._require_paid(orders, placements, money)
         await self._require_told(orders, placements)
 
@@ -91,10 +95,13 @@ class OrderBooks:
         booked: dict[str, dict[str, int]] = defaultdict(dict)
         for row in await self._rows("payments", _BOOKED):
             booked[str(row["payment_id"])][row["operation"]] = row["amount"]
+        given = {str(row["id"]): row["refunded_minor"] for row in await self._rows("orders", _GIVEN)}
         for payment_id, reference, _, facts in await self._money():
             ours = {kind: facts[f"{kind}_SUCCESS"] for kind in _SUCCESSES if facts[f"{kind}_SUCCESS"]}
             assert ours == booked.get(payment_id, {}), "the provider's books are ours"
             order = orders.get(reference)
+            if order is not None and order["state"] != "CANCELLED":
+                assert given[reference] == ours.get("REFUND", 0), "the order knows what was given back of it"
             if order is None or order["state"] == "CANCELLED":
                 still = ours.get("AUTHORIZE", 0) - ours.get("CANCEL", 0) - ours.get("REFUND", 0)
                 assert still == 0 or order is not None, "money of what was never ordered"
@@ -148,6 +155,23 @@ class OrderBooks:
             assert row["used"] == len(redeemed) <= row["uses_max"]
         assert not [key for key in redeemed if placements[key] == "REFUSED"], "what is refused used a code"
 
+    async def _require_returns(self, orders: list[Any]) -> None:
+        """No more is on its way back, or came back, than has left; and none of it twice."""
+        wanted: dict[str, Counter[str]] = defaultdict(Counter)
+        received: dict[str, Counter[str]] = defaultdict(Counter)
+        for row in await self._rows("orders", _RETURNS):
+            for line in msgspec.json.decode(row["lines"]):
+                came = line["back_in_stock"] + line["unusable"]
+                assert line["refunded"] <= came <= line["quantity"]
+                ended = row["state"] in ("CANCELLED", "REJECTED")
+                wanted[str(row["order_id"])][line["line_id"]] += came if ended else line["quantity"]
+                received[str(row["order_id"])][line["line_id"]] += came
+        for order in orders:
+            for line in _basket(order)["lines"]:
+                key, line_id, done = str(order["id"]), line["cart_line_id"], _progress(order, line)
+                assert wanted[key][line_id] <= done["fulfilled"], "more comes back than has left"
+                assert received[key][line_id] == done["returned"] >= done["refunded"]
+
     def _require_paid(self, orders: list[Any], placements: Mapping[str, str], money: Iterable[Any]) -> None:
         """An order has its money, and what is refused has none."""
         by_reference = {reference: (payment_id, amount, facts) for payment_id, reference, amount, facts in money}
@@ -177,12 +201,15 @@ class OrderBooks:
         assert placed == Counter(str(row["id"]) for row in orders)
         types = Counter(row["event_type"] for row in told)
         steps, states = Counter(placements.values()), Counter(row["state"] for row in orders)
+        complete = states["FULFILLED"] + states["PARTIALLY_RETURNED"] + states["RETURNED"]
         assert types["OrderPlacementRefused"] == steps["REFUSED"] + steps["WATCHING"]
-        assert (types["OrderCancelled"], types["OrderFulfilled"]) == (states["CANCELLED"], states["FULFILLED"])
+        assert (types["OrderCancelled"], types["OrderFulfilled"]) == (states["CANCELLED"], complete)
         changes = Counter((row["kind"], row["step"]) for row in await self._rows("orders", _CHANGES))
         history = Counter(row["kind"] for row in await self._rows("orders", _HISTORY))
         assert types["FulfillmentCreated"] == changes["FULFIL", "PENDING"] == history["FULFILLMENT_CREATED"]
         assert changes["CANCEL", "DONE"] == history["CANCELLED"] == states["CANCELLED"]
+        assert types["ReturnReceived"] == changes["RECEIVE", "DONE"] == history["RETURN_RECEIVED"]
+        assert types["OrderRefunded"] == changes["REFUND", "DONE"] == history["REFUNDED"]
 
     # reading
 
@@ -212,7 +239,7 @@ def _basket(order: Any) -> Any:
 
 def _progress(order: Any, line: Any) -> Mapping[str, int]:
     found = msgspec.json.decode(order["progress"]).get(line["cart_line_id"], {})
-    return {"fulfilled": 0, "cancelled": 0, **found}
+    return {"fulfilled": 0, "cancelled": 0, "returned": 0, "refunded": 0, **found}
 
 
 def _left(order: Any) -> Counter[str]:

@@ -20,6 +20,7 @@ from kokoa.kernel.ids import new_id
 from kokoa.processes.steps import STEPS
 from kokoa.services.orders.fulfilling import actions as changing
 from kokoa.services.orders.placing import actions as placing
+from kokoa.services.orders.returning import actions as returning
 
 _T = TypeVar("_T")
 
@@ -42,6 +43,7 @@ METHODS = st.sampled_from(
 )
 STEPS_OF_ORDERS = [step for step in STEPS if step.startswith(("order.", "refusal."))]
 STEPS_OF_CHANGES = [step for step in STEPS if step.startswith(("fulfilment.", "cancellation."))]
+STEPS_OF_RETURNS = [step for step in STEPS if step.startswith(("reception.", "refund."))]
 ASK_TIMEOUT_S = 60
 # What may be refused at any time, and changes nothing then.
 REFUSED = {
@@ -54,6 +56,9 @@ REFUSED = {
     "ORDER_BUSY",
     "ORDER_NOT_CANCELLABLE",
     "INVALID_FULFILLMENT",
+    "INVALID_RETURN",
+    "INVALID_REFUND",
+    "RETURN_STATE_DIFFERS",
     "TEST_PAYMENT_NOT_FOUND",
     "STOCK_BELOW_ZERO",
     "PLACEMENT_NOT_FOUND",
@@ -64,7 +69,13 @@ _CODE_ADD = "mutation($input: CartCodeInput!) { addCartCode(input: $input) { id 
 _FULFIL = "mutation($input: CreateFulfillmentInput!) { createFulfillment(input: $input) { id state } }"
 _CANCEL = "mutation($input: CancelOrderInput!) { cancelOrder(input: $input) { id state } }"
 _ADJUST = "mutation($input: AdjustStockInput!) { adjustStock(input: $input) { onHand } }"
-_LINES = """query($id: ID!) { order(id: $id) { lines { id quantity fulfilledQuantity cancelledQuantity } } }"""
+_LINES = """query($id: ID!) { order(id: $id) { lines { id quantity fulfilledQuantity cancelledQuantity }
+  returns { id state lines { lineId quantity received } } } }"""
+_COME_BACK = "mutation($input: RequestReturnInput!) { requestReturn(input: $input) { id } }"
+_RECEIVE = "mutation($input: ReceiveReturnInput!) { receiveReturn(input: $input) { id state } }"
+_REFUND_RETURN = "mutation($input: RefundReturnInput!) { refundReturn(input: $input) { id state } }"
+_REFUND_ORDER = "mutation($input: RefundOrderInput!) { refundOrder(input: $input) { id state } }"
+_NO_MORE = "mutation($id: ID!) { cancelReturn(id: $id) { id } }"
 _CHANGES_DUE = """UPDATE changes SET due_at = now() - interval '1 s'
  WHERE environment_id = $1 AND due_at IS NOT NULL"""
 _WEBHOOKS_DUE = "UPDATE simulated_webhooks SET due_at = now() - interval '1 s' WHERE environment_id = $1"
@@ -230,6 +241,51 @@ class OrderMachine(RuleBasedStateMachine):
             given = {"id": order_id, "idempotencyKey": new_id()}
             self._die_at(dies, self._ask(_CANCEL, MERCHANT, input=given))
 
+    @precondition(lambda self: self.placed)
+    @rule(data=st.data(), quantity=QUANTITIES)
+    def send_back(self, data: st.DataObject, quantity: int) -> None:
+        """More than has left is refused."""
+        order_id, order = self._some_order(data)
+        if order:
+            lines = [{"lineId": order["lines"][0]["id"], "quantity": quantity}]
+            given = {"orderId": order_id, "lines": lines, "idempotencyKey": new_id()}
+            self.ask(_COME_BACK, MERCHANT, input=given)
+
+    @precondition(lambda self: self.placed)
+    @rule(data=st.data(), usable=st.booleans(), dies=st.sampled_from([None, *STEPS_OF_RETURNS]))
+    def receive(self, data: st.DataObject, usable: bool, dies: str | None) -> None:
+        """One piece of each line that is on its way; more than that is refused."""
+        _, order = self._some_order(data)
+        for found in order["returns"][:1] if order else ():
+            condition = "BACK_IN_STOCK" if usable else "UNUSABLE"
+            lines = [{"lineId": line["lineId"], "quantity": 1, "condition": condition} for line in found["lines"]]
+            given = {"id": found["id"], "lines": lines, "idempotencyKey": new_id()}
+            self._die_at(dies, self._ask(_RECEIVE, MERCHANT, input=given))
+
+    @precondition(lambda self: self.placed)
+    @rule(data=st.data(), fee=st.sampled_from([0, 100]), dies=st.sampled_from([None, *STEPS_OF_RETURNS]))
+    def refund(self, data: st.DataObject, fee: int, dies: str | None) -> None:
+        """What came back; what is worth nothing any more is refused."""
+        _, order = self._some_order(data)
+        for found in order["returns"][:1] if order else ():
+            given = {"returnId": found["id"], "feeMinor": fee, "idempotencyKey": new_id()}
+            self._die_at(dies, self._ask(_REFUND_RETURN, MERCHANT, input=given))
+
+    @precondition(lambda self: self.placed)
+    @rule(data=st.data(), amount=st.sampled_from([1, 500]), dies=st.sampled_from([None, *STEPS_OF_RETURNS]))
+    def apologise(self, data: st.DataObject, amount: int, dies: str | None) -> None:
+        order_id, order = self._some_order(data)
+        if order:
+            given = {"orderId": order_id, "amountMinor": amount, "reason": "late", "idempotencyKey": new_id()}
+            self._die_at(dies, self._ask(_REFUND_ORDER, MERCHANT, input=given))
+
+    @precondition(lambda self: self.placed)
+    @rule(data=st.data())
+    def keep_it(self, data: st.DataObject) -> None:
+        _, order = self._some_order(data)
+        for found in order["returns"][:1] if order else ():
+            self.ask(_NO_MORE, MERCHANT, id=found["id"])
+
     @rule(sku=SKUS, delta=st.sampled_from([1, 2, -1]))
     def count(self, sku: str, delta: int) -> None:
         """Goods come in; what is taken out is nobody's."""
@@ -298,6 +354,11 @@ class OrderMachine(RuleBasedStateMachine):
         self.requests.append((self.who(name), given))
         return dict(given)
 
+    def _some_order(self, data: st.DataObject) -> tuple[str, Any]:
+        """Its id, and it; None for a placement that is none."""
+        order_id = data.draw(st.sampled_from(self.placed))
+        return order_id, self.ask(_LINES, MERCHANT, id=order_id)
+
     def _went(self, placement: Any) -> None:
         if placement and placement["id"] not in self.placed:
             self.placed.append(placement["id"])
@@ -324,6 +385,7 @@ class OrderMachine(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(placing, "reached", reached)
             patch.setattr(changing, "reached", reached)
+            patch.setattr(returning, "reached", reached)
             answer = self.do(watched())
         if answer and "refusal" in answer:
             self._went(answer)

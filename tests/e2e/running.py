@@ -209,7 +209,7 @@ def roles_apart(state_dir: Path) -> Iterator[RunningStore]:
         stack.callback(stop_all, processes)
         store = RunningStore(state_dir, f"http://127.0.0.1:{ports['edge']}")
         store.variables = demo_variables(state_dir)
-        until(lambda: found_lamps(store), within_s=60, what="search through all roles")
+        until(lambda: found_lamps(store), within_s=180, what="search through all roles")
         until((state_dir / "host" / "host.sock").exists, what="the function host")
         yield store
 

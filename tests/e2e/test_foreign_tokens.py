@@ -43,7 +43,9 @@ FOR_SHOPPERS = {
         "cart", "createCart", "addCartLines", "changeCartLines", "removeCartLines", "setCartAddresses",
         "setCartEmail", "setCartNote", "setCartShippingMethod", "addCartCode", "removeCartCode", "mergeCarts",
     },
-    "one's own orders": {"order", "myOrders", "placeOrder", "continuePlacement", "cancelOrder"},
+    "one's own orders": {
+        "order", "myOrders", "placeOrder", "continuePlacement", "cancelOrder", "requestReturn", "cancelReturn",
+    },
 }  # fmt: skip
 # Root fields that made-up arguments do not lead to anything, and why.
 NOT_REACHED = {
@@ -61,6 +63,8 @@ MARKED = {
     "stockItem", "customer", "customers", "customerGroups", "company", "companies", "cart", "carts", "order",
     "orders", "taxConfiguration", "shippingConfiguration", "variant", "products",
 }  # fmt: skip
+# A SKU is anybody's word: what stock knows by it in one's own store is one's own.
+WORDS = ("/api/stock/{sku}",)
 ERRORS_BEFORE_ANYTHING = {"GRAPHQL_VALIDATION_FAILED", "LIMIT_EXCEEDED", "BAD_REQUEST", "NOT_SIGNED_IN", "FORBIDDEN"}
 QUESTIONS = Questions(store_schema())
 
@@ -294,7 +298,7 @@ def test_native_routes_tell_nothing_of_another_store(
                 status, said = caller.request(method.upper(), path, body, **more)
                 require_untold(said, (theirs.secret, theirs.open), f"{method} {path}")
                 assert status < 500, (path, said)
-                assert status >= 400 or "{" not in template, (path, said)
+                assert status >= 400 or "{" not in template or template in WORDS, (path, said)
                 asked_for += 1
     assert asked_for > 20
     after = rows_of(store, theirs.environment.tenant)

@@ -273,7 +273,9 @@ class Store:
         cart = self._cart(by)
         key = {"cartToken": cart["token"]} if cart["token"] else {"cartId": cart["id"]}
         given = {**key, "paymentProvider": "manual", "idempotencyKey": f"order-{by}-{self.tag}"}
-        placed = self.shop("placeOrder", "state order { id number payment { id } lines { id } }", by=by, input=given)
+        placed = self.shop(
+            "placeOrder", "state order { id number totalMinor payment { id } lines { id } }", by=by, input=given
+        )
         assert placed["state"] == "PLACED", placed
         return cart, placed["order"]
 
@@ -286,16 +288,20 @@ class Store:
             self.learn("Payment", order["payment"]["id"])
             self.learn("OrderLine", order["lines"][0]["id"])
             self.learn("OrderCartToken", cart["token"] or self.known["CartToken"][0])
-        part = {
-            "orderId": self.known["Order"][0],
-            "lines": [{"lineId": self.known["OrderLine"][0], "quantity": 1}],
-            "trackingNumber": self.secret,
-            "idempotencyKey": f"part-{self.tag}",
-        }
-        self.learn("Fulfillment", self.manage("createFulfillment", input=part)["id"])
+            self._sent(order)
         hers = self._cart("ann")
         self.learn("Cart", hers["id"])
         self.learn("CartLine", hers["line"])
+
+    def _sent(self, order: Any) -> None:
+        """One piece of it is sent and paid, and is to come back."""
+        key, line = f"part-{order['number']}-{self.tag}", {"lineId": order["lines"][0]["id"], "quantity": 1}
+        part = {"orderId": order["id"], "lines": [line], "trackingNumber": self.secret, "idempotencyKey": key}
+        self.learn("Fulfillment", self.manage("createFulfillment", input=part)["id"])
+        paid = {"id": order["payment"]["id"], "amountMinor": order["totalMinor"], "idempotencyKey": key}
+        self.manage("recordPayment", input=paid)
+        back = {"orderId": order["id"], "lines": [line], "note": self.secret, "idempotencyKey": key}
+        self.learn("Return", self.manage("requestReturn", input=back)["id"])
 
     def _payments(self) -> None:
         self.manage("configurePaymentProvider", "webhookSecret", input={"key": "test", "active": True})
