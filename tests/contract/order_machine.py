@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contract.cart_shop import ADD, MERCHANT, MERGE, REMOVE, SHOPPER, customer
+from contract.dying import Died
 from contract.order_books import OrderBooks
 from contract.order_shop import CONTINUE, PAYMENTS_OF, PLACE, SETTLE, OrderShop, OrderStage
 from contract.payments_desk import OVERDUE
@@ -83,10 +84,6 @@ _THAW = """UPDATE carts SET frozen_until = now() - interval '1 s'
  WHERE environment_id = $1 AND state = 'FROZEN'"""
 _HOLDS_END = """UPDATE reservations SET expires_at = now() - interval '1 s'
  WHERE environment_id = $1 AND state = 'HELD'"""
-
-
-class Died(BaseException):
-    """The process is gone: nothing after this moment is done."""
 
 
 class OrderMachine(RuleBasedStateMachine):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contract.cart_shop import MERCHANT
+from contract.dying import Died
 from contract.inventory_stock import RELEASE
 from contract.order_shop import OrderShop, OrderStage, open_order_stage
 from contract.payments_desk import AUTHORIZE, CREATE, OVERDUE
@@ -24,10 +25,6 @@ CHANGES_DUE = "UPDATE changes SET due_at = now() - interval '1 s' WHERE environm
 STEP = """SELECT step, due_at IS NULL AS ended, extract(epoch FROM due_at - now()) AS in_s
   FROM placements WHERE environment_id = $1"""
 REFUSALS_OF_VOID = "SELECT count(*) FROM transactions WHERE environment_id = $1 AND type = 'CANCEL_FAILURE'"
-
-
-class Died(BaseException):
-    """The process is gone: nothing after this moment is done."""
 
 
 @pytest.fixture(scope="module")

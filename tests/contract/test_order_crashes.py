@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contract.cart_shop import NOTE
+from contract.dying import Died, die_at
 from contract.order_shop import OrderShop, OrderStage, open_order_stage
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import Unavailable
@@ -16,10 +17,6 @@ from kokoa.services.orders.placing import actions
 
 ON_THE_WAY = [step for step in STEPS if step.startswith("order.")]
 BACK = [step for step in STEPS if step.startswith("refusal.")]
-
-
-class Died(BaseException):
-    """The process is gone: nothing after this moment is done."""
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +34,10 @@ async def shop(stage: OrderStage) -> OrderShop:
     return shop
 
 
-def die_at(step: str, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> list[str]:
-    """Let the next ones that reach the step die there; where that happened."""
-    died: list[str] = []
-
-    def reached(name: str) -> None:
-        if name == step and len(died) < times:
-            died.append(name)
-            raise Died
-
-    monkeypatch.setattr(actions, "reached", reached)
-    return died
-
-
 async def crash(
     shop: OrderShop, cart: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch, **more: str
 ) -> None:
-    died = die_at(step, monkeypatch)
+    died = die_at(step, monkeypatch, actions)
     with pytest.raises(Died):
         await shop.place(cart, **more)
     assert died == [step]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contract.cart_shop import MERCHANT, SHOPPER, customer
+from contract.dying import Died, die_at
 from contract.order_shop import OrderShop, OrderStage, open_order_stage
 from kokoa.kernel.call import Caller
 from kokoa.kernel.ids import new_id
@@ -34,10 +35,6 @@ MONEY = """query($id: ID!) { order(id: $id) { payment { id amounts {
 LEFT = "query($sku: String!) { stockItem(sku: $sku) { onHand reserved } }"
 CAPTURE = "mutation($input: PaymentRequestInput!) { capturePayment(input: $input) { id } }"
 TAKE = "mutation($input: AdjustStockInput!) { adjustStock(input: $input) { onHand } }"
-
-
-class Died(BaseException):
-    """The process is gone: nothing after this moment is done."""
 
 
 class Desk(OrderShop):
@@ -96,19 +93,6 @@ async def shop(stage: OrderStage) -> Desk:
     await shop.product("rug", price=2_000)
     await shop.stock("lamp", 10)
     return shop
-
-
-def die_at(step: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let the next one that reaches the step die there; where that happened."""
-    died: list[str] = []
-
-    def reached(name: str) -> None:
-        if name == step and not died:
-            died.append(name)
-            raise Died
-
-    monkeypatch.setattr(actions, "reached", reached)
-    return died
 
 
 async def test_an_order_leaves_in_two_parts_and_is_paid_as_it_leaves(shop: Desk) -> None:
@@ -234,7 +218,7 @@ async def test_a_part_that_died_on_its_way_leaves_once(
     shop: Desk, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = await shop.placed(lamp=3)
-    died = die_at(step, monkeypatch)
+    died = die_at(step, monkeypatch, actions)
     with pytest.raises(Died):
         await shop.fulfil(order, "once", lamp=2)
     assert died == [step]
@@ -289,7 +273,7 @@ async def test_a_cancellation_that_died_on_its_way_is_done_once(
 ) -> None:
     order = await shop.placed(lamp=3)
     await shop.fulfil(order, lamp=1)
-    died = die_at(step, monkeypatch)
+    died = die_at(step, monkeypatch, actions)
     with pytest.raises(Died):
         await shop.cancel(order, key="once")
     assert died == [step]

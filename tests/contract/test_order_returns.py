@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from contract.cart_shop import MERCHANT, SHOPPER, customer
+from contract.dying import Died, die_at
 from contract.order_shop import OrderStage, open_order_stage
 from contract.payments_desk import OVERDUE
-from contract.test_order_fulfilments import CAPTURE, MONEY, Desk, Died
+from contract.test_order_fulfilments import CAPTURE, MONEY, Desk
 from kokoa.kernel.call import Caller
 from kokoa.kernel.ids import new_id
 from kokoa.messaging import EmbeddedNats
@@ -94,19 +95,6 @@ async def shop(stage: OrderStage) -> ReturnDesk:
     await shop.product("rug", price=2_000)
     await shop.stock("lamp", 10)
     return shop
-
-
-def die_at(step: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let the next one that reaches the step die there; where that happened."""
-    died: list[str] = []
-
-    def reached(name: str) -> None:
-        if name == step and not died:
-            died.append(name)
-            raise Died
-
-    monkeypatch.setattr(actions, "reached", reached)
-    return died
 
 
 async def test_a_return_comes_back_in_two_parts_and_is_refunded_less_a_fee(shop: ReturnDesk) -> None:
@@ -334,7 +322,7 @@ async def test_a_reception_that_died_on_its_way_is_done_once(
 ) -> None:
     order = await shop.sold(lamp=3)
     asked = await shop.returned(order, lamp=2)
-    died = die_at(step, monkeypatch)
+    died = die_at(step, monkeypatch, actions)
     with pytest.raises(Died):
         await shop.receive(order, asked, "once", lamp=2)
     assert died == [step]
@@ -354,7 +342,7 @@ async def test_a_refund_that_died_on_its_way_is_given_once(
     order = await shop.sold(lamp=3)
     asked = await shop.returned(order, lamp=2)
     await shop.receive(order, asked, lamp=2)
-    died = die_at(step, monkeypatch)
+    died = die_at(step, monkeypatch, actions)
     with pytest.raises(Died):
         await shop.refund(asked, "once", feeMinor=98)
     assert died == [step]

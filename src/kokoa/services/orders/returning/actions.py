@@ -1,6 +1,6 @@
 """What is done to returns and refunds. Receptions and refunds are changes of an order: see fulfilling/running.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -66,6 +66,24 @@ KINDS: tuple[Kind, ...] = ("RECEIVE", "REFUND")
 _MANAGEMENT = Who(management=True)
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """A change that somebody asks for once."""
+
+    kind: Kind
+    key: str
+    fingerprint: bytes
+    actor: str
+    return_id: str | None = None
+    reason: str | None = None
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What it is about: quantities by line, and what is written down of its kind."""
+
+    lines: Mapping[str, int]
+    detail: bytes
+
+
 class ReturnActions:
     """Changes of one environment each."""
 
@@ -115,30 +133,15 @@ class ReturnActions:
         """
         require_key(key)
         await self._require_locations(lines, call)
-        fingerprint, lease = fingerprint_of("RECEIVE", return_id, version, lines), new_id()
-        order_id = (await self._find(return_id, call)).order_id
-        async with self._database.transaction(call.environment_id) as tx:
-            order, is_placed = await _locked(tx, order_id)
-            known = await known_change(tx, key, fingerprint)
-            if known is not None:
-                return known
-            await require_free(tx, order, is_placed, None, KINDS)
+        asked = _Asked("RECEIVE", key, fingerprint_of("RECEIVE", return_id, version, lines), actor, return_id)
+
+        async def plan(tx: Transaction, _: Order) -> _Plan:
             found = await return_in(tx, return_id)
             require_version(found, version)
             require_reception(found, lines)
-            change = await insert_change(
-                tx,
-                order_id,
-                "RECEIVE",
-                quantities_of(lines),
-                key,
-                fingerprint,
-                lease,
-                actor,
-                return_id=return_id,
-                detail=msgspec.json.encode(lines),
-            )
-        return await self._running.begin(change, order, lease, call)
+            return _Plan(quantities_of(lines), msgspec.json.encode(lines))
+
+        return await self._begin((await self._find(return_id, call)).order_id, asked, plan, call)
 
     async def cancel(
         self, return_id: str, version: int | None, reason: str | None, who: Who, actor: str, call: Call
@@ -176,29 +179,15 @@ class ReturnActions:
         Raises InvalidIdempotencyKey, IdempotencyKeyReused, ReturnNotFound, InvalidRefund, OrderBusy.
         """
         require_key(key)
-        fingerprint, lease = fingerprint_of("REFUND", return_id, fee_minor, shipping_minor), new_id()
-        order_id = (await self._find(return_id, call)).order_id
-        async with self._database.transaction(call.environment_id) as tx:
-            order, is_placed = await _locked(tx, order_id)
-            known = await known_change(tx, key, fingerprint)
-            if known is not None:
-                return known
-            await require_free(tx, order, is_placed, None, KINDS)
+        fingerprint = fingerprint_of("REFUND", return_id, fee_minor, shipping_minor)
+        asked = _Asked("REFUND", key, fingerprint, actor, return_id)
+
+        async def plan(tx: Transaction, order: Order) -> _Plan:
             found = await return_in(tx, return_id)
             giving = require_return_refund(order, found, fee_minor, shipping_minor)
-            change = await insert_change(
-                tx,
-                order_id,
-                "REFUND",
-                to_refund_of(found),
-                key,
-                fingerprint,
-                lease,
-                actor,
-                return_id=return_id,
-                detail=msgspec.json.encode(giving),
-            )
-        return await self._running.begin(change, order, lease, call)
+            return _Plan(to_refund_of(found), msgspec.json.encode(giving))
+
+        return await self._begin((await self._find(return_id, call)).order_id, asked, plan, call)
 
     async def refund_order(
         self, order_id: str, amount_minor: int, reason: str, key: str, actor: str, call: Call
@@ -209,16 +198,37 @@ class ReturnActions:
         """
         require_key(key)
         giving = require_goodwill(amount_minor, reason)
-        fingerprint, lease = fingerprint_of("REFUND", order_id, amount_minor, reason), new_id()
+        asked = _Asked("REFUND", key, fingerprint_of("REFUND", order_id, amount_minor, reason), actor, reason=reason)
+
+        async def plan(_tx: Transaction, _: Order) -> _Plan:
+            return _Plan({}, msgspec.json.encode(giving))
+
+        return await self._begin(order_id, asked, plan, call)
+
+    async def _begin(
+        self, order_id: str, asked: _Asked, plan: Callable[[Transaction, Order], Awaitable[_Plan]], call: Call
+    ) -> Change:
+        """A change of an order, as far as it goes now; the one that the key has made before, as it is."""
+        lease = new_id()
         async with self._database.transaction(call.environment_id) as tx:
             order, is_placed = await _locked(tx, order_id)
-            known = await known_change(tx, key, fingerprint)
+            known = await known_change(tx, asked.key, asked.fingerprint)
             if known is not None:
                 return known
             await require_free(tx, order, is_placed, None, KINDS)
-            detail = msgspec.json.encode(giving)
+            planned = await plan(tx, order)
             change = await insert_change(
-                tx, order_id, "REFUND", {}, key, fingerprint, lease, actor, reason=reason, detail=detail
+                tx,
+                order_id,
+                asked.kind,
+                planned.lines,
+                asked.key,
+                asked.fingerprint,
+                lease,
+                asked.actor,
+                reason=asked.reason,
+                return_id=asked.return_id,
+                detail=planned.detail,
             )
         return await self._running.begin(change, order, lease, call)
 
