@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
-.PHONY: up test lint faults fuzz bench soak lock reset help
+.PHONY: up test dev lint faults fuzz bench soak lock reset help
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ up: $(STAMP)-run  ## start PostgreSQL, NATS, two web processes and the function 
 
 test: $(STAMP)-dev lint  ## lint, types, import rules and every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+dev: $(STAMP)-dev  ## install what tests and benchmarks need, and run nothing
+	@:
 
 lint: $(STAMP)-dev  ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check src tests benchmarks examples tools
