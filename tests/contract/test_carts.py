@@ -18,6 +18,7 @@ from contract.cart_shop import (
     customer,
     quantities,
 )
+from contract.plans import as_superuser, explained
 from kokoa.kernel.ids import new_id
 from kokoa.services.carts.store import queries
 
@@ -329,10 +330,12 @@ async def test_addresses_email_and_note(shop: CartShop) -> None:
     [("cart_by_id", "id"), ("cart_by_token", "token_digest"), ("cart_of_customer", "customer_id")],
 )
 async def test_a_cart_is_looked_up_by_its_key_even_before_there_are_statistics(
-    shop: CartShop, statement: str, column: str
+    shop: CartShop, postgres: str, statement: str, column: str
 ) -> None:
     """Plans are kept: one that reads all carts of a store would do so until PostgreSQL has looked at them."""
     value = b"digest" if statement == "cart_by_token" else new_id()
-    rows = await shop.stage.database.fetch(shop.environment_id, f"EXPLAIN {getattr(queries, statement)}", value)
-    (condition,) = (row[0] for row in rows if "Index Cond:" in row[0])
+    database = shop.stage.database
+    async with as_superuser(database, postgres) as admin:
+        plan = await explained(admin, database, shop.environment_id, getattr(queries, statement), value)
+    (condition,) = (line for line in plan.splitlines() if "Index Cond:" in line)
     assert f"({column} = " in condition

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from contract.catalog_shop import CREATE, STOREFRONT, Shop
+from contract.plans import as_superuser, explained
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
 from kokoa.services.catalog.bulk import store as bulk_store
@@ -340,21 +341,17 @@ async def test_pages_of_the_feed_and_of_an_export_use_their_indexes(
     """Row-level security must not turn the indexes off: a page is as cheap at the end as at the beginning."""
     for start in range(0, 5000, 1000):
         await upsert(shop, *(row(f"{n}", variants=[]) for n in range(start, start + 1000)))
-    name = await database.fetchval(shop.environment_id, "SELECT current_database() WHERE $1::uuid IS NOT NULL")
-    admin = await asyncpg.connect(postgres.replace("/postgres?", f"/{name}?"))
-    await admin.execute("VACUUM (ANALYZE) catalog.products")
-    await admin.execute("SET search_path = catalog; SET ROLE kokoa_catalog")
-    await admin.execute("SELECT set_config('kokoa.environment_id', $1, false)", shop.environment_id)
     queries = bulk_store.queries
-    for statement, arguments, index in (
-        (queries.changes_page, (0, new_id(), 100), "products_by_change"),
-        (queries.products_by_reference, ("5", 100), "products_external_reference"),
-        (queries.products_without_reference, (new_id(), 100), "products_without_reference"),
-    ):
-        plan = [line[0] for line in await admin.fetch(f"EXPLAIN {statement}", shop.environment_id, *arguments)]
-        assert any(index in line for line in plan), plan
-        assert not any("Seq Scan on products" in line for line in plan), plan
-    await admin.close()
+    async with as_superuser(database, postgres) as admin:
+        await admin.execute("VACUUM (ANALYZE) products")
+        for statement, arguments, index in (
+            (queries.changes_page, (0, new_id(), 100), "products_by_change"),
+            (queries.products_by_reference, ("5", 100), "products_external_reference"),
+            (queries.products_without_reference, (new_id(), 100), "products_without_reference"),
+        ):
+            plan = await explained(admin, database, shop.environment_id, statement, *arguments)
+            assert index in plan, plan
+            assert "Seq Scan on products" not in plan, plan
 
 
 async def test_a_batch_gives_up_when_others_are_always_faster(

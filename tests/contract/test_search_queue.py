@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import kokoa.services.search.service as search
+from contract.plans import as_superuser, explained
 from contract.test_search_indexing import GraphOf, found
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms
@@ -24,7 +25,6 @@ from kokoa.services.search.waiting.store import StaleStore, queries
 from servers import ConnectService, until
 
 WAITING = "SELECT count(*) FROM stale WHERE environment_id = $1"
-PLAN = "EXPLAIN (COSTS OFF) "
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ async def test_one_of_several_indexers_works_and_another_takes_over(
     assert second.calls
 
 
-async def test_the_queue_is_read_and_emptied_by_its_key(database: Database, stale: StaleStore) -> None:
+async def test_the_queue_is_read_and_emptied_by_its_key(database: Database, stale: StaleStore, postgres: str) -> None:
     environment = new_id()
     await mark(stale, environment, *(new_id() for _ in range(300)))
     taken = await stale.take(environment, FIRST, 100)
@@ -228,7 +228,7 @@ async def test_the_queue_is_read_and_emptied_by_its_key(database: Database, stal
         (queries.settle, (ids, marks)),
         (queries.postpone, (ids, marks, [1.0] * 100)),
     ):
-        rows = await database.fetch(environment, PLAN + statement, *arguments)
-        plan = "\n".join(row[0] for row in rows)
+        async with as_superuser(database, postgres) as admin:
+            plan = await explained(admin, database, environment, statement, *arguments)
         assert "stale_pkey" in plan, plan
         assert "product_id" in plan.partition("Index Cond")[2].splitlines()[0], plan

@@ -33,10 +33,12 @@ def hurt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HurtStore]:
 def frozen(hurt: HurtStore, kind: str) -> Iterator[None]:
     """Stop a server with all its children, as a machine does that swaps or whose disk hangs."""
     (server,) = hurt.find(kind)[:1]
+    os.kill(server.pid, signal.SIGSTOP)  # first, so that it makes no more children
     family = [server.pid, *(child.pid for child in descendants(server.pid))]
-    for pid in family:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        for pid in family[1:]:
+            with contextlib.suppress(ProcessLookupError):  # it had just done its work
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in reversed(family):

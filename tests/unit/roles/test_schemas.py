@@ -145,6 +145,71 @@ async def test_a_change_is_seen_after_a_notice_or_a_second() -> None:
     assert await place.graphs.of("one") is None
 
 
+@pytest.mark.parametrize("ask", ["execute", "stream", "check"])
+async def test_who_knows_of_a_change_before_the_process_does_is_understood(ask: str) -> None:
+    """One process answers a change of the schema; the next request is another's, which has not heard of it."""
+    place = Place(one="height")
+    graph = LocalGraph(place.gateway, place.graphs)
+
+    async def errors(document: str) -> list[str]:
+        call = make_call(environment_id="one")
+        if ask == "check":
+            found = await graph.check(document, "one")
+        elif ask == "stream":
+            (result,) = [one async for one in graph.stream(document, {}, call)]
+            found = list(result.errors)
+        else:
+            found = list((await graph.execute(document, {}, call)).errors)
+        return [one["extensions"]["code"] for one in found]
+
+    assert await errors("{ height }") == []
+    place.schemas.told["one"] = "width"
+    assert await errors("{ width }") == []
+    assert await errors("{ height }") == ["GRAPHQL_VALIDATION_FAILED"]
+    place.schemas.told["one"] = ""
+    assert await errors("{ height }") == ["GRAPHQL_VALIDATION_FAILED"]
+    place.schemas.told["one"] = "height"
+    assert await errors("{ height }") == []
+
+
+async def test_a_document_that_fits_no_schema_costs_one_look_and_makes_nothing() -> None:
+    place = Place(one="height", two="broken")
+    graph = LocalGraph(place.gateway, place.graphs)
+    await graph.execute("{ height }", {}, make_call(environment_id="one"))
+    before = dict(place.schemas.asked)
+    for document in ("{ nothing }", "{ nothing", "{ height }"):
+        await graph.execute(document, {}, make_call(environment_id="one"))
+    assert place.schemas.asked["digest"] - before["digest"] == 1
+    assert place.schemas.asked["sdl"] == before["sdl"]
+    place.schemas.down = True
+    refused = await graph.execute("{ nothing }", {}, make_call(environment_id="one"))
+    assert refused.errors[0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_a_flood_of_documents_that_do_not_fit_looks_only_so_often_at_a_time() -> None:
+    place = Place(one="height")
+    graph = LocalGraph(place.gateway, place.graphs)
+    await graph.execute("{ height }", {}, make_call(environment_id="one"))
+    looking = most = 0
+
+    async def slowly(_: str) -> str:
+        nonlocal looking, most
+        looking += 1
+        most = max(most, looking)
+        await asyncio.sleep(0)
+        looking -= 1
+        return "height"
+
+    place.schemas.digest = slowly  # type: ignore[method-assign]
+    calls = [graph.execute(f"{{ nothing{n} }}", {}, make_call(environment_id="one")) for n in range(100)]
+    results = await asyncio.gather(*calls)
+    assert {one.errors[0]["extensions"]["code"] for one in results} <= {
+        "GRAPHQL_VALIDATION_FAILED",
+        "TOO_MANY_NEW_DOCUMENTS",
+    }
+    assert 1 <= most <= 16
+
+
 async def test_a_request_ends_on_the_graph_that_it_began_with() -> None:
     place = Place(one="height")
     graph = LocalGraph(place.gateway, place.graphs)
