@@ -1,6 +1,6 @@
 """The environment's graph behind one seam, in this process or in a gateway's."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -22,6 +22,9 @@ class GraphFailed(Unavailable):
 
 class GraphUnavailable(Unavailable):
     """Parts of the graph are away; of what they would have answered nothing is known."""
+
+
+_MISFITS = frozenset({"GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"})
 
 
 class GraphSeam(Protocol):
@@ -48,6 +51,9 @@ class GraphsOfEnvironments(Protocol):
 
     async def of(self, environment_id: str) -> BuiltGraph | None:
         """None for the common one. Raises Unavailable: it cannot be told right now."""
+
+    async def newer(self, environment_id: str, seen: BuiltGraph | None) -> bool:
+        """Whether `of` has another one than was seen, after a look. Raises nothing."""
 
 
 class Usage(Protocol):
@@ -78,13 +84,18 @@ class LocalGraph:
         operation_name: str | None = None,
         read_only: bool = False,
     ) -> ExecutionResult:
+        async def attempt(graph: BuiltGraph | None) -> ExecutionResult:
+            return await self._gateway.execute(
+                document, variables, call, operation_name, read_only=read_only, graph=graph
+            )
+
         try:
             graph = await self._graph_of(call.environment_id)
+            result = await attempt(graph)
+            if result.refused and await self._is_behind(call.environment_id, graph, result.errors):
+                result = await attempt(await self._graph_of(call.environment_id))
         except KokoaError as error:
             return refusal(error)
-        result = await self._gateway.execute(
-            document, variables, call, operation_name, read_only=read_only, graph=graph
-        )
         if self._usage is not None and not result.refused:
             self._usage.note(call.environment_id, document)
         return result
@@ -98,20 +109,30 @@ class LocalGraph:
         *,
         read_only: bool = False,
     ) -> AsyncGenerator[ExecutionResult, None]:
-        try:
-            graph = await self._graph_of(call.environment_id)
-        except KokoaError as error:
-            yield refusal(error)
-            return
-        found = self._gateway.stream(document, variables, call, operation_name, read_only=read_only, graph=graph)
-        async with aclosing(found):
-            async for result in found:
-                if self._usage is not None and not result.refused:
-                    self._usage.note(call.environment_id, document)
-                yield result
+        again = True
+        while again:
+            again = False
+            try:
+                graph = await self._graph_of(call.environment_id)
+            except KokoaError as error:
+                yield refusal(error)
+                return
+            found = self._gateway.stream(document, variables, call, operation_name, read_only=read_only, graph=graph)
+            async with aclosing(found):
+                async for result in found:
+                    again = result.refused and await self._is_behind(call.environment_id, graph, result.errors)
+                    if again:
+                        break
+                    if self._usage is not None and not result.refused:
+                        self._usage.note(call.environment_id, document)
+                    yield result
 
     async def check(self, document: str, environment_id: str) -> list[ErrorEntry]:
-        return self._gateway.check(document, environment_id, graph=await self._graph_of(environment_id))
+        graph = await self._graph_of(environment_id)
+        misfits = self._gateway.check(document, environment_id, graph=graph)
+        if misfits and await self._is_behind(environment_id, graph, misfits):
+            return self._gateway.check(document, environment_id, graph=await self._graph_of(environment_id))
+        return misfits
 
     async def explain(
         self, document: str, variables: Mapping[str, Any] | None, call: Call, operation_name: str | None = None
@@ -121,6 +142,14 @@ class LocalGraph:
 
     async def _graph_of(self, environment_id: str) -> BuiltGraph | None:
         return await self._graphs.of(environment_id) if self._graphs is not None else None
+
+    async def _is_behind(
+        self, environment_id: str, graph: BuiltGraph | None, misfits: Sequence[Mapping[str, Any]]
+    ) -> bool:
+        """Whether a graph refused what does not fit it, and there is a newer one that it may fit."""
+        if self._graphs is None or not any(one.get("extensions", {}).get("code") in _MISFITS for one in misfits):
+            return False
+        return await self._graphs.newer(environment_id, graph)
 
 
 class RemoteGraph:

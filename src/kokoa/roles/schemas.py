@@ -2,7 +2,8 @@
 
 An environment has a *digest* of what it has beside the common graph: catalog tells that of its schema, tenants that
 of the subgraphs which are live (both empty: the common graph), and the policies of overrides belong to it. A process
-looks for it when it is first asked, after a notice, and when what it knows is a second old.
+looks for it when it is first asked, after a notice, when what it knows is a second old, and before it refuses a
+document that does not fit: so whoever has the answer to a change is understood by all processes.
 
 A graph that is new to a process is composed beside the event loop, and the one before serves until it is there (for
 seconds: who comes after a long silence waits for the new one). One that does not compose (a core service changed, or
@@ -58,6 +59,7 @@ ENVIRONMENTS_MAX = 10_000
 GRAPHS_MAX = 64
 LOOKS_MAX = 4
 RENEWING_MAX = 64
+LOOKING_MAX = 16  # requests at a time, of a process, for which it looks whether they know a newer schema
 OPERATIONS_PAGE = 200
 
 ClientOf = Callable[[str, str], Awaitable[SubgraphClient]]
@@ -169,6 +171,7 @@ class EnvironmentGraphs:
         self._making: FreshCache[Graph] = FreshCache(ttl_s=0.0, entries_max=0, clock=clock)
         self._renewing: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._looking = 0
 
     async def of(self, environment_id: str) -> Graph | None:
         """The environment's graph, None for the common one.
@@ -234,6 +237,27 @@ class EnvironmentGraphs:
             except KokoaError as error:
                 _log.warning("graph_not_renewed", environment_id=environment_id, reason=error.message)
                 return
+
+    async def newer(self, environment_id: str, seen: Graph | None) -> bool:
+        """Whether the environment has another graph by now than the one that was seen, which is made meanwhile.
+
+        For a request that did not fit: who has the answer to a change may be served here before the notice of it.
+        Where many look at once, or nobody can tell, there is none. Raises nothing.
+        """
+        if self._looking >= LOOKING_MAX:
+            return False
+        self._looking += 1
+        try:
+            state = await self._ask(environment_id)
+            if self._graphs.get(state.key) is seen or self._broken.get(state.key) is not None:
+                return False
+            await self.renew(environment_id)
+            return await self.of(environment_id) is not seen
+        except KokoaError as error:
+            _log.warning("schema_not_looked_at", environment_id=environment_id, reason=error.message)
+            return False
+        finally:
+            self._looking -= 1
 
     async def close(self) -> None:
         """End what is being made beside requests."""
