@@ -24,6 +24,7 @@ VENV_BIN = Path(sys.executable).parent
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 40.0
 POLL_S = 0.05
+TEST_DISK = "kokoa-test"  # the name under which tests mount disks of their own
 
 
 class Answer:

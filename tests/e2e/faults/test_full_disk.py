@@ -18,7 +18,7 @@ import pytest
 from books import require_the_books_agree
 from hurt_store import PATIENCE_S, HurtStore, hurt_store, within
 from journeys import Again, Create, Invoke, Log, Write, asked, operator, prepare
-from running import until
+from running import TEST_DISK, until
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine takes its time; what hangs is named before that
 
@@ -38,7 +38,7 @@ def disk() -> Iterator[Path]:
     folder = home / "state"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=755", "kokoa-test", str(folder)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=755", TEST_DISK, str(folder)], capture_output=True
     )
     if mounted.returncode != 0:
         reason = f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}"
