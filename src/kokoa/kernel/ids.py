@@ -18,11 +18,13 @@ class InvalidId(Invalid):
 
 
 def new_id() -> str:
-    """A fresh UUIDv7 as text: 48 bits of unix milliseconds, then 74 random bits."""
-    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    """A fresh UUIDv7 as text: 48 bits of unix milliseconds, 12 of their fraction (§6.2, method 3), 62 random bits.
+
+    So those that a process makes one after the other sort so within a millisecond, too.
+    """
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = nanoseconds * 4096 // 1_000_000
+    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | secrets.randbits(62)))
 
 
 def new_ids(count: int) -> list[str]:
