@@ -17,8 +17,6 @@ from kokoa.services.catalog.channels.store import queries as channel_queries
 from kokoa.services.catalog.store import queries as catalog_queries
 from kokoa.services.catalog.variants.store import queries as variant_queries
 from kokoa.services.inventory.store import queries as inventory_queries
-from kokoa.services.orders.store import queries as order_queries
-from kokoa.services.payments.store import queries as payment_queries
 
 _ADDRESS = orjson.dumps({"line1": "Rantatie 1", "city": "Turku", "country": "FI"}).decode()
 _LINE = orjson.dumps(
@@ -34,6 +32,14 @@ _LINE = orjson.dumps(
     ]
 ).decode()
 _EVENT = orjson.dumps({"id": new_id(), "type": "cart.lines_changed", "data": {"cart_id": new_id(), "version": 2}})
+_INSERT_PAYMENT = """INSERT INTO payments
+    (environment_id, id, reference, amount_minor, currency, customer_id, provider, external_reference)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id"""
+_NEXT_NUMBER = """INSERT INTO counters (environment_id, last) VALUES ($1, 10001)
+ON CONFLICT (environment_id) DO UPDATE SET last = counters.last + 1 RETURNING last"""
+_INSERT_ORDER = """INSERT INTO orders
+    (environment_id, id, number, state, cart_id, customer_id, payment_id, total_minor, basket)
+VALUES ($1, $2, $3, 'CONFIRMED', $4, $5, $6, $7, $8)"""
 _DAYS = timedelta(days=30)
 
 
@@ -78,14 +84,10 @@ class Buying:
                 await self._update(connection, cart_id, **fields)
         payment, order = new_id(), new_id()
         async with self._transaction("payments") as connection:
-            await connection.fetchrow(
-                payment_queries.insert_payment, environment, payment, order, 2590, "EUR", None, "test", None
-            )
+            await connection.fetchrow(_INSERT_PAYMENT, environment, payment, order, 2590, "EUR", None, "test", None)
         async with self._transaction("orders") as connection:
-            number = await connection.fetchval(order_queries.next_number, environment)
-            await connection.execute(
-                order_queries.insert_order, environment, order, number, cart_id, None, payment, 2590, _LINE
-            )
+            number = await connection.fetchval(_NEXT_NUMBER, environment)
+            await connection.execute(_INSERT_ORDER, environment, order, number, cart_id, None, payment, 2590, _LINE)
         return {"id": order, "number": number}
 
     async def _create(self, token: str) -> str:

@@ -193,12 +193,9 @@ class OrderBooks:
     async def _require_told(self, orders: list[Any], placements: Mapping[str, str]) -> None:
         """Each fact stands in the history and in the outbox once."""
         told = await self._rows("orders", _TOLD)
-        placed = Counter(
-            msgspec.json.decode(row["payload"])["data"].get("order_id")
-            for row in told
-            if row["event_type"] == "OrderPlaced"
-        )
-        assert placed == Counter(str(row["id"]) for row in orders)
+        facts = [msgspec.json.decode(row["payload"])["data"] for row in told if row["event_type"] == "OrderPlaced"]
+        placed = Counter((one["order_id"], one["number"]) for one in facts)
+        assert placed == Counter((str(row["id"]), str(row["number"])) for row in orders)
         types = Counter(row["event_type"] for row in told)
         steps, states = Counter(placements.values()), Counter(row["state"] for row in orders)
         complete = states["FULFILLED"] + states["PARTIALLY_RETURNED"] + states["RETURNED"]

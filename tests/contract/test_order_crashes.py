@@ -14,6 +14,7 @@ from kokoa.messaging import EmbeddedNats
 from kokoa.processes.steps import STEPS
 from kokoa.services.catalog.media.objects import MediaObjects
 from kokoa.services.orders.placing import actions
+from kokoa.services.orders.placing.graph import Paid
 
 ON_THE_WAY = [step for step in STEPS if step.startswith("order.")]
 BACK = [step for step in STEPS if step.startswith("refusal.")]
@@ -179,14 +180,14 @@ async def test_a_store_that_does_not_answer_is_tried_again_and_given_up_in_the_e
     cart = await shop.full_cart(lamp=3)
     away = True
     placing = shop.stage.orders.actions._placing._shop
-    original = placing.create_payment
+    original = placing.pay
 
-    async def create_payment(*given: object) -> str:
+    async def pay(*given: object) -> Paid:
         if away:
             raise Unavailable("payments is away")
         return await original(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(placing, "create_payment", create_payment)
+    monkeypatch.setattr(placing, "pay", pay)
     waiting = await shop.place(cart)
     assert waiting["state"] == "IN_PROGRESS"
     away = False

@@ -9,6 +9,7 @@ import pytest
 from contract.payments_desk import (
     AUTHORIZE,
     CAPTURE,
+    CONFIGURE,
     CREATE,
     FOUND,
     OVERDUE,
@@ -268,6 +269,74 @@ async def test_a_payment_that_is_made_again_with_its_key_is_the_same(desk: Desk)
     given = {"reference": "order-1", "amountMinor": 1_000, "currency": "EUR", "provider": "test"}
     assert await desk.code(CREATE, input=given | {"idempotencyKey": "k"}) == "IDEMPOTENCY_KEY_REUSED"
     assert await desk.code(CREATE, input=given | {"externalReference": "erp-1"}) == "PAYMENT_REFERENCE_TAKEN"
+
+
+AT_ONCE = {"method": None, "returnUrl": None, "idempotencyKey": "a"}
+
+
+async def test_a_payment_is_made_and_promised_by_one_request(desk: Desk) -> None:
+    """Of a provider that asks nobody, in one transaction; as if both were asked for one after the other."""
+    given = {"reference": "order-1", "amountMinor": 1_000, "currency": "EUR", "provider": "manual"}
+    whole = given | {"idempotencyKey": "k", "authorize": AT_ONCE}
+    made = await asyncio.gather(*(desk.data(CREATE, input=whole) for _ in range(5)))
+    assert len({one["id"] for one in made}) == 1
+    (payment,) = {one["id"] for one in made}
+    assert {one["authorizationStatus"] for one in made} == {"FULL"}
+    assert await desk.types(payment) == ["AUTHORIZE_REQUEST", "AUTHORIZE_SUCCESS"]
+    assert await desk.events() == ["PaymentCreated", "PaymentAuthorized"]
+    apart = await desk.create(provider="manual")
+    await desk.authorize(apart, method=None)
+    told = ("version", "authorizationStatus", "amounts")
+    assert [made[0][name] for name in told] == [(await desk.find(apart))[name] for name in told]
+    assert [one["actor"] for one in await desk.history(payment)] == [
+        one["actor"] for one in await desk.history(apart)
+    ]
+    # The request is the payment's, whichever way it came.
+    assert (await desk.authorize(payment, method=None))["version"] == made[0]["version"]
+    assert await desk.code(AUTHORIZE, input={"id": payment, "idempotencyKey": "a", "method": "x"}) == (
+        "IDEMPOTENCY_KEY_REUSED"
+    )
+    other = given | {"idempotencyKey": "k", "authorize": AT_ONCE | {"idempotencyKey": "b"}}
+    assert await desk.code(CREATE, input=other) == "IDEMPOTENCY_KEY_REUSED"
+    assert await desk.code(CREATE, input=given | {"idempotencyKey": "k"}) == "IDEMPOTENCY_KEY_REUSED"
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "types"),
+    [
+        ("ok", "FULL", ["AUTHORIZE_REQUEST", "AUTHORIZE_SUCCESS"]),
+        ("declined", "NONE", ["AUTHORIZE_REQUEST", "AUTHORIZE_FAILURE"]),
+        ("redirect", "NONE", ["AUTHORIZE_REQUEST", "ACTION_REQUIRED"]),
+    ],
+)
+async def test_a_provider_that_asks_is_asked_once_for_the_payment_it_was_made_with(
+    desk: Desk, method: str, status: str, types: list[str]
+) -> None:
+    await desk.activate()
+    authorize = {"method": method, "returnUrl": "https://shop.example/back", "idempotencyKey": "a"}
+    more = {"idempotencyKey": "k", "authorize": authorize}
+    given = {"reference": "order-1", "amountMinor": 1_000, "currency": "EUR", "provider": "test", **more}
+    made = [await desk.data(CREATE, input=given) for _ in range(3)]
+    assert len({one["id"] for one in made}) == 1
+    assert {one["authorizationStatus"] for one in made} == {status}
+    assert await desk.types(made[0]["id"]) == types
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"authorize": AT_ONCE | {"idempotencyKey": ""}}, "INVALID_IDEMPOTENCY_KEY"),
+        ({"authorize": AT_ONCE | {"method": "x" * 201}}, "INVALID_PAYMENT"),
+        ({"authorize": AT_ONCE | {"returnUrl": "javascript:alert(1)"}}, "INVALID_PAYMENT"),
+        ({"authorize": AT_ONCE, "provider": "stripe"}, "INVALID_PAYMENT_METHOD"),
+        ({"authorize": AT_ONCE, "provider": "test"}, "PAYMENT_PROVIDER_INACTIVE"),
+    ],
+)
+async def test_what_cannot_be_promised_makes_no_payment(desk: Desk, more: dict[str, Any], code: str) -> None:
+    await desk.data(CONFIGURE, input={"key": "test", "active": False})
+    given = {"reference": "order-1", "amountMinor": 1_000, "currency": "EUR", "provider": "manual"}
+    assert await desk.code(CREATE, input=given | more) == code
+    assert await desk.events() == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from kokoa.kernel.errors import Conflict, Invalid
-from kokoa.postgres.database import Transaction
+from kokoa.postgres.connections import Row
+from kokoa.postgres.database import Database, Transaction
 from kokoa.postgres.queries import load_queries
 
 KEY_MAX = 200
@@ -73,14 +74,26 @@ async def answered_once(
     if await tx.fetchval(queries.claim, operation, key, fingerprint) is None:
         row = await tx.fetchrow(queries.known, operation, key)
         assert row is not None
-        if row["fingerprint"] != fingerprint:
-            raise IdempotencyKeyReused(
-                f"{operation} had another request with this idempotency key. Take a fresh key for each request."
-            )
-        return msgspec.msgpack.decode(row["answer"], type=answer_type)
+        return _known(row, operation, fingerprint, answer_type)
     answer = await work(tx)
     await tx.execute(queries.keep, operation, key, msgspec.msgpack.encode(answer))
     return answer
+
+
+async def known_answer(
+    database: Database, environment_id: str, keep: Keeping, answer_type: type[_Answer]
+) -> _Answer | None:
+    """What was answered to the key before; None when nobody asked with it. Raises IdempotencyKeyReused."""
+    row = await database.fetchrow(environment_id, queries.known, keep.operation, keep.key)
+    return None if row is None else _known(row, keep.operation, keep.fingerprint, answer_type)
+
+
+def _known(row: Row, operation: str, fingerprint: bytes, answer_type: type[_Answer]) -> _Answer:
+    if row["fingerprint"] != fingerprint:
+        raise IdempotencyKeyReused(
+            f"{operation} had another request with this idempotency key. Take a fresh key for each request."
+        )
+    return msgspec.msgpack.decode(row["answer"], type=answer_type)
 
 
 def _fingerprint(request: Any) -> bytes:

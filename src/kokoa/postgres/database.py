@@ -34,6 +34,11 @@ SELECT $1, event_id, event_type, event_key, payload
        AS e (event_id, event_type, event_key, payload, place)
  WHERE EXISTS (SELECT FROM done) ORDER BY place)"""
 TELL = "/* tell */"
+# What only the statement knows: the text stands in an event's payload for `filling` of the row of `done`.
+TO_FILL = "(to be filled)"
+_FILLED = """convert_to(replace(convert_from(payload, 'UTF8'), '(to be filled)',
+                   (SELECT filling FROM done)::text), 'UTF8')"""
+TELL_FILLED = "/* tell filled */"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
@@ -170,7 +175,8 @@ class Database:
         """A transaction of one statement that changes something, and its events: one round trip instead of four.
 
         statement: `WITH done AS (… RETURNING …) /* tell */ SELECT … FROM done`; only if `done` has a row the events
-        are told.  Returns the first row or None.
+        are told. With `/* tell filled */` their TO_FILL becomes its column `filling`, which must need no escape in
+        JSON.  Returns the first row or None.
         """
         assert self.prelude is None, "a transaction that begins with a prelude has more statements"
         told = _outbox_rows(events, environment_id, self.service, correlation_id)
@@ -339,8 +345,11 @@ def _outbox_rows(
 @functools.cache
 def _telling(statement: str, arguments: int) -> str:
     """A statement that writes to the outbox as well.  arguments: how many it has, the environment included."""
+    told = _TOLD.format(*range(arguments + 1, arguments + 5))
+    if TELL_FILLED in statement:
+        return statement.replace(TELL_FILLED, told.replace("event_key, payload\n", f"event_key, {_FILLED}\n"))
     assert statement.count(TELL) == 1, f"the statement does not say where it tells: {statement}"
-    return statement.replace(TELL, _TOLD.format(*range(arguments + 1, arguments + 5)))
+    return statement.replace(TELL, told)
 
 
 def _cannot_be_held(error: BaseException) -> bool:

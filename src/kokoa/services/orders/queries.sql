@@ -28,7 +28,8 @@ RETURNING id, step, cart_id, customer_id, token_digest, request, basket, payment
 
 -- name: advance_placement
 -- A placement at its next step, by whoever holds the lease ($3), who has it for $10 seconds more; for good when null.
-UPDATE placements SET step = $4, basket = $5, payment_id = $6, action_url = $7, refusal = $8, attempts = $9,
+-- $5: null for the basket that it has.
+UPDATE placements SET step = $4, basket = coalesce($5, basket), payment_id = $6, action_url = $7, refusal = $8, attempts = $9,
        due_at = now() + $10 * interval '1 s', lease = CASE WHEN $10::float8 IS NULL THEN NULL ELSE lease END, error = NULL
  WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING id;
 
@@ -46,15 +47,21 @@ SELECT environment_id, id FROM overdue_placements($1, $2) /* of any environment_
 -- Placements from before a moment ($1) that are ended, a batch ($2) of any environment_id.
 SELECT forget_placements($1, $2) /* of any environment_id */;
 
--- name: next_number
--- The number of an order that is being committed; the next one waits for it.
-INSERT INTO counters (environment_id, last) VALUES ($1, 10001)
-ON CONFLICT (environment_id) DO UPDATE SET last = counters.last + 1 RETURNING last;
-
--- name: insert_order
--- A new order.
-INSERT INTO orders (environment_id, id, number, state, cart_id, customer_id, payment_id, total_minor, basket)
-VALUES ($1, $2, $3, 'CONFIRMED', $4, $5, $6, $7, $8);
+-- name: commit_order
+-- A placement, by whoever holds the lease ($3) and has it for $5 seconds more, becomes an order with the next number, and that is
+-- told; whoever commits another one waits for the end. Nothing when the lease is another's.
+WITH moved AS (
+    UPDATE placements SET step = 'COMMITTED', payment_id = $4, action_url = NULL, attempts = 0,
+           due_at = now() + $5 * interval '1 s', error = NULL
+     WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING cart_id, customer_id, basket
+), numbered AS (
+    INSERT INTO counters (environment_id, last) SELECT $1, 10001 FROM moved
+    ON CONFLICT (environment_id) DO UPDATE SET last = counters.last + 1 RETURNING last
+), done AS (
+    INSERT INTO orders (environment_id, id, number, state, cart_id, customer_id, payment_id, total_minor, basket)
+    SELECT $1, $2, n.last, 'CONFIRMED', m.cart_id, m.customer_id, $4, $6, m.basket FROM moved m, numbered n
+    RETURNING number AS filling
+) /* tell filled */ SELECT filling FROM done;
 
 -- name: orders_by_ids
 -- The orders with these ids, in any order.

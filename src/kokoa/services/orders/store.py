@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kokoa.postgres import Database, Row, Transaction, load_queries
+from kokoa.postgres import Database, Event, Row, Transaction, load_queries
 from kokoa.services.orders.model import LEASE_S, NUMBER_MAX, Basket, Order, Placement, Progress, Refusal, Request
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
@@ -64,10 +64,25 @@ class OrderStore:
         row = await self._database.fetchrow(environment_id, statement, placement_id, lease, LEASE_S)
         return None if row is None else placement_of(row)
 
-    async def put(self, environment_id: str, placement: Placement, lease: str, due_s: float | None) -> bool:
+    async def put(
+        self, environment_id: str, before: Placement, placement: Placement, lease: str, due_s: float | None
+    ) -> bool:
         """`put_placement` where nothing else is written."""
-        given = _advancing(placement, lease, due_s)
+        given = _advancing(before, placement, lease, due_s)
         return await self._database.fetchval(environment_id, queries.advance_placement, *given) is not None
+
+    async def commit(
+        self, environment_id: str, placement: Placement, lease: str, told: Event, correlation_id: str
+    ) -> bool:
+        """A priced placement becomes an order, and that is told; False when somebody else works on it by now.
+
+        told: with TO_FILL for the order's number.
+        """
+        arguments = placement.id, lease, placement.payment_id, LEASE_S, placement.priced().total_minor
+        row = await self._database.change(
+            environment_id, queries.commit_order, *arguments, events=[told], correlation_id=correlation_id
+        )
+        return row is not None
 
     async def leave(
         self, environment_id: str, placement: Placement, lease: str, wait_s: float | None, error: str | None = None
@@ -111,40 +126,26 @@ class OrderStore:
         return [order_of(row) for row in rows]
 
 
-async def put_placement(tx: Transaction, placement: Placement, lease: str, due_s: float | None) -> bool:
+async def put_placement(
+    tx: Transaction, before: Placement, placement: Placement, lease: str, due_s: float | None
+) -> bool:
     """At its next step; False when somebody else works on it by now.  due_s: how long the lease is good for."""
-    return await tx.fetchval(queries.advance_placement, *_advancing(placement, lease, due_s)) is not None
+    return await tx.fetchval(queries.advance_placement, *_advancing(before, placement, lease, due_s)) is not None
 
 
-def _advancing(placement: Placement, lease: str, due_s: float | None) -> tuple[Any, ...]:
+def _advancing(before: Placement, placement: Placement, lease: str, due_s: float | None) -> tuple[Any, ...]:
+    same = placement.basket is None or placement.basket is before.basket
     return (
         placement.id,
         lease,
         placement.step,
-        None if placement.basket is None else _json(placement.basket),
+        None if same else _json(placement.basket),
         placement.payment_id,
         placement.action_url,
         None if placement.refusal is None else _json(placement.refusal),
         placement.attempts,
         due_s,
     )
-
-
-async def insert_order(tx: Transaction, placement: Placement) -> int:
-    """The order that a placement has become; its number."""
-    number = int(await tx.fetchval(queries.next_number))
-    basket = placement.priced()
-    await tx.execute(
-        queries.insert_order,
-        placement.id,
-        number,
-        placement.cart_id,
-        placement.customer_id,
-        placement.payment_id,
-        basket.total_minor,
-        _json(basket),
-    )
-    return number
 
 
 def placement_of(row: Row) -> Placement:

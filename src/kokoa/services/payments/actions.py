@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import asyncpg
 import msgspec
 
+from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.postgres import Database, Event, Transaction
-from kokoa.postgres.answers import IdempotencyKeyReused, answered_once, require_key
+from kokoa.postgres.answers import IdempotencyKeyReused, keeping, known_answer, require_key
 from kokoa.processes.steps import reached
 from kokoa.services.payments import events
 from kokoa.services.payments.errors import (
@@ -60,7 +60,7 @@ from kokoa.services.payments.providers.model import (
     Unknown,
     provider_key,
 )
-from kokoa.services.payments.store import lock_payment, payment_of, queries, write_down
+from kokoa.services.payments.store import PaymentsStore, lock_payment, queries, write_down
 
 CALL_TIMEOUT_MS = 10_000
 ASK_AFTER_S = 15.0  # longer than any call takes
@@ -79,47 +79,66 @@ class Cause(msgspec.Struct, frozen=True):
 class PaymentActions:
     """Changes of one environment each.  call_timeout_ms: how long a provider's answer is waited for."""
 
-    def __init__(self, database: Database, providers: Providers, call_timeout_ms: int = CALL_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: PaymentsStore,
+        providers: Providers,
+        call_timeout_ms: int = CALL_TIMEOUT_MS,
+    ) -> None:
         self._database = database
+        self._store = store
         self._providers = providers
         self._call_timeout_ms = call_timeout_ms
 
-    async def create(self, environment_id: str, new: NewPayment, cause: Cause) -> ShownPayment:
-        """Something is to be paid; no money moves yet.
+    async def create(
+        self, environment_id: str, new: NewPayment, cause: Cause, wanted: Wanted | None = None
+    ) -> ShownPayment:
+        """Something is to be paid; no money moves yet.  wanted: that all of it is authorised as well.
 
-        Raises InvalidPayment, PaymentProviderNotFound, PaymentProviderInactive, PaymentReferenceTaken.
+        A provider that asks nobody promises it with the payment's making; others are asked as by `request`.
+        Raises InvalidPayment, PaymentProviderNotFound, PaymentProviderInactive, PaymentReferenceTaken,
+        IdempotencyKeyReused, and with `wanted` what `request` raises.
         """
         require_new(new)
         provider = self._providers.find(new.provider)
-        fresh: list[Payment] = []
-
-        async def work(tx: Transaction) -> Payment:
-            await self._providers.require_active(tx, provider)
-            row = await tx.fetchrow(
-                queries.insert_payment,
-                new_id(),
-                new.reference,
-                new.amount_minor,
-                new.currency,
-                new.customer_id,
-                new.provider,
-                new.external_reference,
-            )
-            assert row is not None
-            payment = payment_of(row)
-            created = events.PaymentCreated(**_of(payment, payment.amount_minor), provider=payment.provider)
-            await tx.emit(created, correlation_id=cause.correlation_id)
-            fresh.append(payment)
-            return payment
-
+        known: list[NewTransaction] = []
+        if wanted is not None:
+            _require_wanted(wanted)
+            _require_offered(provider, wanted)
+            known = _known_at_once(provider, wanted, new.amount_minor)
+        now = to_datetime(now_ms())
+        payment = Payment(
+            id=new_id(), version=2 if known else 1, created_at=now, changed_at=now, **msgspec.structs.asdict(new)
+        )
+        keep = keeping("createPayment", cause.idempotency_key, new if wanted is None else (new, wanted), payment)
+        created = events.PaymentCreated(**_of(payment, payment.amount_minor), provider=payment.provider)
+        told = [created, *_told(payment, known)]
         try:
-            async with self._database.transaction(environment_id) as tx:
-                made = await answered_once(tx, "createPayment", cause.idempotency_key, new, work, Payment)
-                return shown(made, []) if fresh else shown(*await lock_payment(tx, made.id))
-        except asyncpg.UniqueViolationError as error:
-            raise PaymentReferenceTaken(
-                f"Another payment has the external reference {new.external_reference!r}."
-            ) from error
+            begun = await self._store.begin(
+                environment_id,
+                payment,
+                known,
+                keep,
+                cause.actor,
+                told,
+                cause.correlation_id,
+                active_by_default=provider.active_by_default,
+            )
+        except PaymentReferenceTaken:
+            if await known_answer(self._database, environment_id, keep, Payment) is None:
+                raise
+            begun = False
+        if begun and (known or wanted is None):
+            return shown(payment, known)
+        made = payment if begun else await known_answer(self._database, environment_id, keep, Payment)
+        if made is None:
+            await self._providers.require_active_now(environment_id, provider)
+            return await self.create(environment_id, new, cause, wanted)  # it has just become so, or the key free
+        if wanted is not None:
+            return await self.request(environment_id, made.id, wanted, cause)
+        async with self._database.transaction(environment_id) as tx:
+            return shown(*await lock_payment(tx, made.id))
 
     async def request(self, environment_id: str, payment_id: str, wanted: Wanted, cause: Cause) -> ShownPayment:
         """Authorise, capture, refund or cancel. The same key again is answered with the payment as it is.
@@ -169,12 +188,8 @@ class PaymentActions:
     ) -> Provider:
         """Who is asked. One that is not active any more still gives back, and ends, what it began."""
         provider = self._providers.find(payment.provider)
-        if wanted.operation not in provider.operations:
-            raise PaymentOperationUnsupported(
-                f"{payment.provider!r} does not charge by itself: recordPayment writes down what came in."
-            )
+        _require_offered(provider, wanted)
         if wanted.operation == "AUTHORIZE":
-            provider.require_method(wanted.method, wanted.return_url)
             await self._providers.require_active(tx, provider)
             if provider.authorizes_once:
                 require_no_authorization(known, provider.key)
@@ -297,6 +312,25 @@ def _require_wanted(wanted: Wanted) -> None:
     require_return_url(wanted.return_url)
     if wanted.method == "":
         raise InvalidPayment("method must not be empty; leave it out.", field="method")
+
+
+def _require_offered(provider: Provider, wanted: Wanted) -> None:
+    """Raises PaymentOperationUnsupported, InvalidPaymentMethod."""
+    if wanted.operation not in provider.operations:
+        raise PaymentOperationUnsupported(
+            f"{provider.key!r} does not charge by itself: recordPayment writes down what came in."
+        )
+    if wanted.operation == "AUTHORIZE":
+        provider.require_method(wanted.method, wanted.return_url)
+
+
+def _known_at_once(provider: Provider, wanted: Wanted, amount_minor: int) -> list[NewTransaction]:
+    """What has happened to a payment when it is made: nothing, where the provider is to be asked."""
+    answer = provider.at_once(wanted.operation)
+    if answer is None or isinstance(answer, Unknown):
+        return []
+    request = request_of(wanted, amount_minor)
+    return [request, *news_to_write([request], _news_of(answer, wanted.key))]
 
 
 def _was_asked(known: Sequence[NewTransaction], wanted: Wanted) -> bool:

@@ -1,8 +1,20 @@
--- name: insert_payment
--- A new payment.
-INSERT INTO payments (environment_id, id, reference, amount_minor, currency, customer_id, provider, external_reference)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-RETURNING id, reference, amount_minor, currency, customer_id, provider, external_reference, version, created_at, changed_at;
+-- name: begin_payment
+-- A new payment and what has happened to it already, with its events; nothing when its provider is not active ($24: by default).
+-- And what is answered ($23) to an idempotency key ($21), if there is one: a key that was answered before is an error.
+WITH done AS (
+    INSERT INTO payments (environment_id, id, reference, amount_minor, currency, customer_id, provider, external_reference,
+                          version, created_at, changed_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10
+     WHERE coalesce((SELECT active FROM providers WHERE environment_id = $1 AND key = $7), $24) RETURNING id
+), written AS (
+    INSERT INTO transactions (environment_id, payment_id, type, amount_minor, key, provider_reference, message, action_url,
+                              fingerprint, actor, correlation_id)
+    SELECT $1, $2, c.*, $18, $19
+      FROM done, unnest($11::text[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bytea[]) AS c
+), kept AS (
+    INSERT INTO answered (environment_id, operation, key, fingerprint, answer)
+    SELECT $1, $20::text, $21::text, $22::bytea, $23::bytea FROM done WHERE $21 IS NOT NULL
+) /* tell */ SELECT id FROM done;
 
 -- name: payments_by_ids
 -- The payments with these ids.

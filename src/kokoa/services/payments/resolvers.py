@@ -89,7 +89,9 @@ class PaymentResolvers:
             given.get("external_reference"),
         )
         cause = cause_of(call, given.get("idempotency_key"))
-        return [await self._actions.create(call.environment_id, new, cause)]
+        asked = given.get("authorize")
+        wanted = None if asked is None else _wanted("AUTHORIZE", asked)
+        return [await self._actions.create(call.environment_id, new, cause, wanted)]
 
     async def authorize(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         return await self._request("AUTHORIZE", args["input"], call)
@@ -116,14 +118,8 @@ class PaymentResolvers:
         return [await done]
 
     async def _request(self, operation: Operation, given: Mapping[str, Any], call: Call) -> Sequence[Any]:
-        wanted = Wanted(
-            operation,
-            given["idempotency_key"],
-            given.get("amount_minor"),
-            given.get("method"),
-            given.get("return_url"),
-        )
         payment_id = require_id(given["id"], field="id")
+        wanted = _wanted(operation, given)
         return [await self._actions.request(call.environment_id, payment_id, wanted, cause_of(call))]
 
 
@@ -176,6 +172,12 @@ def cause_of(call: Call, idempotency_key: str | None = None) -> Cause:
     caller = call.caller
     actor = f"{caller.kind}:{caller.subject}" if caller.subject else caller.kind
     return Cause(actor, call.correlation_id, idempotency_key)
+
+
+def _wanted(operation: Operation, given: Mapping[str, Any]) -> Wanted:
+    return Wanted(
+        operation, given["idempotency_key"], given.get("amount_minor"), given.get("method"), given.get("return_url")
+    )
 
 
 def _transaction_id(text: str | None) -> int | None:

@@ -41,7 +41,7 @@ class PaymentsService:
         stripe = StripeProvider(self._stripe, SecretKeys(database, vault))
         self.store = PaymentsStore(database)
         self.providers = Providers(database, vault, [ManualProvider(), stripe, TestProvider(bank)])
-        self.actions = PaymentActions(database, self.providers, call_timeout_ms)
+        self.actions = PaymentActions(database, self.store, self.providers, call_timeout_ms)
         self.reconciler = Reconciler(database, self.store, self.providers, call_timeout_ms)
         self.webhooks = Webhooks(database, self.providers)
         self.deliveries = Deliveries(bank, self.providers, self.webhooks)

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import msgspec
 
-from kokoa.postgres import Database, Row, Transaction, load_queries
-from kokoa.services.payments.errors import PaymentNotFound
+from kokoa.postgres import Database, Event, Row, Transaction, load_queries
+from kokoa.postgres.answers import Keeping
+from kokoa.services.payments.errors import PaymentNotFound, PaymentReferenceTaken
 from kokoa.services.payments.model import NewTransaction, Payment, PaymentTransaction, ShownPayment, shown
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
@@ -37,6 +40,54 @@ class PaymentsStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def begin(
+        self,
+        environment_id: str,
+        payment: Payment,
+        known: Sequence[NewTransaction],
+        keep: Keeping,
+        actor: str,
+        told: Sequence[Event],
+        correlation_id: str,
+        *,
+        active_by_default: bool,
+    ) -> bool:
+        """A new payment with what has happened to it, and its events.
+
+        False when its provider is not active, or the key was answered before. Raises PaymentReferenceTaken.
+        active_by_default: whether the provider is, where the environment said nothing.
+        """
+        arguments = (
+            payment.id,
+            payment.reference,
+            payment.amount_minor,
+            payment.currency,
+            payment.customer_id,
+            payment.provider,
+            payment.external_reference,
+            payment.version,
+            payment.created_at,
+            *_columns(known),
+            actor,
+            correlation_id,
+            keep.operation,
+            keep.key,
+            keep.fingerprint,
+            keep.answer,
+            active_by_default,
+        )
+        try:
+            row = await self._database.change(
+                environment_id, queries.begin_payment, *arguments, events=told, correlation_id=correlation_id
+            )
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "payments_by_external_reference":
+                raise PaymentReferenceTaken(
+                    f"Another payment has the external reference {payment.external_reference!r}."
+                ) from error
+            return False
+        return row is not None
 
     async def by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Payment]:
         """Those that there are, by id."""
@@ -105,6 +156,17 @@ async def write_down(
     row = await tx.fetchrow(
         queries.write_down,
         payment_id,
+        *_columns(new),
+        actor,
+        correlation_id,
+    )
+    assert row is not None
+    return payment_of(row)
+
+
+def _columns(new: Sequence[NewTransaction]) -> tuple[list[Any], ...]:
+    """Of the statements that write transactions."""
+    return (
         [one.type for one in new],
         [one.amount_minor for one in new],
         [one.key for one in new],
@@ -112,11 +174,7 @@ async def write_down(
         [one.message for one in new],
         [one.action_url for one in new],
         [one.fingerprint for one in new],
-        actor,
-        correlation_id,
     )
-    assert row is not None
-    return payment_of(row)
 
 
 def payment_of(row: Row) -> Payment:

@@ -14,6 +14,7 @@ from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import KokoaError
 from kokoa.postgres import Database, Event
+from kokoa.postgres.database import TO_FILL
 from kokoa.processes.steps import reached
 from kokoa.services.orders import events
 from kokoa.services.orders.errors import OrderStepUnavailable
@@ -36,7 +37,7 @@ from kokoa.services.orders.model import (
     may_refuse,
 )
 from kokoa.services.orders.placing.graph import Declined, Shop
-from kokoa.services.orders.store import OrderStore, insert_order, put_placement
+from kokoa.services.orders.store import OrderStore, put_placement
 
 # A call ends this long before the lease, so that nobody else is at the same step.
 _MARGIN_MS = 5_000
@@ -141,7 +142,7 @@ class Placing:
         return await self._advance(held, advanced(placement, "PRICED", basket=basket))
 
     async def _secure(self, held: Held) -> Held:
-        """All that is the order's alone from now on: goods, codes, and a payment to be made."""
+        """All that is the order's alone from now on: goods, codes, and the money, if its promise needs no waiting."""
         placement, basket = held.placement, held.placement.priced()
         wanted = basket.wanted_stock()
         if wanted:
@@ -157,9 +158,14 @@ class Placing:
             "provider": placement.request.provider,
             "customerId": placement.customer_id,
         }
-        payment_id = await self._shop.create_payment(placement.id, new, held.call)
+        request = placement.request
+        paid = await self._shop.pay(placement.id, new, request.method, request.return_url, held.call)
         reached("order.payment_created")
-        return await self._advance(held, advanced(placement, "PAYING", payment_id=payment_id))
+        if not paid.authorized:
+            return await self._advance(held, advanced(placement, "PAYING", payment_id=paid.id))
+        reached("order.payment_authorized")
+        with_payment = msgspec.structs.replace(placement, payment_id=paid.id)
+        return await self._commit(msgspec.structs.replace(held, placement=with_payment))
 
     async def _redeem(self, held: Held) -> None:
         placement = held.placement
@@ -201,19 +207,17 @@ class Placing:
 
     async def _write_order(self, held: Held, after: Placement) -> None:
         basket = after.priced()
-        async with self._database.transaction(held.call.environment_id) as tx:
-            if not await put_placement(tx, after, held.lease, LEASE_S):
-                raise _LeaseLost
-            number = await insert_order(tx, after)
-            placed = events.OrderPlaced(
-                order_id=after.id,
-                number=str(number),
-                cart_id=after.cart_id,
-                customer_id=after.customer_id,
-                currency=basket.currency,
-                total_minor=basket.total_minor,
-            )
-            await tx.emit(placed, correlation_id=held.call.correlation_id)
+        placed = events.OrderPlaced(
+            order_id=after.id,
+            number=TO_FILL,
+            cart_id=after.cart_id,
+            customer_id=after.customer_id,
+            currency=basket.currency,
+            total_minor=basket.total_minor,
+        )
+        call = held.call
+        if not await self._store.commit(call.environment_id, after, held.lease, placed, call.correlation_id):
+            raise _LeaseLost
 
     async def _close(self, held: Held) -> Held:
         """The goods are the order's for good, and so is the cart.
@@ -298,14 +302,14 @@ class Placing:
         due_s = None if after.step in FINAL else LEASE_S
         if told or without_goods:
             async with self._database.transaction(held.call.environment_id) as tx:
-                done = await put_placement(tx, after, held.lease, due_s)
+                done = await put_placement(tx, held.placement, after, held.lease, due_s)
                 if done and without_goods:
                     note = without_goods.message[:TEXT_MAX]
                     await write_history(tx, after.id, "GOODS_MISSING", "service:orders", note=note)
                 if done and told:
                     await tx.emit(*told, correlation_id=held.call.correlation_id)
         else:
-            done = await self._store.put(held.call.environment_id, after, held.lease, due_s)
+            done = await self._store.put(held.call.environment_id, held.placement, after, held.lease, due_s)
         if not done:
             raise _LeaseLost
         return msgspec.structs.replace(held, placement=after)

@@ -44,12 +44,14 @@ _RESERVE = "mutation OrdersReserve($input: ReserveStockInput!) { reserveStock(in
 _ALLOCATE = "mutation OrdersAllocate($key: String!) { allocateStock(key: $key) { key } }"
 _GIVE_BACK = "mutation OrdersGiveBack($key: String!) { releaseStock(key: $key) { key } }"
 _PAYMENT = "id version authorizationStatus actionUrl amounts { authorizePending capturable cancelPending }"
-_CREATE = "mutation OrdersPayment($input: CreatePaymentInput!) { createPayment(input: $input) { id } }"
+_CREATE = f"mutation OrdersPayment($input: CreatePaymentInput!) {{ createPayment(input: $input) {{ {_PAYMENT} }} }}"
 _AUTHORIZE = f"""mutation OrdersAuthorize($input: AuthorizePaymentInput!) {{
   authorizePayment(input: $input) {{ {_PAYMENT} }} }}"""
 _VOID = f"mutation OrdersVoid($input: PaymentRequestInput!) {{ voidPayment(input: $input) {{ {_PAYMENT} }} }}"
 _PAYMENTS = f"""query OrdersPayments($reference: String!) {{
   payments(reference: $reference) {{ items {{ {_PAYMENT} }} }} }}"""
+
+_AUTHORIZATION = "authorize"
 
 # Longer than any placement lives; the sweeper gives back what is left of one long before.
 _HOLD_S = 2 * 3600
@@ -166,14 +168,17 @@ class Shop:
         """Nothing, when it was not redeemed."""
         await self._unless({"REDEMPTION_NOT_FOUND"}, _UNREDEEM, {"key": f"{key}/{code}"}, call)
 
-    async def create_payment(self, key: str, new: Mapping[str, Any], call: Call) -> str:
-        """Its id.  new: amountMinor, currency, provider, customerId."""
-        given = {**new, "reference": key, "idempotencyKey": key}
-        return str((await self._ask(_CREATE, {"input": given}, call))["id"])
+    async def pay(
+        self, key: str, new: Mapping[str, Any], method: str | None, return_url: str | None, call: Call
+    ) -> Paid:
+        """A payment that is made and authorised, each once.  new: amountMinor, currency, provider, customerId."""
+        authorize = {"method": method, "returnUrl": return_url, "idempotencyKey": _AUTHORIZATION}
+        given = {**new, "reference": key, "idempotencyKey": key, "authorize": authorize}
+        return _paid(await self._ask(_CREATE, {"input": given}, call))
 
     async def authorize(self, payment_id: str, method: str | None, return_url: str | None, call: Call) -> Paid:
         """Asked once; asked again it says how it is."""
-        given = {"id": payment_id, "method": method, "returnUrl": return_url, "idempotencyKey": "authorize"}
+        given = {"id": payment_id, "method": method, "returnUrl": return_url, "idempotencyKey": _AUTHORIZATION}
         return _paid(await self._ask(_AUTHORIZE, {"input": given}, call))
 
     async def payments(self, key: str, call: Call) -> list[Paid]:

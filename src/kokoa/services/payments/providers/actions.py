@@ -50,10 +50,11 @@ class Providers:
 
     async def require_active(self, tx: Transaction, provider: Provider) -> None:
         """Raises PaymentProviderInactive."""
-        if not _settings(provider, await tx.fetchrow(queries.settings_of, provider.key)).active:
-            raise PaymentProviderInactive(
-                f"The payment provider {provider.key!r} is not active here; configurePaymentProvider makes it so."
-            )
+        _require_active(provider, await tx.fetchrow(queries.settings_of, provider.key))
+
+    async def require_active_now(self, environment_id: str, provider: Provider) -> None:
+        """The same outside of any transaction."""
+        _require_active(provider, await self._database.fetchrow(environment_id, queries.settings_of, provider.key))
 
     async def webhook_secret(self, environment_id: str, key: str) -> str | None:
         """None for one without."""
@@ -127,6 +128,13 @@ def _require_whole(provider: Provider, settings: ProviderSettings) -> None:
     if provider.sends_webhooks and not settings.has_secret:
         raise InvalidPaymentProvider(
             f"{provider.key!r} needs the webhookSecret of its endpoint before it is active.", field="webhookSecret"
+        )
+
+
+def _require_active(provider: Provider, row: Row | None) -> None:
+    if not _settings(provider, row).active:
+        raise PaymentProviderInactive(
+            f"The payment provider {provider.key!r} is not active here; configurePaymentProvider makes it so."
         )
 
 
