@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -70,6 +71,40 @@ async def test_reserved_allocated_and_fulfilled_in_parts(stock: Stock, database:
     assert await stock.data(RELEASE, key="order-1") == done
     assert await stock.numbers("A") == (5, 0)
     await adds_up(stock, database)
+
+
+async def test_an_article_that_changes_meanwhile_is_reserved_in_turn(
+    stock: Stock, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen without a lock is decided on again under it; nothing of the first decision is left."""
+    await stock.location("near", 1)
+    await stock.put("A", 2, "near")
+    await stock.put("B", 5, "near")
+    store = stock.service.reservations._store
+    see, changes = store.reservable, ["A"]
+
+    async def see_late(environment_id: str, skus: Sequence[str]) -> Any:
+        seen = await see(environment_id, skus)
+        if changes:
+            await stock.data(
+                ADJUST, input={"sku": changes.pop(), "delta": -1, "location": "near", "reason": "DAMAGED"}
+            )
+        return seen
+
+    monkeypatch.setattr(store, "reservable", see_late)
+    assert await stock.code(RESERVE, input={"key": "k", "lines": lines_of(A=2, B=1)}) == "OUT_OF_STOCK"
+    assert (await stock.numbers("A"), await stock.numbers("B")) == ((1, 0), (5, 0))
+    changes.append("B")
+    made = await stock.reserve("k", hold=600, A=1, B=4)
+    assert [(one["sku"], one["open"]) for one in made["lines"]] == [("A", 1), ("B", 4)]
+    assert (await stock.numbers("A"), await stock.numbers("B")) == ((1, 1), (4, 4))
+    assert await stock.reserve("k", hold=600, A=1, B=4) == made, "again, though nothing is left to be had"
+    assert await stock.code(RESERVE, input={"key": "k", "lines": lines_of(A=1)}) == "RESERVATION_DIFFERS"
+    await adds_up(stock, database)
+
+
+def lines_of(**wanted: int) -> list[dict[str, Any]]:
+    return [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()]
 
 
 async def test_all_or_none_is_promised(stock: Stock, database: Database) -> None:

@@ -22,6 +22,7 @@ from kokoa.services.inventory.reservations.model import (
     fingerprint_of,
     fulfilled,
     place_lines,
+    promised,
     released,
     require_key,
     require_lines,
@@ -57,6 +58,9 @@ class ReservationActions:
         Raises InvalidReservation, InvalidSku, OutOfStock, ReservationDiffers, ReservationClosed.
         """
         wanted = require_wanted(key, lines, hold_s)
+        at_once = await self._reserve_at_once(environment_id, key, wanted, hold_s, cause)
+        if at_once is not None:
+            return at_once
         try:
             return await self._reserve(environment_id, key, wanted, hold_s, cause)
         except OutOfStock:
@@ -64,6 +68,29 @@ class ReservationActions:
             if not await self.expire(environment_id):
                 raise
             return await self._reserve(environment_id, key, wanted, hold_s, cause)
+
+    async def _reserve_at_once(
+        self, environment_id: str, key: str, wanted: Mapping[str, int], hold_s: int | None, cause: Cause
+    ) -> Reservation | None:
+        """By one statement, if nobody else changes the articles meanwhile and the key is new; else None."""
+        items, levels = await self._store.reservable(environment_id, list(wanted))
+        try:
+            placed = place_lines(wanted, items, levels)
+        except OutOfStock:
+            return None  # the same key may have it already
+        told: list[Event] = [events.StockReserved(reservation=key)]
+        told += [level_changed(one) for one in promised(items, placed)]
+        return await self._store.reserve(
+            environment_id,
+            key,
+            hold_s,
+            fingerprint_of(wanted),
+            placed,
+            items,
+            cause.actor,
+            told,
+            cause.correlation_id,
+        )
 
     async def _reserve(
         self, environment_id: str, key: str, wanted: Mapping[str, int], hold_s: int | None, cause: Cause
@@ -99,11 +126,9 @@ class ReservationActions:
         require_key(key)
         # What lies where stays as it is, so no article is locked.
         told = [events.ReservationAllocated(reservation=key)]
-        row = await self._database.change(
-            environment_id, queries.allocate_held, key, events=told, correlation_id=cause.correlation_id
-        )
-        if row is not None:
-            return await self._store.with_lines(environment_id, row)
+        allocated = await self._store.allocate(environment_id, key, told, cause.correlation_id)
+        if allocated is not None:
+            return allocated
         async with self._database.transaction(environment_id) as tx:
             before = await self._locked(tx, key)
             require_open(before, "ALLOCATED")

@@ -119,6 +119,17 @@ def place_lines(
     return lines
 
 
+def promised(items: Mapping[str, Item], lines: Sequence[Line]) -> list[Item]:
+    """Articles as they are once lines are taken from them, by SKU."""
+    taken: dict[str, int] = {}
+    for line in lines:
+        taken[line.sku] = taken.get(line.sku, 0) + line.open
+    return [
+        msgspec.structs.replace(items[sku], reserved=items[sku].reserved + count, version=items[sku].version + 1)
+        for sku, count in sorted(taken.items())
+    ]
+
+
 def require_open(reservation: Reservation, *states: State) -> None:
     """Raises ReservationClosed."""
     if reservation.state not in states:
