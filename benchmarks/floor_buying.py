@@ -13,8 +13,6 @@ from kokoa.kernel.ids import new_id
 from kokoa.postgres.answers import queries as answer_queries
 from kokoa.postgres.database import OUTBOX
 from kokoa.services.carts.store import queries as cart_queries
-from kokoa.services.catalog.channels.store import queries as channel_queries
-from kokoa.services.catalog.store import queries as catalog_queries
 from kokoa.services.catalog.variants.store import queries as variant_queries
 from kokoa.services.inventory.store import queries as inventory_queries
 
@@ -61,12 +59,7 @@ class Buying:
         token, sku = query["token"][0], query["sku"][0]
         digest, environment = _digest(token), self._environment
         await self._pools["carts"].fetchrow(cart_queries.cart_by_token, environment, digest)
-        async with self._pools["catalog"].acquire() as connection:
-            found = await connection.fetch(variant_queries.variants_by_keys, environment, [], [sku], True)
-            ids = [row["id"] for row in found]
-            await connection.fetch(channel_queries.prices_in_all, environment, ids, "EUR")
-            of = [row["product_id"] for row in found]
-            await connection.fetch(catalog_queries.products_by_ids, environment, of)
+        await self._pools["catalog"].fetch(variant_queries.variants_by_keys, environment, [], [sku], True, True)
         await self._pools["inventory"].fetch(inventory_queries.items_by_skus, environment, [sku])
         async with self._transaction("carts") as connection:
             await connection.fetchval(answer_queries.claim, environment, "addCartLines", token, digest)

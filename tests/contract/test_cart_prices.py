@@ -224,11 +224,11 @@ async def test_adding_takes_few_statements(shop: CartShop, size: int, monkeypatc
     with counting(monkeypatch) as sent:
         await shop.add(cart, **skus)
     statements = [one for one in sent if one not in ("BEGIN;", "COMMIT;")]
-    assert len(statements) == 6, statements
+    assert len(statements) == 4, statements
     assert len([one for one in statements if "carts" in one or "outbox" in one]) == 2
     with counting(monkeypatch) as sent:
         await shop.read(cart)
-    assert len(sent) == 5, sent
+    assert len(sent) == 3, sent
     with counting(monkeypatch) as sent:
         await shop.data("query($token: String) { cart(cartToken: $token) { version } }", token=cart["token"])
     assert len(sent) == 1, "nobody asked what it costs"

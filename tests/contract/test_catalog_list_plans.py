@@ -416,8 +416,8 @@ async def test_variants_are_read_one_by_one_whoever_has_counted(reader: Reader, 
     """Each line that is put into a cart reads them: what grows with the catalogue must not stand in its way."""
     row = await reader.row("SELECT id FROM variants WHERE environment_id = $1 AND sku = 'SKU-7'")
     reads: list[tuple[str, list[Any]]] = [
-        (variant_queries.variants_by_keys, [[], ["SKU-1", "SKU-2"], True]),
-        (variant_queries.variants_by_keys, [[row["id"]], ["SKU-1"], False]),
+        (variant_queries.variants_by_keys, [[], ["SKU-1", "SKU-2"], True, True]),
+        (variant_queries.variants_by_keys, [[row["id"]], ["SKU-1"], False, False]),
         (variant_queries.variant_by_key, ["SKU-1", None]),
     ]
     async with reader.knowing(statistics):

@@ -77,7 +77,18 @@ LISTS = {
     "variants by SKU": (
         """query($n: Int!, $skus: [String!]) { variants(skus: $skus, limit: $n) {
              sku name price product { name } priceIn(currency: "EUR") { priceMinor } } }""",
-        3,
+        1,
+    ),
+    "variants by SKU in another currency": (
+        """query($n: Int!, $skus: [String!]) { variants(skus: $skus, limit: $n) {
+             sku priceIn(currency: "SEK") { priceMinor } } }""",
+        2,
+    ),
+    "variants by SKU in a channel": (
+        """query($n: Int!, $skus: [String!]) { variants(skus: $skus, limit: $n) {
+             sku product { name soldIn(channel: "eu") category { path } }
+             priceIn(channel: "eu") { priceMinor } } }""",
+        4,
     ),
     "entities": (
         """query($n: Int!, $representations: [_Any!]!) {

@@ -115,6 +115,8 @@ WAYS = {
         _entities(representations: [{__typename: "Product", id: $id}]) { ... on Product { id } } }""",
     "variant as an entity": """query($v: ID!) {
         _entities(representations: [{__typename: "Variant", id: $v}]) { ... on Variant { id } } }""",
+    "variants by id": "query($v: ID!) { variants(ids: [$v]) { id product { id } } }",
+    "variants by SKU": 'query { variants(skus: ["Hidden-1"]) { product { id } } }',
     "products of an entity": """query {
         _entities(representations: [{__typename: "Category", path: "lamps"}]) {
           ... on Category { products { id } } } }""",

@@ -10,7 +10,9 @@ from contract.test_product_attributes import DEFINITIONS, SIZE, attribute, varia
 from contract.test_product_types import create_type
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database
+from kokoa.services.catalog.model import Variant, VariantWithProduct
 from kokoa.services.catalog.service import CatalogService
+from kokoa.services.catalog.variants.store import VariantStore
 
 PRODUCT = """product { version price currency variants { id sku priceMinor version } }"""
 ADD = f"""mutation Add($input: AddVariantInput!) {{ addVariant(input: $input) {{
@@ -215,3 +217,22 @@ async def test_many_variants_are_found_at_once_in_the_order_asked_for(shop: Shop
     assert await shop.code(find, limit=251) == "INVALID_PAGE"
     assert await shop.code(find, skus=["\0"]) == "INVALID_TEXT"
     assert await shop.code(find, ids=["x"]) == "INVALID_ID"
+
+
+async def test_many_variants_come_with_their_products_when_these_are_asked_for(
+    shop: Shop, catalog: tuple[CatalogService, Database]
+) -> None:
+    whole = """id slug name description price currency externalReference version status createdAt updatedAt
+      category { path }"""
+    await create(shop, "A", "B", description="Long. " * 3_000)
+    await shop.data('mutation { createCategory(input: {name: "Lamps"}) { path } }')
+    await create(shop, "C", name="Shade", status="DRAFT", category="lamps")
+    find = f"query($skus: [String!]) {{ variants(skus: $skus) {{ sku product {{ {whole} }} }} }}"
+    listed = {one["name"]: one for one in (await shop.data(f"{{ products {{ {whole} }} }}"))["products"]}
+    found = (await shop.data(find, skus=["B", "C", "A"]))["variants"]
+    assert [one["product"] for one in found] == [listed["Lamp"], listed["Shade"], listed["Lamp"]]
+    assert [one["sku"] for one in (await shop.data(find, STOREFRONT, skus=["A", "C"]))["variants"]] == ["A"]
+    store = VariantStore(catalog[1])
+    alone = await store.by_keys(shop.environment_id, [], ["A", "B"])
+    together = await store.by_keys(shop.environment_id, [], ["A", "B"], with_products=True)
+    assert [type(one) for one in (*alone, *together)] == [Variant] * 2 + [VariantWithProduct] * 2

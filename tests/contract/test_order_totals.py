@@ -188,7 +188,7 @@ async def test_only_who_asks_for_totals_waits_for_them(shop: OrderShop, monkeypa
     with counting(monkeypatch) as sent:
         await shop.read(cart)
     assert not [one for one in sent if "tax" in one or "promotion" in one or "FROM methods" in one], sent
-    assert len(sent) == 5, sent
+    assert len(sent) == 3, sent
 
 
 async def test_ten_codes_each_once_under_the_rules_of_other_changes(shop: OrderShop) -> None:

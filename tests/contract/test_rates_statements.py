@@ -1,19 +1,23 @@
 """How many statements taxes, delivery and promotion codes take: as many for one line as for hundreds, and few."""
 
+import re
 from typing import Any
 
 import pytest
 
 from contract.asking import STOREFRONT, Asking
+from contract.plans import as_superuser, explained
 from contract.test_catalog_statements import counting
 from contract.test_promotions import DISCOUNTS, REDEEM
 from contract.test_promotions import put as put_promotion
 from contract.test_shipping import METHOD, OPTIONS, flat
 from contract.test_shipping import finland as ship_to_finland
 from contract.test_taxes import TAXES, finland
+from kokoa.postgres import Database
 from kokoa.services.promotions.service import PromotionsService
 from kokoa.services.shipping.service import ShippingService
 from kokoa.services.taxes.service import TaxesService
+from kokoa.services.taxes.store import queries
 
 CONFIGURATION = "{ shippingConfiguration { zones { key places { country } } methods { key rates { zone } } } }"
 
@@ -32,7 +36,23 @@ async def test_taxes_of_any_number_of_lines(taxes: TaxesService, monkeypatch: py
     assert await counted(monkeypatch, shop, TAXES, input=given | {"lines": plain}) == 1
     named = [{**line, "sku": f"S{number}"} for number, line in enumerate(plain)]
     named[0]["taxCategory"] = "reduced"
-    assert await counted(monkeypatch, shop, TAXES, input=given | {"lines": named}) == 2
+    assert await counted(monkeypatch, shop, TAXES, input=given | {"lines": named}) == 1
+
+
+async def test_what_taxes_a_destination_is_looked_up_by_key(
+    taxes: TaxesService, taxes_database: Database, postgres: str
+) -> None:
+    shop = await finland(Asking(taxes.subgraph))
+    given = ("FI", "", ["0", "00"], ["S1", "S2"], ["reduced"])
+    async with as_superuser(taxes_database, postgres) as admin:
+        plan = await explained(admin, taxes_database, shop.environment_id, queries.table_for, *given)
+    for index, column in (
+        ("sku_categories_pkey", "sku"),
+        ("categories_pkey", "key"),
+        ("rates_by_zone", "zone"),
+        ("places_pkey", "country"),
+    ):
+        assert re.search(rf"using {index} on .*\n\s*Index Cond: .*\({column} = ", plan), plan
 
 
 async def test_delivery_of_any_number_of_methods(shipping: ShippingService, monkeypatch: pytest.MonkeyPatch) -> None:

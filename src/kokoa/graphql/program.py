@@ -40,7 +40,7 @@ from kokoa.graphql.collect import Assignment, Collector, variables_in
 from kokoa.graphql.cost import Cost, estimate
 from kokoa.graphql.errors import BadUserInput, locations_of
 from kokoa.graphql.leaves import LeafCodec
-from kokoa.graphql.resolvers import FieldResolver
+from kokoa.graphql.resolvers import FieldResolver, Foreseeing
 from kokoa.graphql.schema import Executable
 from kokoa.graphql.scopes import Requirement
 
@@ -99,6 +99,13 @@ class Shape:
         self.item = item
         self.leaf = leaf
         self.children = children
+
+    def below(self) -> frozenset[str]:
+        """Names of the fields that are asked of the object type below."""
+        if self.item is not None:
+            return self.item.below()
+        static = self.children.static if self.children is not None else None
+        return frozenset(one.coordinate.partition(".")[2] for one in static.fields) if static else frozenset()
 
 
 class Field:
@@ -214,13 +221,15 @@ class _Compiler:
         meta = introspection.definition(concrete.name, name)
         definition = meta or concrete.fields[name]
         resolvers = self.executable.resolvers
+        resolve = introspection.resolver(meta) if meta else resolvers.field(concrete.name, name, key)
+        shape = self._shape(definition.type, nodes)
         return Field(
             key,
             coordinate,
             nodes,
             definition,
-            introspection.resolver(meta) if meta else resolvers.field(concrete.name, name, key),
-            self._shape(definition.type, nodes),
+            resolve.knowing(shape.below()) if isinstance(resolve, Foreseeing) else resolve,
+            shape,
             self.executable.requirements.get(coordinate, ()),
             meta is not None or resolvers.wants_arguments(),
         )

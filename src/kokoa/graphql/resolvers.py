@@ -1,6 +1,7 @@
 """Batch-first resolvers: the contract, the default one, and entities by reference.
 
 A field resolver gets all parents of its level at once and returns one value, or one exception instance, for each.
+One that can bring what the next level would ask for is registered as `Foreseeing`.
 The default resolver reads an attribute `snake_case(field)` or a mapping key (the field's own name, or snake_case).
 """
 
@@ -14,8 +15,30 @@ from kokoa.kernel.call import Call
 Values: TypeAlias = Sequence[Any]
 FieldResolver: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Call], Values | Awaitable[Values]]
 ReferenceResolver: TypeAlias = Callable[[Sequence[Mapping[str, Any]], Call], Values | Awaitable[Values]]
+ForeseeingResolver: TypeAlias = Callable[
+    [Sequence[Any], Mapping[str, Any], Call, frozenset[str]], Values | Awaitable[Values]
+]
 
 _ABSENT = object()
+
+
+class Foreseeing:
+    """A field resolver that is told what is asked for below its field: `(parents, args, call, below)`.
+
+    below: names of the fields that this operation asks of the object type below; none below an abstract type, for
+    nobody knows yet what its objects will be.
+    """
+
+    def __init__(self, resolve: ForeseeingResolver) -> None:
+        self._resolve = resolve
+
+    def __call__(self, parents: Sequence[Any], args: Mapping[str, Any], call: Call) -> Values | Awaitable[Values]:
+        """As of an operation that asks for nothing below."""
+        return self._resolve(parents, args, call, frozenset())
+
+    def knowing(self, below: frozenset[str]) -> FieldResolver:
+        """The resolver of one operation's field."""
+        return lambda parents, args, call: self._resolve(parents, args, call, below)
 
 
 def check_values(values: Any, wanted: int, coordinate: str) -> Values:

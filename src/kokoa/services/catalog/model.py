@@ -72,6 +72,12 @@ class Product(msgspec.Struct, frozen=True):
         return major_units(self.price_minor, self.currency)
 
 
+class VariantWithProduct(Variant, frozen=True, kw_only=True):
+    """A variant that was read together with its product, which the same callers may see."""
+
+    product: Product
+
+
 class Category(msgspec.Struct, frozen=True):
     """A root category as a seed gives it; the tree's are in `categories.model`."""
 

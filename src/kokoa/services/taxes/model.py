@@ -95,6 +95,13 @@ class Table(msgspec.Struct, frozen=True):
     rates: Mapping[str, Sequence[Percentage]]
 
 
+class Named(msgspec.Struct, frozen=True):
+    """Of what a caller names, known: the categories that there are.  own: categories that articles have, by SKU."""
+
+    known: set[str]
+    own: dict[str, str]
+
+
 class Line(msgspec.Struct, frozen=True):
     key: str
     amount_minor: int
@@ -227,6 +234,27 @@ def _summed(parts: Sequence[Taxed]) -> Taxed:
         sum(part.tax_minor for part in parts),
         sum(part.gross_minor for part in parts),
     )
+
+
+def categories_given(lines: Sequence[Line], shipping: Shipping | None) -> dict[str, str]:
+    """The categories that a caller names, by the fields that name them."""
+    given = {f"lines.{index}.taxCategory": line.tax_category for index, line in enumerate(lines)}
+    if shipping is not None:
+        given["shipping.taxCategory"] = shipping.tax_category
+    return {field: key for field, key in given.items() if key is not None}
+
+
+def line_categories(
+    lines: Sequence[Line], given: Mapping[str, str], named: Named, default: str | None
+) -> list[str | None]:
+    """Of each line: its own, else its article's, else the default.
+
+    given: as `categories_given`. Raises InvalidTaxInput for one that is not there.
+    """
+    for field, key in given.items():
+        if key not in named.known:
+            raise InvalidTaxInput(f"There is no tax category {key[:80]!r}.", field=field)
+    return [line.tax_category or named.own.get(line.sku or "", default) for line in lines]
 
 
 def is_reverse_charge(

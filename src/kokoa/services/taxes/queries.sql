@@ -1,8 +1,10 @@
 -- name: table_for
--- What taxes a destination: settings, its zone and the zone's rates that hold now. One row at least.
+-- What taxes a destination: settings and its zone, in each row, and beside them the zone's rates that hold now, which of
+-- these articles ($5) have a category of their own, and which of these categories ($6) there are: a rate has a key, an
+-- article a SKU, a category nothing else. One row at least.
 -- The place with the longest prefix of the postal code ($4: all its beginnings) decides, then one with the region.
 SELECT s.default_category, s.prices_include_tax AS usually, s.seller_country,
-       z.key AS zone, z.prices_include_tax, r.key, r.category, r.name, r.basis_points
+       z.key AS zone, z.prices_include_tax, r.key, r.category, r.name, r.basis_points, r.sku
   FROM (SELECT 1) AS one
   LEFT JOIN settings s ON s.environment_id = $1
   LEFT JOIN LATERAL (SELECT p.zone FROM places p
@@ -10,15 +12,16 @@ SELECT s.default_category, s.prices_include_tax AS usually, s.seller_country,
                         AND p.postal_prefix = ANY ($4::text[])
                       ORDER BY length(p.postal_prefix) DESC, p.region DESC LIMIT 1) p ON true
   LEFT JOIN zones z ON z.environment_id = $1 AND z.key = p.zone
-  LEFT JOIN rates r ON r.environment_id = $1 AND r.zone = z.key
-                   AND (r.valid_from IS NULL OR r.valid_from <= now()) AND (r.valid_to IS NULL OR r.valid_to > now())
+  LEFT JOIN LATERAL (
+      SELECT key, category, name, basis_points, NULL AS sku FROM rates
+       WHERE environment_id = $1 AND zone = z.key
+         AND (valid_from IS NULL OR valid_from <= now()) AND (valid_to IS NULL OR valid_to > now())
+      UNION ALL
+      SELECT NULL, category, NULL, NULL, sku FROM sku_categories WHERE environment_id = $1 AND sku = ANY ($5::text[])
+      UNION ALL
+      SELECT NULL, key, NULL, NULL, NULL FROM categories WHERE environment_id = $1 AND key = ANY ($6::text[])
+  ) r ON true
  ORDER BY r.key;
-
--- name: named_categories
--- Which of these categories ($2) there are, as (null, key), and which have these articles ($3), as (sku, key).
-SELECT NULL AS sku, key AS category FROM categories WHERE environment_id = $1 AND key = ANY ($2::text[])
- UNION ALL
-SELECT sku, category FROM sku_categories WHERE environment_id = $1 AND sku = ANY ($3::text[]);
 
 -- name: categories_of
 -- Which categories articles have of their own.

@@ -8,7 +8,7 @@ import msgspec
 from kokoa.kernel.call import Call
 from kokoa.kernel.places import Place, read_destination, read_places
 from kokoa.services.taxes.actions import TaxesActions
-from kokoa.services.taxes.errors import InvalidTaxInput, TaxCategoryNotFound, TaxRateNotFound, TaxZoneNotFound
+from kokoa.services.taxes.errors import TaxCategoryNotFound, TaxRateNotFound, TaxZoneNotFound
 from kokoa.services.taxes.model import (
     RATES_PAGE_MAX,
     ZONES_PAGE_MAX,
@@ -17,8 +17,10 @@ from kokoa.services.taxes.model import (
     Settings,
     Shipping,
     Zone,
+    categories_given,
     is_key,
     is_reverse_charge,
+    line_categories,
     require_lines,
     require_page,
     require_skus,
@@ -70,28 +72,13 @@ class TaxesResolvers:
         delivery = given.get("shipping")
         shipping = None if delivery is None else Shipping(delivery["amount_minor"], delivery.get("tax_category"))
         require_lines(given["currency"], lines, shipping)
-        table = await self._store.table_for(call.environment_id, destination)
-        categories = await self._categories(call.environment_id, lines, shipping, table.settings.default_category)
+        given_categories = categories_given(lines, shipping)
+        keys = set(filter(is_key, given_categories.values()))
+        skus = {line.sku for line in lines if line.sku is not None and line.tax_category is None}
+        table, named = await self._store.table_for(call.environment_id, destination, sorted(skus), sorted(keys))
+        categories = line_categories(lines, given_categories, named, table.settings.default_category)
         reverse_charge = is_reverse_charge(table.settings, destination, vat_number, given.get("company"))
         return [tax(table, lines, categories, shipping, currency=given["currency"], reverse_charge=reverse_charge)]
-
-    async def _categories(
-        self, environment_id: str, lines: Sequence[Line], shipping: Shipping | None, default: str | None
-    ) -> list[str | None]:
-        """Of each line. Raises InvalidTaxInput for one that is not there."""
-        named = [(f"lines.{index}.taxCategory", line.tax_category) for index, line in enumerate(lines)]
-        if shipping is not None:
-            named.append(("shipping.taxCategory", shipping.tax_category))
-        keys = {key for _, key in named if key is not None and is_key(key)}
-        skus = {line.sku for line in lines if line.sku is not None and line.tax_category is None}
-        known: set[str] = set()
-        own: dict[str, str] = {}
-        if keys or skus:
-            known, own = await self._store.named_categories(environment_id, sorted(keys), sorted(skus))
-        for field, key in named:
-            if key is not None and key not in known:
-                raise InvalidTaxInput(f"There is no tax category {key[:80]!r}.", field=field)
-        return [line.tax_category or own.get(line.sku or "", default) for line in lines]
 
     async def categories_of(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         skus = args["skus"]

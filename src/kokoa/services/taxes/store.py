@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kokoa.kernel.places import Destination, Place
 from kokoa.postgres import Database, Row, load_queries
-from kokoa.services.taxes.model import Category, Percentage, Rate, Settings, Table, Zone
+from kokoa.services.taxes.model import Category, Named, Percentage, Rate, Settings, Table, Zone
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -16,28 +16,29 @@ class TaxesStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def table_for(self, environment_id: str, destination: Destination) -> Table:
-        """What taxes a destination now."""
+    async def table_for(
+        self, environment_id: str, destination: Destination, skus: Sequence[str], keys: Sequence[str]
+    ) -> tuple[Table, Named]:
+        """What taxes a destination now, and what is known of these articles and these keys of categories."""
+        to = destination
         rows = await self._database.fetch(
-            environment_id, queries.table_for, destination.country, destination.region, destination.prefixes
+            environment_id, queries.table_for, to.country, to.region, to.prefixes, list(skus), list(keys)
         )
         first = rows[0]
         usually = True if first["usually"] is None else first["usually"]
         here = first["prices_include_tax"]
         rates: dict[str, list[Percentage]] = {}
+        named = Named(set(), {})
         for row in rows:
             if row["key"] is not None:
-                rates.setdefault(row["category"], []).append(Percentage(*tuple(row)[5:6], *tuple(row)[7:]))
+                rate = Percentage(row["key"], row["name"], row["basis_points"])
+                rates.setdefault(row["category"], []).append(rate)
+            elif row["sku"] is not None:
+                named.own[row["sku"]] = row["category"]
+            elif row["category"] is not None:
+                named.known.add(row["category"])
         settings = Settings(first["default_category"], usually, first["seller_country"])
-        return Table(settings, first["zone"], usually if here is None else here, rates)
-
-    async def named_categories(
-        self, environment_id: str, keys: Sequence[str], skus: Sequence[str]
-    ) -> tuple[set[str], dict[str, str]]:
-        """Which of these keys there are, and which of these articles have which."""
-        rows = await self._database.fetch(environment_id, queries.named_categories, list(keys), list(skus))
-        known = {row["category"] for row in rows if row["sku"] is None}
-        return known, {row["sku"]: row["category"] for row in rows if row["sku"] is not None}
+        return Table(settings, first["zone"], usually if here is None else here, rates), named
 
     async def categories_of(self, environment_id: str, skus: Sequence[str]) -> dict[str, str]:
         """By SKU; those that have none of their own are missing."""

@@ -57,14 +57,16 @@ class ChannelResolvers:
     async def prices_in(self, parents: Sequence[Variant], args: Arguments, call: Call) -> Sequence[Any]:
         channel, currency = args.get("channel"), args.get("currency")
         require_currency(currency)
-        ids = [parent.id for parent in parents]
         found: Mapping[str, Sequence[Price]] = {}
         if channel is not None:
             require_plain(channel, "channel")
+            ids = [parent.id for parent in parents]
             of_channel, found = await self._store.prices_in_channel(call.environment_id, ids, channel)
             currency = currency or of_channel
         elif currency is not None:
-            found = await self._store.prices_in(call.environment_id, ids, currency)
+            # Without a channel nothing comes before a variant's own price in its own currency.
+            others = [parent.id for parent in parents if parent.currency != currency]
+            found = await self._store.prices_in(call.environment_id, others, currency) if others else {}
         return [choose(parent, found.get(parent.id, ()), channel, currency) for parent in parents]
 
     async def create(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:

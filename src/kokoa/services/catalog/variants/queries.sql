@@ -8,16 +8,20 @@ SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_gr
  CROSS JOIN LATERAL (SELECT p.status FROM products p WHERE p.environment_id = $1 AND p.id = v.product_id LIMIT 1) p;
 
 -- name: variants_by_keys
--- The variants with these ids and these SKUs, in any order; only those of published products if so ($4).
+-- The variants with these ids and these SKUs, in any order; only those of published products if so ($4), and with
+-- their products if so ($5): beside one variant of each, for a description may be long.
 -- One after the other, each by its key: without statistics any index that begins with the environment looks as good.
-SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version
+SELECT v.id, v.product_id, v.sku, v.name, v.price_minor, v.currency, v.weight_grams, v.external_reference, v.version,
+       CASE WHEN $5 AND row_number() OVER (PARTITION BY v.product_id) = 1 THEN p END AS product
   FROM (SELECT v.* FROM unnest($2::uuid[]) AS k (id) CROSS JOIN LATERAL (
             SELECT * FROM variants v WHERE v.environment_id = $1 AND v.id = k.id LIMIT 1) v
         UNION ALL
         SELECT v.* FROM unnest($3::text[]) AS k (sku) CROSS JOIN LATERAL (
             SELECT * FROM variants v WHERE v.environment_id = $1 AND v.sku = k.sku LIMIT 1) v
          WHERE v.id <> ALL ($2::uuid[])) v
- CROSS JOIN LATERAL (SELECT p.status FROM products p WHERE p.environment_id = $1 AND p.id = v.product_id LIMIT 1) p
+ CROSS JOIN LATERAL (SELECT id, slug, name, description, category, external_reference, price_minor, currency, version,
+                            status, created_at, updated_at FROM products
+                      WHERE environment_id = $1 AND id = v.product_id LIMIT 1) p
  WHERE p.status = 'PUBLISHED' OR NOT $4;
 
 -- name: update_variant

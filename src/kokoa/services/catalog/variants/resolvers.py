@@ -5,11 +5,19 @@ from typing import Any
 
 from msgspec import UNSET
 
+from kokoa.graphql.resolvers import Foreseeing
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
 from kokoa.kernel.money import Money
 from kokoa.services.catalog.errors import InvalidPage
-from kokoa.services.catalog.model import NewVariant, Variant, require_plain, sees_unpublished
+from kokoa.services.catalog.model import (
+    NewVariant,
+    Product,
+    Variant,
+    VariantWithProduct,
+    require_plain,
+    sees_unpublished,
+)
 from kokoa.services.catalog.store import CatalogStore
 from kokoa.services.catalog.types.inputs import read_variant
 from kokoa.services.catalog.variants.actions import VariantActions
@@ -31,7 +39,7 @@ class VariantResolvers:
         """Resolvers by `Type.field`."""
         return {
             "Query.variant": self.variant,
-            "Query.variants": self.variants,
+            "Query.variants": Foreseeing(self.variants),
             "Variant.product": self.products,
             "Mutation.addVariant": self.add,
             "Mutation.updateVariant": self.update,
@@ -54,19 +62,26 @@ class VariantResolvers:
             require_plain(text, "sku" if name == "sku" else "externalReference")
         return [await self._store.by_key(call.environment_id, published_only=published_only, **given)]
 
-    async def variants(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
+    async def variants(self, _: Sequence[Any], args: Arguments, call: Call, below: frozenset[str]) -> Sequence[Any]:
         ids = [require_id(one, field="ids") for one in args.get("ids") or ()]
         skus = args.get("skus") or []
         require_keys(len(ids) + len(skus), args["limit"])
         for sku in skus:
             require_plain(sku, "skus")
         published_only = not sees_unpublished(call.caller.scopes)
-        return [await self._store.by_keys(call.environment_id, ids, skus, published_only=published_only)]
+        found = self._store.by_keys(
+            call.environment_id, ids, skus, published_only=published_only, with_products="product" in below
+        )
+        return [await found]
 
     async def products(self, parents: Sequence[Variant], _: Arguments, call: Call) -> Sequence[Any]:
-        ids = list(dict.fromkeys(parent.product_id for parent in parents))
-        published_only = not sees_unpublished(call.caller.scopes)
-        found = await self._catalog.products_by_ids(call.environment_id, ids, published_only=published_only)
+        found: dict[str, Product] = {
+            one.product_id: one.product for one in parents if isinstance(one, VariantWithProduct)
+        }
+        ids = list(dict.fromkeys(one.product_id for one in parents if one.product_id not in found))
+        if ids:
+            published_only = not sees_unpublished(call.caller.scopes)
+            found |= await self._catalog.products_by_ids(call.environment_id, ids, published_only=published_only)
         return [found.get(parent.product_id) for parent in parents]
 
     async def add(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
