@@ -10,8 +10,7 @@ from typing import Any
 import orjson
 
 from kokoa.kernel.ids import new_id
-from kokoa.postgres.answers import queries as answer_queries
-from kokoa.postgres.database import OUTBOX
+from kokoa.postgres.database import OUTBOX, telling
 from kokoa.services.carts.store import queries as cart_queries
 from kokoa.services.catalog.variants.store import queries as variant_queries
 from kokoa.services.inventory.store import queries as inventory_queries
@@ -51,22 +50,22 @@ class Buying:
     async def cart(self, _query: dict[str, list[str]]) -> dict[str, Any]:
         """A new cart."""
         token = secrets.token_urlsafe(24)
-        cart_id = await self._create(token)
+        cart_id = new_id()
+        await self._tell("carts", cart_queries.begin_cart, *_new(cart_id, token))
         return {"id": cart_id, "token": token}
 
     async def add(self, query: dict[str, list[str]]) -> dict[str, Any]:
         """A line: what the store asks, and what it writes."""
         token, sku = query["token"][0], query["sku"][0]
         digest, environment = _digest(token), self._environment
-        await self._pools["carts"].fetchrow(cart_queries.cart_by_token, environment, digest)
+        row = await self._pools["carts"].fetchrow(cart_queries.cart_by_token, environment, digest)
         await self._pools["catalog"].fetch(variant_queries.variants_by_keys, environment, [], [sku], True, True)
         await self._pools["inventory"].fetch(inventory_queries.items_by_skus, environment, [sku])
-        async with self._transaction("carts") as connection:
-            await connection.fetchval(answer_queries.claim, environment, "addCartLines", token, digest)
-            row = await connection.fetchrow(cart_queries.lock_cart_by_token, environment, digest)
-            await self._update(connection, str(row["id"]), lines=_LINE)
-            await connection.execute(answer_queries.keep, environment, "addCartLines", token, b"answer")
-        return {"id": str(row["id"]), "lines": orjson.loads(_LINE)}
+        cart_id = str(row["id"])
+        arguments = [*_written(cart_id, lines=_LINE), row["version"], row["changed_at"]]
+        kept = ["addCartLines", token, digest, b"answer"]
+        await self._tell("carts", cart_queries.change_cart, *arguments, *kept)
+        return {"id": cart_id, "lines": orjson.loads(_LINE)}
 
     async def order(self, _query: dict[str, list[str]]) -> dict[str, Any]:
         """Six transactions: cart, line, address, delivery, payment, order. Nothing is asked, nothing is checked."""
@@ -84,37 +83,20 @@ class Buying:
         return {"id": order, "number": number}
 
     async def _create(self, token: str) -> str:
-        cart_id, digest, now = new_id(), _digest(token), datetime.now(UTC)
+        cart_id = new_id()
         async with self._transaction("carts") as connection:
-            await connection.execute(
-                cart_queries.insert_cart,
-                self._environment,
-                cart_id,
-                digest,
-                "EUR",
-                None,
-                None,
-                None,
-                None,
-                now,
-                now + _DAYS,
-            )
+            await connection.execute(cart_queries.insert_cart, self._environment, *_new(cart_id, token))
         return cart_id
 
-    async def _update(
-        self,
-        connection: Any,
-        cart_id: str,
-        *,
-        lines: str = "[]",
-        address: str | None = None,
-        method: str | None = None,
-    ) -> None:
-        now = datetime.now(UTC)
-        state: list[Any] = ["ACTIVE", 2, None, None, None, address, None, lines, None, None, None, None, now]
-        await connection.execute(
-            cart_queries.update_cart, self._environment, cart_id, *state, now + _DAYS, method, []
-        )
+    async def _update(self, connection: Any, cart_id: str, **fields: str) -> None:
+        await connection.execute(cart_queries.update_cart, self._environment, *_written(cart_id, **fields))
+
+    async def _tell(self, service: str, statement: str, *arguments: Any) -> None:
+        """A change and its event as one statement, as the store does it."""
+        key = new_id()
+        composed = telling(statement, len(arguments) + 1)
+        told = [key], ["floor.written"], [key], [_EVENT]
+        await self._pools[service].fetchrow(composed, self._environment, *arguments, *told)
 
     @asynccontextmanager
     async def _transaction(self, service: str) -> AsyncIterator[Any]:
@@ -123,6 +105,19 @@ class Buying:
             yield connection
             key = new_id()
             await connection.execute(OUTBOX, self._environment, [key], ["floor.written"], [key], [_EVENT])
+
+
+def _new(cart_id: str, token: str) -> tuple[Any, ...]:
+    now = datetime.now(UTC)
+    return cart_id, _digest(token), "EUR", None, None, None, None, now, now + _DAYS
+
+
+def _written(
+    cart_id: str, *, lines: str = "[]", address: str | None = None, method: str | None = None
+) -> tuple[Any, ...]:
+    now = datetime.now(UTC)
+    state = ("ACTIVE", 2, None, None, None, address, None, lines, None, None, None, None, now)
+    return cart_id, *state, now + _DAYS, method, []
 
 
 def _digest(token: str) -> bytes:

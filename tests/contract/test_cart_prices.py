@@ -224,8 +224,8 @@ async def test_adding_takes_few_statements(shop: CartShop, size: int, monkeypatc
     with counting(monkeypatch) as sent:
         await shop.add(cart, **skus)
     statements = [one for one in sent if one not in ("BEGIN;", "COMMIT;")]
-    assert len(statements) == 4, statements
-    assert len([one for one in statements if "carts" in one or "outbox" in one]) == 2
+    assert len(statements) == 3, statements
+    assert len([one for one in statements if "carts" in one or "outbox" in one]) == 1
     with counting(monkeypatch) as sent:
         await shop.read(cart)
     assert len(sent) == 3, sent

@@ -1,5 +1,7 @@
 """Carts of shoppers and customers: what is put in, whose it is, and what becomes of it."""
 
+from typing import Any
+
 import pytest
 
 from contract.cart_shop import (
@@ -8,9 +10,12 @@ from contract.cart_shop import (
     CREATE,
     CUSTOM,
     EMAIL,
+    FREEZE,
     MERCHANT,
+    MERGE,
     NOTE,
     READ,
+    RELEASE,
     REMOVE,
     SHOPPER,
     CartShop,
@@ -20,6 +25,7 @@ from contract.cart_shop import (
 )
 from contract.plans import as_superuser, explained
 from kokoa.kernel.ids import new_id
+from kokoa.services.carts.service import CartsService
 from kokoa.services.carts.store import queries
 
 
@@ -323,6 +329,42 @@ async def test_addresses_email_and_note(shop: CartShop) -> None:
     assert (await shop.data(EMAIL, input=key))["email"] is None
     assert (await shop.data(NOTE, input={**key, "note": "Ring twice."}))["note"] == "Ring twice."
     assert [kind for kind, _ in await shop.sent()] == ["CartCreated", *["CartDetailsChanged"] * 6]
+
+
+async def test_what_another_process_did_to_a_cart_is_never_overlooked(shop: CartShop) -> None:
+    """Changes are planned on what was written here last; nothing is refused, answered or overwritten by that."""
+    await shop.product("a")
+    cart = await shop.cart(email="ada@example.com")
+    token = {"cartToken": cart["token"]}
+    other = CartsService(shop.stage.database, shop.stage.graph, read_within_ms=30_000).subgraph
+
+    async def elsewhere(document: str, **variables: Any) -> Any:
+        result = await other.execute(document, variables, shop.call(MERCHANT))
+        assert not result.errors, result.errors
+        assert result.data
+        return next(iter(result.data.values()))
+
+    await elsewhere(NOTE, input={"id": cart["id"], "note": "Ring twice."})
+    after = await shop.data(EMAIL, input={**token, "email": "bob@example.com"})
+    assert (after["note"], after["email"], after["version"]) == ("Ring twice.", "bob@example.com", 3)
+    await elsewhere(EMAIL, input={"id": cart["id"], "email": "eve@example.com"})
+    after = await shop.data(EMAIL, input={**token, "email": "bob@example.com"})
+    assert (after["email"], after["version"]) == ("bob@example.com", 5), "it was no change of what is known here"
+    await elsewhere(FREEZE, id=cart["id"], key="k")
+    assert await shop.code(EMAIL, input={**token, "email": "ada@example.com"}) == "CART_FROZEN"
+    await shop.data(RELEASE, MERCHANT, id=cart["id"], key="k")
+    await shop.data(FREEZE, MERCHANT, id=cart["id"], key="k")
+    await elsewhere(RELEASE, id=cart["id"], key="k")
+    assert (await shop.add(cart, a=2))["itemCount"] == 2, "frozen is what it was, not what it is"
+    once = {**token, "lines": [{"sku": "a", "quantity": 1}], "idempotencyKey": "once"}
+    assert (await shop.data(ADD, input=once))["itemCount"] == 3
+    await elsewhere(NOTE, input={"id": cart["id"], "note": None})
+    again = await shop.data(ADD, input=once)
+    assert (again["itemCount"], again["note"]) == (3, None)
+    ada = customer()
+    await shop.data(MERGE, ada, token=cart["token"])
+    assert await shop.code(EMAIL, input={**token, "email": "eve@example.com"}) == "CART_NOT_FOUND"
+    assert (await shop.data(EMAIL, ada, input={"id": cart["id"], "email": "ada@example.com"}))["version"] == 14
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ class Lru(Generic[Key, Value]):
             forgotten, _ = self._entries.popitem(last=False)
             self._weight -= self._weigh(forgotten)
 
+    def forget(self, key: Key) -> None:
+        """Keep no entry of the key."""
+        if self._entries.pop(key, None) is not None:
+            self._weight -= self._weigh(key)
+
     def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
         """The entry of the key, made now if it is not there. What `make` raises is not kept."""
         found = self.get(key)

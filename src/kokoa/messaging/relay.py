@@ -20,7 +20,8 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 500
 # Events gather meanwhile: each batch is written to disk twice, here and there, and costs about as much as its events.
-_PAUSE_S = 0.05
+_GATHER_S = 0.1
+_IDLE_S = 0.05
 _STANDBY_S = 1.0
 _RETRY_S = 0.5
 
@@ -57,7 +58,7 @@ async def relay(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaita
                 while leads:
                     count = await relay_once(outbox, bus, on_published)
                     if count < _BATCH:
-                        await asyncio.sleep(_PAUSE_S)
+                        await asyncio.sleep(_GATHER_S if count else _IDLE_S)
             await asyncio.sleep(_STANDBY_S)
         except Unavailable as error:
             _log.warning("relay_waits", error=error.message, detail=error.detail)

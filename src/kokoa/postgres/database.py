@@ -180,7 +180,7 @@ class Database:
         """
         assert self.prelude is None, "a transaction that begins with a prelude has more statements"
         told = _outbox_rows(events, environment_id, self.service, correlation_id)
-        composed = _telling(statement, len(arguments) + 1)
+        composed = telling(statement, len(arguments) + 1)
         async with self._connection(environment_id) as connection:
             row = await connection.fetchrow(composed, environment_id, *arguments, *told)
         if row is not None and self.announce is not None:
@@ -343,7 +343,7 @@ def _outbox_rows(
 
 
 @functools.cache
-def _telling(statement: str, arguments: int) -> str:
+def telling(statement: str, arguments: int) -> str:
     """A statement that writes to the outbox as well.  arguments: how many it has, the environment included."""
     told = _TOLD.format(*range(arguments + 1, arguments + 5))
     if TELL_FILLED in statement:

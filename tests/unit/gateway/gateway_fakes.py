@@ -83,6 +83,7 @@ class FakeClient:
 
     def __init__(self, *answers: ExecutionResult | Exception, trusted: bool = False) -> None:
         self.trusted = trusted
+        self.punctual = False
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.calls: list[Call] = []
         self._answers = list(answers)

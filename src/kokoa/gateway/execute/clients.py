@@ -43,6 +43,10 @@ class SubgraphClient(Protocol):
     def trusted(self) -> bool:
         """Whether its answers fit its schema without being looked at."""
 
+    @property
+    def punctual(self) -> bool:
+        """Whether it ends by itself when the call's time is over, so that nobody else has to look at the clock."""
+
     async def execute(
         self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None
     ) -> ExecutionResult:
@@ -64,6 +68,7 @@ class InProcessClient:
     """
 
     trusted = True
+    punctual = True
 
     def __init__(self, subgraph: Subgraph, *, validate: bool = False) -> None:
         self._subgraph = subgraph
@@ -87,6 +92,7 @@ class HttpClient:
     """
 
     trusted = False
+    punctual = True
 
     def __init__(
         self,

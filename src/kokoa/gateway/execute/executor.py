@@ -243,8 +243,12 @@ class _Running:
         variables.update(own)
         client = self._clients[fetch.subgraph]
         try:
-            async with asyncio.timeout(call.remaining_ms() / 1000):
+            remaining_ms = call.remaining_ms()
+            if client.punctual:
                 result = await client.execute(fetch.document, variables, call, None)
+            else:
+                async with asyncio.timeout(remaining_ms / 1000):
+                    result = await client.execute(fetch.document, variables, call, None)
         except KokoaError as error:
             return _failed(fetch, error)
         except TimeoutError:

@@ -22,7 +22,7 @@ class _EventGiven:
         self._client = client
         self._document = document
         self._event = event
-        self.trusted = client.trusted
+        self.trusted, self.punctual = client.trusted, client.punctual
 
     async def execute(
         self, document: str, variables: Mapping[str, Any], call: Call, operation_name: str | None

@@ -37,6 +37,7 @@ class ExtensionClient:
     """A SubgraphClient. check: judges the answers of a target that does not do it itself."""
 
     trusted = False
+    punctual = False
 
     def __init__(
         self,

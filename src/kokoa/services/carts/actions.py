@@ -105,7 +105,7 @@ class CartActions:
         Raises CartNotFound, CartChanged, CartFrozen, CartClosed, CartFull, InvalidCartLine, VariantNotForSale,
         VariantWithoutPrice, NotEnoughForCart, and what the graph raises.
         """
-        seen = await self._seen(who, key, call)
+        seen = self._store.recent.find(call.environment_id, who, key) or await self._seen(who, key, call)
         ids = [one.variant_id for one in wanted if one.variant_id is not None]
         skus = [one.sku for one in wanted if one.variant_id is None and one.sku is not None]
         offers = await self._prices.offers(seen, ids, skus, call)
@@ -350,12 +350,19 @@ class CartActions:
 
         async with self._database.transaction(call.environment_id) as tx:
             await answered_once(tx, operation, once.key, once.request, work, int)
-        return done[0] if done else as_of(seen, _now())
+        return done[0] if done else as_of(await self._seen(who, _same(key, seen), call), _now())
 
     async def _change(
         self, who: Who, key: Key, version: int | None, plan: _Plan, told: _Told, call: Call, *, in_use: bool = True
     ) -> Cart:
         """In one statement when nobody else changes the cart meanwhile; else in turn."""
+        recent = self._store.recent.find(call.environment_id, who, key)
+        if recent is not None:
+            step = _Step(recent, ())
+            with contextlib.suppress(KokoaError):  # it counts only of what is there now
+                step = self._planned(recent, version, plan, told, in_use=in_use)
+            if step.told and await self._at_once(recent, step, _NOTHING_KEPT, call):
+                return step.after
         seen = await self._seen(who, key, call)
         step = self._planned(seen, version, plan, told, in_use=in_use)
         if not step.told:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from kokoa.graphql.lru import Lru
 from kokoa.kernel.contact import PostalAddress
 from kokoa.postgres import Database, Event, Row, Transaction, load_queries
 from kokoa.postgres.answers import Keeping
@@ -15,9 +16,43 @@ from kokoa.services.carts.model import Cart, Key, Line, State, Who, digest_of, i
 
 queries = load_queries(Path(__file__).with_name("queries.sql"))
 
+RECENT_MAX = 2_000
+RECENT_LINES_MAX = 20  # larger ones are read each time: they would take megabytes
 _FIRST = "00000000-0000-0000-0000-000000000000"
 _lines = msgspec.json.Decoder(tuple[Line, ...])
 _address = msgspec.json.Decoder(PostalAddress)
+
+
+class RecentCarts:
+    """Carts of all environments as this process wrote or read them last, so that the next change need not read first.
+
+    They may be old, for other processes change carts too. So nothing is answered and nothing is refused by one of
+    these: a change that is planned on one is written on condition that the cart is still the same, else it begins
+    with a read.
+    """
+
+    def __init__(self) -> None:
+        self._carts: Lru[tuple[str, str], Cart] = Lru(RECENT_MAX)
+        self._ids: Lru[tuple[str, bytes], str] = Lru(RECENT_MAX)
+
+    def find(self, environment_id: str, who: Who, key: Key) -> Cart | None:
+        """The cart that is meant, if it was the caller's when it was written here."""
+        cart_id = key.id if key.token is None else self._ids.get((environment_id, digest_of(key.token)))
+        cart = None if cart_id is None else self._carts.get((environment_id, cart_id))
+        return cart if cart is not None and is_visible(cart, who, key) else None
+
+    def keep(self, environment_id: str, cart: Cart, token: str | None = None) -> None:
+        """As it was written just now.  token: that opens it, if one does."""
+        if len(cart.lines) > RECENT_LINES_MAX:
+            self.forget(environment_id, cart.id)
+            return
+        self._carts.put((environment_id, cart.id), cart)
+        if token is not None:
+            self._ids.put((environment_id, digest_of(token)), cart.id)
+
+    def forget(self, environment_id: str, cart_id: str) -> None:
+        """It is not as it was written here any more."""
+        self._carts.forget((environment_id, cart_id))
 
 
 class CartStore:
@@ -25,6 +60,7 @@ class CartStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.recent = RecentCarts()
 
     async def find(self, environment_id: str, who: Who, key: Key) -> Cart | None:
         """The cart that is meant, if it is there and the caller's."""
@@ -33,7 +69,10 @@ class CartStore:
             return None
         read, _, value = found
         row = await self._database.fetchrow(environment_id, read, value)
-        return _shown(row, who, key)
+        cart = _shown(row, who, key)
+        if cart is not None:
+            self.recent.keep(environment_id, cart, key.token)
+        return cart
 
     async def by_ids(self, environment_id: str, ids: Sequence[str]) -> dict[str, Cart]:
         """Those that there are, by id; whoever asks sees to whose they are."""
@@ -62,6 +101,7 @@ class CartStore:
         await self._database.change(
             environment_id, queries.begin_cart, *_new(cart, token), events=told, correlation_id=correlation_id
         )
+        self.recent.keep(environment_id, cart, token)
 
     async def change(
         self,
@@ -87,8 +127,12 @@ class CartStore:
                 environment_id, queries.change_cart, *arguments, events=told, correlation_id=correlation_id
             )
         except asyncpg.UniqueViolationError:
+            done = None
+        if done is None:
+            self.recent.forget(environment_id, before.id)
             return False
-        return done is not None
+        self.recent.keep(environment_id, after)
+        return True
 
     async def overdue(self, moment: datetime, most: int) -> list[tuple[str, str]]:
         """(environment id, cart id) of those that are to thaw or to expire, of all environments."""

@@ -197,7 +197,10 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """A cart on its way to an order, which has the same id.  attempts: since its last step."""
+    """A cart on its way to an order, which has the same id.  attempts: since its last step.
+
+    order: what it has just become, for whoever made it so; it is not kept here.
+    """
 
     id: str
     step: Step
@@ -211,6 +214,7 @@ class Placement(msgspec.Struct, frozen=True):
     refusal: Refusal | None
     attempts: int
     started_at: datetime
+    order: "Order | None" = None
 
     @property
     def state(self) -> PlacementState:

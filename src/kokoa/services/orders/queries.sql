@@ -60,8 +60,8 @@ WITH moved AS (
 ), done AS (
     INSERT INTO orders (environment_id, id, number, state, cart_id, customer_id, payment_id, total_minor, basket)
     SELECT $1, $2, n.last, 'CONFIRMED', m.cart_id, m.customer_id, $4, $6, m.basket FROM moved m, numbered n
-    RETURNING number AS filling
-) /* tell filled */ SELECT filling FROM done;
+    RETURNING number, number AS filling, placed_at, version
+) /* tell filled */ SELECT number, placed_at, version FROM done;
 
 -- name: orders_by_ids
 -- The orders with these ids, in any order.

@@ -114,8 +114,10 @@ class OrderResolvers:
         self, parents: Sequence[Mapping[str, Any]], _: Arguments, call: Call
     ) -> Sequence[Any]:
         """Whoever sees a placement sees what has become of it."""
-        ids = [one["id"] for one in parents if one["state"] == "PLACED"]
-        found = await self._store.orders_by_ids(call.environment_id, ids) if ids else {}
+        found: dict[str, Order] = {one["id"]: one["order"] for one in parents if one["order"] is not None}
+        ids = [one["id"] for one in parents if one["state"] == "PLACED" and one["id"] not in found]
+        if ids:
+            found |= await self._store.orders_by_ids(call.environment_id, ids)
         return [found.get(one["id"]) for one in parents]
 
     async def _page(self, args: Arguments, customer_id: str | None, call: Call) -> list[Order]:
@@ -148,6 +150,7 @@ def _placement(placement: Placement) -> dict[str, Any]:
         "state": placement.state,
         "actionUrl": placement.action_url if placement.state == "ACTION_REQUIRED" else None,
         "refusal": refusal and {"code": refusal.code, "message": refusal.message, "field": refusal.field or None},
+        "order": placement.order,
     }
 
 

@@ -73,16 +73,31 @@ class OrderStore:
 
     async def commit(
         self, environment_id: str, placement: Placement, lease: str, told: Event, correlation_id: str
-    ) -> bool:
-        """A priced placement becomes an order, and that is told; False when somebody else works on it by now.
+    ) -> Order | None:
+        """A priced placement becomes an order, and that is told; None when somebody else works on it by now.
 
         told: with TO_FILL for the order's number.
         """
-        arguments = placement.id, lease, placement.payment_id, LEASE_S, placement.priced().total_minor
+        basket = placement.priced()
+        arguments = placement.id, lease, placement.payment_id, LEASE_S, basket.total_minor
         row = await self._database.change(
             environment_id, queries.commit_order, *arguments, events=[told], correlation_id=correlation_id
         )
-        return row is not None
+        if row is None:
+            return None
+        return Order(
+            id=placement.id,
+            number=row["number"],
+            state="CONFIRMED",
+            cart_id=placement.cart_id,
+            customer_id=placement.customer_id,
+            payment_id=placement.payment_id,
+            total_minor=basket.total_minor,
+            basket=basket,
+            placed_at=row["placed_at"],
+            version=row["version"],
+            progress={},
+        )
 
     async def leave(
         self, environment_id: str, placement: Placement, lease: str, wait_s: float | None, error: str | None = None

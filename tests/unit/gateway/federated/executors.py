@@ -152,6 +152,7 @@ class StrictSubgraph:
     """One subgraph. labels: the labels of overrides that are on.  shared: counts mutations for all subgraphs."""
 
     trusted = False
+    punctual = False
 
     def __init__(self, name: str, schema: GraphQLSchema, resolving: Resolving, labels: frozenset[str]) -> None:
         self.name = name

@@ -27,6 +27,7 @@ from kokoa.services.orders.model import (
     LEASE_S,
     WAIT_MAX_S,
     WATCH_MAX_S,
+    Order,
     Placement,
     Refusal,
     Step,
@@ -199,13 +200,13 @@ class Placing:
             await self._require_goods(held)
         after = advanced(held.placement, "COMMITTED", action_url=None)
         try:
-            await self._write_order(held, after)
+            order = await self._write_order(held, after)
         except asyncpg.UniqueViolationError:
             raise Declined(Refusal("CART_CLOSED", "The cart is ordered already.", "cartId")) from None
         reached("order.committed")
-        return msgspec.structs.replace(held, placement=after)
+        return msgspec.structs.replace(held, placement=msgspec.structs.replace(after, order=order))
 
-    async def _write_order(self, held: Held, after: Placement) -> None:
+    async def _write_order(self, held: Held, after: Placement) -> Order:
         basket = after.priced()
         placed = events.OrderPlaced(
             order_id=after.id,
@@ -216,8 +217,10 @@ class Placing:
             total_minor=basket.total_minor,
         )
         call = held.call
-        if not await self._store.commit(call.environment_id, after, held.lease, placed, call.correlation_id):
+        order = await self._store.commit(call.environment_id, after, held.lease, placed, call.correlation_id)
+        if order is None:
             raise _LeaseLost
+        return order
 
     async def _close(self, held: Held) -> Held:
         """The goods are the order's for good, and so is the cart.
