@@ -12,9 +12,12 @@ from contract.order_shop import OrderStage, open_order_stage
 from contract.test_catalog_statements import counting
 from contract.test_order_following import REFER
 from contract.test_order_fulfilments import CANCEL, DELIVER, LEAVING, SHIP, TAKE, Desk
+from kokoa.kernel.ids import new_id
 from kokoa.messaging import EmbeddedNats
 from kokoa.services.catalog.media.objects import MediaObjects
+from kokoa.services.orders.following.acting import Acting
 from kokoa.services.orders.following.model import ATTEMPTS_MAX, RULES_MAX
+from kokoa.services.orders.following.store import FollowingStore
 from kokoa.services.orders.fulfilling import actions
 from kokoa.services.orders.fulfilling.actions import ChangeActions
 
@@ -368,6 +371,58 @@ async def test_what_died_between_the_status_and_its_meaning_is_done_by_the_sweep
     seen = await shop.seen(order)
     assert (done_of(seen), [one["state"] for one in seen["fulfillments"]]) == (("SHIP", "DONE", None), ["SHIPPED"])
     assert await shop.kinds(order) == ["EXTERNAL_STATUS", "FULFILLMENT_CREATED", "SHIPPED"]
+
+
+async def test_what_was_refused_and_died_is_not_tried_anew(shop: ErpDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = await shop.placed(lamp=2)
+    await shop.data(TAKE, MERCHANT, input={"sku": "lamp", "delta": -9, "reason": "LOST"})
+
+    async def dies(*_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Acting, "_settle", dies)
+        with pytest.raises(Died):
+            await shop.say(order, "40")
+    await shop.data(TAKE, MERCHANT, input={"sku": "lamp", "delta": 9, "reason": "RECEIVED"})
+    await shop.sweep_actions()
+    assert done_of(await shop.seen(order)) == ("SHIP", "REFUSED", "NOT_ON_HAND")
+    assert await shop.kinds(order) == ["EXTERNAL_STATUS", "FULFILLMENT_REFUSED", "EXTERNAL_ACTION_REFUSED"]
+
+
+async def test_who_comes_too_late_says_nothing(shop: ErpDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = await shop.placed(lamp=2)
+    settle: Any = Acting._settle
+
+    async def late(*given: object) -> None:
+        taken = "UPDATE status_actions SET lease = gen_random_uuid() WHERE environment_id = $1"
+        await shop.stage.databases["orders"].execute(shop.environment_id, taken)
+        await settle(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Acting, "_settle", late)
+        assert done_of(await shop.say(order, "50")) == ("DELIVER", "IN_PROGRESS", None)
+    assert await shop.refused(order) == []
+    await shop.sweep_actions()
+    assert (done_of(await shop.seen(order))[1], len(await shop.refused(order))) == ("REFUSED", 1)
+
+
+async def test_of_an_order_only_the_first_is_gone_on_with(shop: ErpDesk) -> None:
+    order = await shop.placed(lamp=2, method="ok;capture=delayed")
+    await shop.fulfil(order, lamp=1)
+    for status in ("40", "50", "90"):
+        await shop.say(order, status)
+    due = """UPDATE status_actions SET due_at = now() - interval '1 s' WHERE environment_id = $1
+              RETURNING id, order_version"""
+    database = shop.stage.databases["orders"]
+    rows = sorted(await database.fetch(shop.environment_id, due), key=lambda row: int(row["order_version"]))
+    first, *others = [str(row["id"]) for row in rows]
+    store = FollowingStore(database)
+    overdue = await store.overdue(50, 10)
+    assert [one for environment, one in overdue if environment == shop.environment_id] == [first]
+    for other in others:
+        assert await store.claim(shop.environment_id, other, new_id()) is None
+    assert await store.claim(shop.environment_id, first, new_id()) is not None
 
 
 async def test_what_is_refused_late_moves_the_order_in_the_feed(shop: ErpDesk) -> None:
