@@ -122,8 +122,8 @@ async def test_rows_of_an_erp_are_done_each_for_itself(stock: Stock) -> None:
     ]
     dry = await stock.data(SET, input={"rows": rows, "dryRun": True})
     assert await stock.data(FOUND, sku="B") is None, "a dry run changes nothing"
-    assert [one["status"] for one in dry["rows"]][:1] == ["UNCHANGED"]
     done = await stock.data(SET, input={"rows": rows})
+    assert dry == done, "also where the default location is yet to be made"
     assert [one["status"] for one in done["rows"]] == ["UNCHANGED", "CHANGED", "CHANGED", *["FAILED"] * 4]
     assert [one["code"] for one in done["rows"]][3:] == [
         "LOCATION_NOT_FOUND",
@@ -132,6 +132,10 @@ async def test_rows_of_an_erp_are_done_each_for_itself(stock: Stock) -> None:
         "LOCATION_NOT_FOUND",
     ]
     assert (done["changed"], done["unchanged"], done["failed"]) == (2, 1, 4)
+    unknown = [*rows[3:5], {"sku": "E", "onHand": 1, "version": 3}]
+    assert (await stock.data(SET, input={"rows": unknown}))["failed"] == 3
+    for sku in ("C", "D", "E"):
+        assert await stock.data(FOUND, sku=sku) is None, "what failed is not counted, and may be sold"
     assert await stock.numbers("A") == (7, 0)
     again = await stock.data(SET, input={"rows": [*rows[:2], rows[2] | {"version": 0}]})
     assert [one["code"] for one in again["rows"]] == [None, None, "STOCK_CHANGED"]

@@ -47,6 +47,19 @@ def the_file_is_in_the_shop(store: RunningStore, printed: str) -> None:
     assert {"HT-200-M", "M", "4006381333948"} <= set(medium)
 
 
+def stock_is_counted(store: RunningStore, printed: str) -> None:
+    """What the page says each command would print, and what is on hand then."""
+    outcomes = [line.rpartition(", in ")[0] for line in printed.splitlines() if "rows with errors" in line]
+    assert outcomes == [
+        "Nothing was changed; this would be: 2 changed, 1 unchanged, 0 rows with errors",
+        "2 changed, 1 unchanged, 0 rows with errors",
+        "0 changed, 3 unchanged, 0 rows with errors",
+        "1 changed, 0 unchanged, 0 rows with errors",
+    ]
+    rug = store.graphql('{ stockItem(sku: "HOWTO-RUG") { onHand } }').json
+    assert rug["data"]["stockItem"] == {"onHand": 7}
+
+
 def the_product_has_a_picture_and_a_german_name(store: RunningStore, printed: str) -> None:
     """The answers of the commands: the picture, its file as a storefront gets it, the texts in German."""
     lines = printed.splitlines()
@@ -140,6 +153,7 @@ PROMISES: dict[str, Callable[[RunningStore, str], None]] = {
     "how-to/declare-custom-fields.md": fields_came_and_went,
     "how-to/extend-the-graph.md": a_subgraph_came_and_went,
     "how-to/import-products.md": the_file_is_in_the_shop,
+    "how-to/import-stock.md": stock_is_counted,
     "how-to/order-by-rest.md": lamps_are_ordered,
     "how-to/roll-out-an-override.md": the_policy_came_and_went,
     "how-to/take-money-by-stripe.md": money_was_taken,

@@ -61,7 +61,7 @@ CHANGED_BY_ANYBODY = {
 MARKED = {
     "product", "bulkProducts", "productChanges", "productHistory", "customFields", "searchSynonyms", "stockLocations",
     "stockItem", "customer", "customers", "customerGroups", "company", "companies", "cart", "carts", "order",
-    "orders", "taxConfiguration", "shippingConfiguration", "variant", "products",
+    "orders", "taxConfiguration", "shippingConfiguration", "orderStatusMapping", "variant", "products",
 }  # fmt: skip
 # A SKU is anybody's word: what stock knows by it in one's own store is one's own.
 WORDS = ("/api/stock/{sku}",)

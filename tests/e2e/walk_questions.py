@@ -37,7 +37,7 @@ NAMING = re.compile(
     r"|\w+Id|\w+Ids|\w+Token|\w+Reference|status|locale|publishAt"
 )
 # What a change must have to be one.
-CHANGING = ("name", "description", "basisPoints")
+CHANGING = ("name", "description", "basisPoints", "displayStatus")
 # An argument's name, or where it stands, and what it is the name of; the first that fits.
 KINDS = tuple(
     (re.compile(pattern), kind)

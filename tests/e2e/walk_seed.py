@@ -70,6 +70,7 @@ class Store:
         self._customers()
         self._carts()
         self._orders()
+        self._erp()
         self._payments()
         self._functions()
         return self
@@ -302,6 +303,11 @@ class Store:
         self.manage("recordPayment", input=paid)
         back = {"orderId": order["id"], "lines": [line], "note": self.secret, "idempotencyKey": key}
         self.learn("Return", self.manage("requestReturn", input=back)["id"])
+
+    def _erp(self) -> None:
+        """What its statuses mean."""
+        rules = [{"status": self.tag, "displayStatus": self.secret}]
+        self.manage("setOrderStatusMapping", "version", input={"version": 0, "rules": rules})
 
     def _payments(self) -> None:
         self.manage("configurePaymentProvider", "webhookSecret", input={"key": "test", "active": True})

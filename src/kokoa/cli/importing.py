@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+import msgspec
 from cyclopts import App, Parameter
 
 from kokoa.cli.products.cells import Types
 from kokoa.cli.products.errors import FileUnusable, JournalUnusable
 from kokoa.cli.products.graph import PATIENCE_S, GraphClient, StoreAddress, store_address
 from kokoa.cli.products.journal import Journal, target_of
+from kokoa.cli.products.model import Item, Problem
 from kokoa.cli.products.parts import NO_COLUMNS, is_part, part_columns
 from kokoa.cli.products.reading import (
     Format,
@@ -23,9 +25,12 @@ from kokoa.cli.products.reading import (
     read_items,
     require_attributes,
 )
-from kokoa.cli.products.report import Report
-from kokoa.cli.products.sending import Batches, Importer
+from kokoa.cli.products.report import PRODUCTS as PRODUCT_WORDS
+from kokoa.cli.products.report import Report, Words
+from kokoa.cli.products.sending import PRODUCTS, Batches, Importer, Sending
 from kokoa.cli.products.types import read_store_parts, read_types
+from kokoa.cli.stock import STOCK, STOCK_WORDS, read_stock
+from kokoa.kernel.ids import new_id
 from kokoa.processes.heap import settle_heap
 
 STATUS_ROWS_FAILED = 3
@@ -33,20 +38,27 @@ STATUS_ROWS_FAILED = 3
 imports = App(name="import", help_format="plaintext", help="Bring files into a store (with the tenant's secrets).")
 
 
+File = Annotated[str, Parameter(help="CSV or JSON lines in UTF-8; - is standard input.", allow_leading_hyphen=True)]
+FormatGiven = Annotated[Format | None, Parameter(help="csv or jsonl; the file's name says it otherwise.")]
+DryRun = Annotated[bool, Parameter(help="Say what would happen, and change nothing.", negative="")]
+Errors = Annotated[Path | None, Parameter(help="Write each row's error there, as a line of JSON.")]
+Resume = Annotated[bool, Parameter(help="Go on with an import that was broken off.", negative="")]
+JournalGiven = Annotated[
+    Path | None, Parameter(help="Where to note what the store has; FILE.import-journal when left out.")
+]
+Patience = Annotated[float, Parameter(help="How many seconds to wait for a store that is away.")]
+
+
 @imports.command
 def products(
-    file: Annotated[
-        str, Parameter(help="CSV or JSON lines in UTF-8; - is standard input.", allow_leading_hyphen=True)
-    ],
+    file: File,
     *,
-    format: Annotated[Format | None, Parameter(help="csv or jsonl; the file's name says it otherwise.")] = None,
-    dry_run: Annotated[bool, Parameter(help="Say what would happen, and change nothing.", negative="")] = False,
-    errors: Annotated[Path | None, Parameter(help="Write each row's error there, as a line of JSON.")] = None,
-    resume: Annotated[bool, Parameter(help="Go on with an import that was broken off.", negative="")] = False,
-    journal: Annotated[
-        Path | None, Parameter(help="Where to note what the store has; FILE.import-journal when left out.")
-    ] = None,
-    patience: Annotated[float, Parameter(help="How many seconds to wait for a store that is away.")] = PATIENCE_S,
+    format: FormatGiven = None,
+    dry_run: DryRun = False,
+    errors: Errors = None,
+    resume: Resume = False,
+    journal: JournalGiven = None,
+    patience: Patience = PATIENCE_S,
 ) -> None:
     """Create and change products from a file. The same file again changes nothing.
 
@@ -68,20 +80,101 @@ def products(
       kokoa import products assortment.csv --resume
       zcat assortment.jsonl.gz | kokoa import products - --format jsonl
     """
-    path = None if file == "-" else Path(file)
-    kind = format_of(path, format)
+    given = _Given(file, format, dry_run, errors, resume, journal, patience)
+    _bring(given, "products", PRODUCTS, PRODUCT_WORDS, _read_products)
+
+
+@imports.command
+def stock(
+    file: File,
+    *,
+    format: FormatGiven = None,
+    dry_run: DryRun = False,
+    errors: Errors = None,
+    resume: Resume = False,
+    journal: JournalGiven = None,
+    patience: Patience = PATIENCE_S,
+) -> None:
+    """Set what articles have on hand, from a file. What it does not name stays as it is.
+
+    Columns of CSV: sku, onHand (a whole number), and location (its key; the default location when it is empty or left
+    out). A line of JSON is an object with the same. Each SKU stands once for a location; it need not be of a product.
+
+    Needs KOKOA_TENANT_ID, KOKOA_TENANT_SECRET and KOKOA_GRAPHQL_SECRET; KOKOA_URL names the store.
+
+    Status 0: all rows are in the store. 3: some have errors, the others are in. 1: it broke off; --resume goes on.
+
+    For example:
+      kokoa import stock count.csv --dry-run --errors errors.jsonl
+      kokoa import stock count.csv
+      kokoa import stock count.csv --resume
+      printf 'sku,onHand,location\\nLMP-1,12,attic\\n' | kokoa import stock - --format csv
+    """
+    given = _Given(file, format, dry_run, errors, resume, journal, patience)
+    _bring(given, "stock", STOCK, STOCK_WORDS, _read_stock)
+
+
+class _Given(msgspec.Struct, frozen=True):
+    """What the command line says."""
+
+    file: str
+    format: Format | None
+    dry_run: bool
+    errors: Path | None
+    resume: bool
+    journal: Path | None
+    patience_s: float
+
+
+_Read = Callable[[Lines, Format, GraphClient], Awaitable[Iterator[Item | Problem]]]
+
+
+def _bring(given: _Given, what: str, sending: Sending, words: Words, read: _Read) -> None:
+    """A file's rows into the store; ends the process with status 3 when some are not in.
+
+    what: they are.  read: of the file, with the store's help. Raises FileUnusable, JournalUnusable, SecretsMissing,
+    Refused, ImportFailed.
+    """
+    path = None if given.file == "-" else Path(given.file)
+    kind = format_of(path, given.format)
     address = store_address()
-    noted = journal or (path.with_name(f"{path.name}.import-journal") if path else None)
-    if resume and (noted is None or dry_run):
+    noted = given.journal or (path.with_name(f"{path.name}.import-journal") if path else None)
+    if given.resume and (noted is None or given.dry_run):
         raise JournalUnusable("--resume needs a journal: name a FILE, or the --journal of a pipe, and no --dry-run.")
-    _require_apart(path, errors, noted)
-    with _opened(path) as (source, total_bytes), Report(errors, total_bytes) as report:
-        log = None if dry_run or noted is None else _open_journal(noted, address, resume=resume)
-        with _kept_or_finished(log, report, dry_run=dry_run):
-            asyncio.run(_import(source, kind, address, log, report, dry_run=dry_run, patience_s=patience))
-    print(report.summary(dry_run=dry_run))
+    _require_apart(path, given.errors, noted)
+    with _opened(path) as (source, total_bytes), Report(given.errors, total_bytes, words) as report:
+        log = None if given.dry_run or noted is None else _open_journal(noted, address, what, resume=given.resume)
+
+        async def run() -> None:
+            settle_heap()
+            lines = Lines(source)
+            async with GraphClient(address, report.say, given.patience_s) as client:
+                found = await read(lines, kind, client)
+                batches = Batches(found, report, sending, log.run if log else new_id(), dry_run=given.dry_run)
+                await Importer(lines, batches, sending, client, log, report).run()
+
+        with _kept_or_finished(log, report, dry_run=given.dry_run):
+            asyncio.run(run())
+    print(report.summary(dry_run=given.dry_run))
     if report.failed:
         sys.exit(STATUS_ROWS_FAILED)
+
+
+async def _read_products(lines: Lines, kind: Format, client: GraphClient) -> Iterator[Item | Problem]:
+    """The store is asked for what columns are about: types, locales, custom fields."""
+    header = read_header(lines) if kind == "csv" else None
+    types: Types = {}
+    if header and attribute_keys(header):
+        types = await read_types(client)
+        require_attributes(header, types)
+    parts = NO_COLUMNS
+    if header and any(map(is_part, header)):
+        parts = part_columns(header, await read_store_parts(client))
+    return read_items(lines, kind, header, types, parts)
+
+
+async def _read_stock(lines: Lines, kind: Format, _: GraphClient) -> Iterator[Item | Problem]:
+    return read_stock(lines, kind)
 
 
 @contextlib.contextmanager
@@ -99,31 +192,6 @@ def _kept_or_finished(journal: Journal | None, report: Report, *, dry_run: bool)
         journal.finish()
 
 
-async def _import(
-    source: BinaryIO,
-    kind: Format,
-    address: StoreAddress,
-    journal: Journal | None,
-    report: Report,
-    *,
-    dry_run: bool,
-    patience_s: float,
-) -> None:
-    settle_heap()
-    lines = Lines(source)
-    header = read_header(lines) if kind == "csv" else None
-    async with GraphClient(address, report.say, patience_s) as client:
-        types: Types = {}
-        if header and attribute_keys(header):
-            types = await read_types(client)
-            require_attributes(header, types)
-        parts = NO_COLUMNS
-        if header and any(map(is_part, header)):
-            parts = part_columns(header, await read_store_parts(client))
-        batches = Batches(read_items(lines, kind, header, types, parts), report, dry_run=dry_run)
-        await Importer(lines, batches, client, journal, report).run()
-
-
 def _require_apart(*paths: Path | None) -> None:
     """Raises FileUnusable when one file is to be two things: the rows would be gone."""
     places = [path.absolute() for path in paths if path]
@@ -131,8 +199,8 @@ def _require_apart(*paths: Path | None) -> None:
         raise FileUnusable("FILE, --errors and --journal must be different files.")
 
 
-def _open_journal(path: Path, address: StoreAddress, *, resume: bool) -> Journal:
-    target = target_of((address.tenant, address.tenant_secret))  # its address may change meanwhile
+def _open_journal(path: Path, address: StoreAddress, what: str, *, resume: bool) -> Journal:
+    target = target_of((address.tenant, address.tenant_secret, what))  # its address may change meanwhile
     return Journal.resume(path, target) if resume else Journal.start(path, target)
 
 

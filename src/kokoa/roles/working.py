@@ -81,6 +81,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
                 for sweep in (
                     _the(services, OrdersService).actions.sweep,
                     _the(services, OrdersService).changes.sweep,
+                    _the(services, OrdersService).acting.sweep,
                 )
             ),
             reporter.run(),

@@ -15,15 +15,17 @@ import msgspec
 
 from kokoa.cli.products.errors import JournalUnusable
 from kokoa.cli.products.model import Problem
+from kokoa.kernel.ids import new_id
 
 _LINE_BYTES_MAX = 16 << 20
 
 
 class Head(msgspec.Struct, frozen=True):
-    """target: of which store and environment, without telling its secrets."""
+    """target: of which store and environment, without telling its secrets.  run: names the import."""
 
     target: str
     version: int = 1
+    run: str = ""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -39,7 +41,8 @@ class Committed(msgspec.Struct, frozen=True):
 class Journal:
     """Made by `start` or `resume`; `close` keeps it, `finish` removes it."""
 
-    def __init__(self, path: Path, file: BinaryIO, known: dict[str, Committed]) -> None:
+    def __init__(self, path: Path, file: BinaryIO, known: dict[str, Committed], run: str) -> None:
+        self.run = run
         self._path = path
         self._file = file
         self._known = known
@@ -55,8 +58,8 @@ class Journal:
             raise JournalUnusable(
                 f"The journal {path} cannot be written: {error.strerror}. --journal names another place."
             ) from None
-        journal = cls(path, file, {})
-        journal._write(Head(target))
+        journal = cls(path, file, {}, new_id())
+        journal._write(Head(target, run=journal.run))
         return journal
 
     @classmethod
@@ -70,11 +73,11 @@ class Journal:
                 "Leave out --resume; what the store has already is left unchanged."
             ) from None
         try:
-            known = _read(file, target, path)
+            known, run = _read(file, target, path)
         except BaseException:
             file.close()
             raise
-        return cls(path, file, known)
+        return cls(path, file, known, run)
 
     def known(self, digest: str) -> Committed | None:
         """What was noted about a batch with this digest."""
@@ -113,7 +116,7 @@ def _require_journal(file: BinaryIO, path: Path) -> None:
         ) from None
 
 
-def _read(file: BinaryIO, target: str, path: Path) -> dict[str, Committed]:
+def _read(file: BinaryIO, target: str, path: Path) -> tuple[dict[str, Committed], str]:
     try:
         head = msgspec.json.decode(file.readline(_LINE_BYTES_MAX), type=Head)
     except msgspec.MsgspecError:
@@ -122,7 +125,8 @@ def _read(file: BinaryIO, target: str, path: Path) -> dict[str, Committed]:
         ) from None
     if head.target != target:
         raise JournalUnusable(
-            f"The journal {path} is of an import into another store or environment. Leave out --resume to begin anew."
+            f"The journal {path} is of other things, or of an import into another store or environment. "
+            "Leave out --resume to begin anew."
         )
     known: dict[str, Committed] = {}
     end = file.tell()
@@ -137,7 +141,7 @@ def _read(file: BinaryIO, target: str, path: Path) -> dict[str, Committed]:
         end = file.tell()
     file.seek(end)
     file.truncate()
-    return known
+    return known, head.run
 
 
 def digest_of(number: int, payload: bytes) -> str:
@@ -146,5 +150,5 @@ def digest_of(number: int, payload: bytes) -> str:
 
 
 def target_of(parts: Sequence[str]) -> str:
-    """Names an environment of a store by its id and secret, which it does not tell; stores move."""
+    """Names what is imported where, by an id and a secret that it does not tell; stores move."""
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()

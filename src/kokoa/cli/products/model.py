@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -20,6 +20,7 @@ STATUSES = ("DRAFT", "PUBLISHED", "ARCHIVED")
 VARIANTS_MAX = 100
 TOO_DEEP = "A value is nested too deeply."
 RECORD_BYTES_MAX = 1 << 20
+_T = TypeVar("_T")
 _ESCAPED = re.compile(r"\\(.)|\s*(>)\s*")
 
 
@@ -165,11 +166,11 @@ _json = msgspec.json.Decoder(_JsonProduct)
 _AT = re.compile(r"^(.*?)(?: - at `\$?\.?(.*)`)?$", re.DOTALL)
 
 
-def json_item(line: int, text: bytes) -> Item | Problem:
-    """A line of JSONL: an object like BulkProductInput, with what the API lists by key, or by locale, as objects."""
+def json_line(line: int, text: bytes, decoder: msgspec.json.Decoder[_T]) -> _T | Problem:
+    """What a line of JSONL says, or what is wrong with it."""
     try:
         text.decode()
-        product = _json.decode(text)
+        return decoder.decode(text)
     except UnicodeDecodeError as error:
         return Problem(line, str(error.start + 1), "INVALID_UTF8", f"Byte {error.start + 1} is not UTF-8.")
     except msgspec.ValidationError as error:
@@ -178,6 +179,13 @@ def json_item(line: int, text: bytes) -> Item | Problem:
         return Problem(line, "", "INVALID_JSON", f"This is not JSON: {error}.")
     except RecursionError:
         return Problem(line, "", "INVALID_JSON", TOO_DEEP)
+
+
+def json_item(line: int, text: bytes) -> Item | Problem:
+    """A line of JSONL: an object like BulkProductInput, with what the API lists by key, or by locale, as objects."""
+    product = json_line(line, text, _json)
+    if isinstance(product, Problem):
+        return product
     for position, variant in enumerate(product.variants or ()):
         if variant.currency not in CURRENCIES:
             return Problem(

@@ -3,7 +3,7 @@
 import csv
 import difflib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal, Self
 
@@ -99,9 +99,9 @@ def read_items(
     """
     if kind == "csv":
         columns = read_header(lines) if header is None else header
-        found = csv_items(_csv_records(lines, columns), columns, types or {}, parts)
+        found = csv_items(csv_records(lines, columns, "externalReference"), columns, types or {}, parts)
     else:
-        found = _json_items(lines)
+        found = json_items(lines, json_item)
     with SeenReferences() as seen:
         for one in found:
             if isinstance(one, Item) and (first := seen.line_of(one.reference, one.line)) is not None:
@@ -144,51 +144,53 @@ class SeenReferences:
         return int(found[0])
 
 
-def _json_items(lines: Lines) -> Iterator[Item | Problem]:
+def json_items(lines: Lines, read: Callable[[int, bytes], Item | Problem]) -> Iterator[Item | Problem]:
+    """What each line says.  read: (number, line) → what it is."""
     while line := lines.next():
         if len(line) > RECORD_BYTES_MAX:
             lines.skip()
             yield _huge(lines.number)
         elif line.strip():
-            yield json_item(lines.number, line)
+            yield read(lines.number, line)
 
 
 def _huge(line: int) -> Problem:
     return Problem(line, "", "HUGE_LINE", f"The line has more than {RECORD_BYTES_MAX} bytes.")
 
 
-def _csv_records(lines: Lines, header: Sequence[str]) -> Iterator[Record | Problem]:
+def csv_records(lines: Lines, header: Sequence[str], key: str) -> Iterator[Record | Problem]:
+    """Rows below the header.  key: the column that says what a row is about. Raises FileUnusable."""
     csv.field_size_limit(RECORD_BYTES_MAX)
     while (read := _record(lines)) is not None:
         number, raw = read
         if raw.strip(b"\r\n"):
-            yield _csv_record(number, raw, header)
+            yield _csv_record(number, raw, header, key)
 
 
-def _csv_record(line: int, raw: bytes, header: Sequence[str]) -> Record | Problem:
+def _csv_record(line: int, raw: bytes, header: Sequence[str], key: str) -> Record | Problem:
     text = raw.decode(errors="replace")
     try:
         (cells,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
         return Problem(line, "", "BAD_QUOTE", f"The quotes of this row do not fit: {error}.")
     named = dict(zip(header, cells, strict=False))
-    reference = named.get("externalReference", "")
+    reference = named.get(key, "")
     if len(cells) != len(header):
         message = f"The row has {len(cells)} cells, the header {len(header)}."
         return Problem(line, "", "WRONG_CELLS", message, reference)
-    if "\ufffd" in text and (problem := _not_utf8(line, raw, named)):
+    if "\ufffd" in text and (problem := _not_utf8(line, raw, named, reference)):
         return problem
     return Record(line, named)
 
 
-def _not_utf8(line: int, raw: bytes, named: dict[str, str]) -> Problem | None:
+def _not_utf8(line: int, raw: bytes, named: dict[str, str], reference: str) -> Problem | None:
     try:
         raw.decode()
         return None
     except UnicodeDecodeError as error:
         column = next((name for name, value in named.items() if "\ufffd" in value), "")
         message = f"Byte {error.start + 1} of the row is not UTF-8. Save the file as UTF-8."
-        return Problem(line, column, "INVALID_UTF8", message, named.get("externalReference", ""))
+        return Problem(line, column, "INVALID_UTF8", message, reference)
 
 
 def _record(lines: Lines) -> tuple[int, bytes] | None:
@@ -215,8 +217,8 @@ def _record(lines: Lines) -> tuple[int, bytes] | None:
     return begun, b"".join(parts)
 
 
-def read_header(lines: Lines) -> list[str]:
-    """The columns that a file of CSV begins with. Raises FileUnusable."""
+def read_columns(lines: Lines) -> list[str]:
+    """The columns that a file of CSV begins with, whatever they are. Raises FileUnusable."""
     csv.field_size_limit(RECORD_BYTES_MAX)
     read = _record(lines)
     if read is None:
@@ -231,16 +233,28 @@ def read_header(lines: Lines) -> list[str]:
         )
     header = [name.strip() for name in header]
     for name in header:
-        _require_column(name)
         if header.count(name) > 1:
             raise FileUnusable(f"Line 1: the column {name[:60]!r} is there twice (DUPLICATE_COLUMN).")
+    return header
+
+
+def read_header(lines: Lines) -> list[str]:
+    """The columns of a file of products. Raises FileUnusable."""
+    header = read_columns(lines)
+    for name in header:
+        _require_column(name)
     needed = ["externalReference"]
     if set(header) & set(VARIANT_COLUMNS) or any(name.startswith(OPTION) for name in header):
         needed += ["sku", "price", "currency"]
+    require_columns(header, needed)
+    return header
+
+
+def require_columns(header: Sequence[str], needed: Sequence[str]) -> None:
+    """Raises FileUnusable."""
     missing = [name for name in needed if name not in header]
     if missing:
         raise FileUnusable(f"Line 1: the column {missing[0]!r} is missing (MISSING_COLUMN).")
-    return header
 
 
 def _require_column(name: str) -> None:

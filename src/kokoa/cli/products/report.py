@@ -18,10 +18,21 @@ _SHOWN_CHARACTERS_MAX = 500
 _LINE_EVERY_S = 5.0
 
 
+class Words(msgspec.Struct, frozen=True):
+    """How an import is told.  rows: what they are.  counts: (what is counted, how it is called)."""
+
+    rows: str
+    counts: tuple[tuple[str, str], ...]
+
+
+PRODUCTS = Words("products", (("created", "created"), ("updated", "updated"), ("unchanged", "unchanged")))
+
+
 class Report:
     """Use it as a context manager.  errors: takes a JSON line for each problem.  total_bytes: None when not known."""
 
-    def __init__(self, errors: Path | None, total_bytes: int | None) -> None:
+    def __init__(self, errors: Path | None, total_bytes: int | None, words: Words = PRODUCTS) -> None:
+        self._words = words
         self.created = self.updated = self.unchanged = self.failed = 0
         self._console = Console(stderr=True, highlight=False)
         self._errors_path = errors
@@ -31,7 +42,7 @@ class Report:
         self._begun_s = self._told_s = time.monotonic()
 
     @property
-    def products(self) -> int:
+    def done(self) -> int:
         """How many the store has as the file says."""
         return self.created + self.updated + self.unchanged
 
@@ -64,11 +75,11 @@ class Report:
     def progress(self, bytes_read: int) -> None:
         """Where the file stands."""
         if self._bar:
-            self._bar.update(self._task, completed=bytes_read, description=f"Importing {self.products:,}")
+            self._bar.update(self._task, completed=bytes_read, description=f"Importing {self.done:,}")
         elif time.monotonic() - self._told_s >= _LINE_EVERY_S:
             self._told_s = time.monotonic()
             share = f" ({bytes_read * 100 // self._total_bytes} %)" if self._total_bytes else ""
-            self.say(f"{self.products:,} products{share}, {self.failed:,} rows with errors")
+            self.say(f"{self.done:,} {self._words.rows}{share}, {self.failed:,} rows with errors")
 
     def problem(self, problem: Problem) -> None:
         """A row that is not imported."""
@@ -95,7 +106,7 @@ class Report:
     def summary(self, *, dry_run: bool) -> str:
         """One line about the whole."""
         took_s = time.monotonic() - self._begun_s
-        counts = f"{self.created:,} created, {self.updated:,} updated, {self.unchanged:,} unchanged"
+        counts = ", ".join(f"{getattr(self, name):,} {called}" for name, called in self._words.counts)
         tried = "Nothing was changed; this would be: " if dry_run else ""
         return f"{tried}{counts}, {self.failed:,} rows with errors, in {took_s:.1f} s."
 

@@ -5,7 +5,7 @@ but not noted is sent again, and changes nothing.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -39,12 +39,31 @@ class Batch(msgspec.Struct, frozen=True):
     digest: str
 
 
-class Batches:
-    """Cuts what is read into batches; the same file gives the same ones."""
+class Sending(msgspec.Struct, frozen=True):
+    """How rows of a kind go to the store.
 
-    def __init__(self, found: Iterator[Item | Problem], report: Report, *, dry_run: bool) -> None:
+    document: a mutation with $input, the rows, and $dryRun; where doing a batch twice would harm, also with $key, by
+    which the store knows one that it has done.  committed: what its answer says of a batch.
+    """
+
+    document: str
+    committed: Callable[[Batch, Any], Committed]
+    keyed: bool = False
+
+
+class Batches:
+    """Cuts what is read into batches; the same file gives the same ones.
+
+    run: names this import, however often it is resumed.
+    """
+
+    def __init__(
+        self, found: Iterator[Item | Problem], report: Report, sending: Sending, run: str, *, dry_run: bool
+    ) -> None:
         self._found = found
         self._report = report
+        self._sending = sending
+        self._run = run
         self._dry_run = dry_run
         self._number = 0
         self._left: tuple[Item, bytes] | None = None
@@ -69,12 +88,15 @@ class Batches:
             return None
         self._number += 1
         payload = b",".join(rows)
-        body = b'{"query":%b,"variables":{"dryRun":%b,"input":[%b]}}' % (
-            orjson.dumps(UPSERT),
+        digest = digest_of(self._number, payload)
+        key = b'"key":%b,' % orjson.dumps(f"{self._run}/{digest}") if self._sending.keyed else b""
+        body = b'{"query":%b,"variables":{%b"dryRun":%b,"input":[%b]}}' % (
+            orjson.dumps(self._sending.document),
+            key,
             b"true" if self._dry_run else b"false",
             payload,
         )
-        return Batch(items, body, digest_of(self._number, payload))
+        return Batch(items, body, digest)
 
     def _take(self) -> tuple[Item, bytes] | None:
         left, self._left = self._left, None
@@ -93,7 +115,7 @@ class Batches:
                 self._report.problem(Problem(one.line, "", *said, one.reference))
                 continue
             if len(row) > BATCH_BYTES_MAX:
-                message = f"The product has {len(row)} bytes; at most {BATCH_BYTES_MAX} are possible."
+                message = f"The row has {len(row)} bytes; at most {BATCH_BYTES_MAX} are possible."
                 self._report.problem(Problem(one.line, "", "HUGE_LINE", message, one.reference))
                 continue
             return one, row
@@ -104,9 +126,16 @@ class Importer:
     """One import.  journal: None when nothing is to be noted (a dry run, a pipe)."""
 
     def __init__(
-        self, lines: Lines, batches: Batches, client: GraphClient, journal: Journal | None, report: Report
+        self,
+        lines: Lines,
+        batches: Batches,
+        sending: Sending,
+        client: GraphClient,
+        journal: Journal | None,
+        report: Report,
     ) -> None:
         self._lines = lines
+        self._sending = sending
         self._batches = batches
         self._client = client
         self._journal = journal
@@ -128,7 +157,7 @@ class Importer:
             await _ended(under_way)
 
     async def _one(self, batch: Batch) -> None:
-        committed = self.batch_committed(batch, await self.send_batch(batch))
+        committed = self._sending.committed(batch, await self.send_batch(batch))
         self.write_journal(committed)
         self._report.committed(committed)
 
@@ -145,23 +174,28 @@ class Importer:
         return known is not None
 
     async def send_batch(self, batch: Batch) -> Any:
-        """Stage 2: batch sent."""
-        return (await self._client.ask(batch.body))["bulkUpsertProducts"]
-
-    def batch_committed(self, batch: Batch, answer: Any) -> Committed:
-        """Stage 3: batch committed; what the store said of its rows."""
-        problems = []
-        for row in answer["rows"]:
-            if error := row["error"]:
-                item = batch.items[row["index"]]
-                line, column = item.place_of(error["path"])
-                problems.append(Problem(line, column, error["code"], error["message"], item.reference))
-        return Committed(batch.digest, answer["created"], answer["updated"], answer["unchanged"], problems)
+        """Stage 2: batch sent and committed; the mutation's answer."""
+        (answer,) = (await self._client.ask(batch.body)).values()
+        return answer
 
     def write_journal(self, committed: Committed) -> None:
-        """Stage 4: journal written."""
+        """Stage 3: journal written."""
         if self._journal:
             self._journal.note(committed)
+
+
+def _upserted(batch: Batch, answer: Any) -> Committed:
+    """What the store said of products."""
+    problems = []
+    for row in answer["rows"]:
+        if error := row["error"]:
+            item = batch.items[row["index"]]
+            line, column = item.place_of(error["path"])
+            problems.append(Problem(line, column, error["code"], error["message"], item.reference))
+    return Committed(batch.digest, answer["created"], answer["updated"], answer["unchanged"], problems)
+
+
+PRODUCTS = Sending(UPSERT, _upserted)
 
 
 async def _ended(under_way: set[asyncio.Task[None]]) -> None:

@@ -36,6 +36,7 @@ from kokoa.services.inventory.model import (
     adjusted,
     by_sku,
     is_sku,
+    may_be_new,
     require_delta,
     require_location,
     require_policy,
@@ -258,7 +259,11 @@ async def _plan_rows(
     """What becomes of each row, and the changes that this takes."""
     skus = [row.sku for row in rows if is_sku(row.sku)]
     places = await _known_locations(tx, [row.location for row in rows], make=not dry_run)
-    new = [] if dry_run else [row["sku"] for row in await tx.fetch(queries.ensure_items, skus)]
+    if dry_run:
+        # It would be made, with nothing in it.
+        places = {DEFAULT_LOCATION: Location(new_id(), DEFAULT_LOCATION, "Default", 100, True, None, 1), **places}
+    begun = [] if dry_run else [row.sku for row in rows if row.location in places and may_be_new(row)]
+    new = [row["sku"] for row in await tx.fetch(queries.ensure_items, begun)] if begun else []
     items = await lock_items(tx, skus)
     for sku in new:
         del items[sku]

@@ -231,6 +231,11 @@ def require_row(row: StockRow) -> None:
         raise InvalidStock(f"onHand must be 0 to {QUANTITY_MAX:,}.", field="onHand")
 
 
+def may_be_new(row: StockRow) -> bool:
+    """Whether a row may make an article known: it is counted then, so one that fails must not."""
+    return is_sku(row.sku) and 0 <= row.on_hand <= QUANTITY_MAX and not row.version
+
+
 def require_page(limit: int, offset: int = 0) -> None:
     """Raises InvalidStockPage."""
     if not 1 <= limit <= PAGE_MAX:

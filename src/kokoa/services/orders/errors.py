@@ -79,5 +79,17 @@ class InvalidOrderReference(Invalid):
     """What another system calls an order, or says of it, is not acceptable; the field says which."""
 
 
+class InvalidOrderStatusMapping(Invalid):
+    """A rule of what an ERP's statuses mean is not acceptable; the field says which."""
+
+
+class OrderStatusMappingChanged(Conflict):
+    """The mapping of statuses has another version by now."""
+
+
+class NothingLeft(Conflict):
+    """All of the order has left, or will not: there is nothing of it to fulfil."""
+
+
 class OrderReferenceTaken(Conflict):
     """Another order has this external reference."""

@@ -157,3 +157,28 @@ class OrderExternalStatusChanged(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.order_id
+
+
+class OrderStatusMappingSet(Event, frozen=True, kw_only=True):
+    """What another system's statuses mean for orders is another now; those that were said before are as they were."""
+
+    version: int
+
+    def key(self) -> str:
+        return "order-status-mapping"
+
+
+class OrderStatusActionRefused(Event, frozen=True, kw_only=True):
+    """A status that another system said has a meaning that the order does not allow: nothing was done.
+
+    action: FULFILL, SHIP, DELIVER or CANCEL.  code: why.
+    """
+
+    order_id: str
+    external_reference: str | None
+    status: str
+    action: str
+    code: str
+
+    def key(self) -> str:
+        return self.order_id

@@ -252,6 +252,7 @@ class Order(msgspec.Struct, frozen=True):
 
     refunded_minor: what was given back on purpose, of returns or for goodwill.  refunded_shipping_minor: of delivery.
     external_*: as another system, such as an ERP, calls it and what it says of it.
+    display_status: what customers are told of that.
     """
 
     id: str
@@ -270,6 +271,7 @@ class Order(msgspec.Struct, frozen=True):
     external_reference: str | None = None
     external_status: str | None = None
     external_status_at: datetime | None = None
+    display_status: str | None = None
 
     def done_of(self, line_id: str) -> Progress:
         """What has become of a line."""

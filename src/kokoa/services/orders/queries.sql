@@ -66,23 +66,27 @@ WITH moved AS (
 -- name: orders_by_ids
 -- The orders with these ids, in any order.
 SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at, version, progress,
-       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at FROM orders
+       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at,
+       display_status FROM orders
  WHERE environment_id = $1 AND id = ANY ($2::uuid[]);
 
 -- name: order_by_number
 -- An order by its number.
 SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at, version, progress,
-       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at FROM orders
+       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at,
+       display_status FROM orders
  WHERE environment_id = $1 AND number = $2;
 
 -- name: orders_page
 -- Those with a number below $2, the newest first.
 SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at, version, progress,
-       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at FROM orders
+       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at,
+       display_status FROM orders
  WHERE environment_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3;
 
 -- name: orders_of_customer_page
 -- The same of one customer ($4).
 SELECT id, number, state, cart_id, customer_id, payment_id, total_minor, basket, placed_at, version, progress,
-       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at FROM orders
+       refunded_minor, refunded_shipping_minor, external_reference, external_status, external_status_at,
+       display_status FROM orders
  WHERE environment_id = $1 AND number < $2 AND customer_id = $4 ORDER BY number DESC LIMIT $3;

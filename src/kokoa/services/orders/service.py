@@ -5,6 +5,7 @@ from pathlib import Path
 from kokoa.graphql import BEHIND_GATEWAY, Subgraph, build_subgraph
 from kokoa.postgres import Database
 from kokoa.services.orders.actions import OrderActions
+from kokoa.services.orders.following.acting import Acting
 from kokoa.services.orders.following.actions import FollowingActions
 from kokoa.services.orders.following.resolvers import FollowingResolvers
 from kokoa.services.orders.following.store import FollowingStore
@@ -35,12 +36,13 @@ class OrdersService:
         running = Running(database, self.store, changes)
         self.changes = ChangeActions(database, changes, running, Store(graph))
         returns, following = ReturnStore(database), FollowingStore(database)
+        self.acting = Acting(database, following, self.store, changes, self.changes)
         self.subgraph: Subgraph = build_subgraph(
             name=NAME,
             sdl=FOLDER.joinpath("schema.graphql").read_text(),
             resolvers=OrderResolvers(self.store, following, self.actions).table()
             | ChangeResolvers(self.store, changes, self.changes).table()
             | ReturnResolvers(self.store, returns, ReturnActions(database, returns, running, Desk(graph))).table()
-            | FollowingResolvers(following, FollowingActions(database, following)).table(),
+            | FollowingResolvers(following, FollowingActions(database, following, self.acting)).table(),
             limits=BEHIND_GATEWAY,
         )

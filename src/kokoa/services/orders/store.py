@@ -200,6 +200,7 @@ def order_of(row: Row) -> Order:
         external_reference=row["external_reference"],
         external_status=row["external_status"],
         external_status_at=row["external_status_at"],
+        display_status=row["display_status"],
     )
 
 

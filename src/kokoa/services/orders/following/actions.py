@@ -1,13 +1,32 @@
 """What other systems call an order, and say of it; one function a mutation, one transaction, its events."""
 
+from collections.abc import Sequence
+
 import asyncpg
+import msgspec
 
 from kokoa.kernel.call import Call
+from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database, Event, Transaction
 from kokoa.services.orders import events
-from kokoa.services.orders.errors import InvalidOrderReference, OrderChanged, OrderNotFound, OrderReferenceTaken
-from kokoa.services.orders.following.model import NOTED_MAX, require_reference, require_status
-from kokoa.services.orders.following.store import FollowingStore, queries
+from kokoa.services.orders.errors import (
+    InvalidOrderReference,
+    OrderChanged,
+    OrderNotFound,
+    OrderReferenceTaken,
+    OrderStatusMappingChanged,
+)
+from kokoa.services.orders.following.acting import Acting
+from kokoa.services.orders.following.model import (
+    NOTED_MAX,
+    StatusMapping,
+    StatusRule,
+    require_mapping,
+    require_mapping_version,
+    require_reference,
+    require_status,
+)
+from kokoa.services.orders.following.store import FollowingStore, insert_action, mapping_in, put_mapping, queries
 from kokoa.services.orders.fulfilling.store import lock_order, write_history
 from kokoa.services.orders.model import Order
 
@@ -15,9 +34,10 @@ from kokoa.services.orders.model import Order
 class FollowingActions:
     """Changes of one environment each."""
 
-    def __init__(self, database: Database, store: FollowingStore) -> None:
+    def __init__(self, database: Database, store: FollowingStore, acting: Acting) -> None:
         self._database = database
         self._store = store
+        self._acting = acting
 
     async def set_reference(
         self, order_id: str, reference: str | None, version: int, actor: str, call: Call
@@ -44,9 +64,10 @@ class FollowingActions:
     async def set_status(
         self, order_id: str | None, reference: str | None, status: str, actor: str, call: Call
     ) -> Order:
-        """What another system says of an order, which is named by one of id and reference.
+        """What another system says of an order, which is named by one of id and reference, and what that means.
 
-        The same again changes nothing. Raises InvalidOrderReference, OrderNotFound.
+        What the order is to do is written down with it, then done as far as that goes now. The same again changes
+        nothing. Raises InvalidOrderReference, OrderNotFound.
         """
         require_status(status)
         if (order_id is None) == (reference is None):
@@ -61,7 +82,8 @@ class FollowingActions:
             order = await _locked(tx, order_id)
             if order.external_status == status:
                 return order
-            await tx.execute(queries.set_status, order_id, status)
+            rule = (await mapping_in(tx)).rule_of(status)
+            await tx.execute(queries.set_status, order_id, status, rule.display_status)
             told = events.OrderExternalStatusChanged(
                 order_id=order_id,
                 external_reference=order.external_reference,
@@ -69,7 +91,30 @@ class FollowingActions:
                 status_before=order.external_status,
             )
             await _note(tx, order_id, "EXTERNAL_STATUS", status, actor, told, call)
-            return await _locked(tx, order_id)
+            if rule.action is None:
+                return await _locked(tx, order_id)
+            lease = new_id()
+            action = await insert_action(tx, order_id, rule, lease, actor)
+        if action.lease == lease:
+            await self._acting.do(action, call)
+        return await self._acting.order(order_id, call)
+
+    async def set_mapping(self, rules: Sequence[StatusRule], version: int, call: Call) -> StatusMapping:
+        """What statuses mean from now on, in place of all that they meant. The same again changes nothing.
+
+        Raises InvalidOrderStatusMapping, OrderStatusMappingChanged.
+        """
+        wanted = require_mapping(rules)
+        async with self._database.transaction(call.environment_id) as tx:
+            before = await mapping_in(tx)
+            if before.version and before.rules == wanted.rules:
+                return before
+            require_mapping_version(before, version)
+            if not await put_mapping(tx, wanted.rules, version):
+                raise OrderStatusMappingChanged("Somebody else has set the mapping meanwhile. Read it again.")
+            told = events.OrderStatusMappingSet(version=version + 1)
+            await tx.emit(told, correlation_id=call.correlation_id)
+        return msgspec.structs.replace(wanted, version=version + 1)
 
 
 async def _locked(tx: Transaction, order_id: str) -> Order:

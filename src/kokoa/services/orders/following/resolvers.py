@@ -6,7 +6,7 @@ from typing import Any
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import require_id
 from kokoa.services.orders.following.actions import FollowingActions
-from kokoa.services.orders.following.model import require_changes_page
+from kokoa.services.orders.following.model import StatusAction, StatusMapping, StatusRule, require_changes_page
 from kokoa.services.orders.following.store import FollowingStore
 from kokoa.services.orders.model import Order
 
@@ -26,7 +26,13 @@ class FollowingResolvers:
             "Query.orderChanges": self.changes,
             "Mutation.setOrderReference": self.set_reference,
             "Mutation.setOrderExternalStatus": self.set_status,
+            "Query.orderStatusMapping": self.mapping,
+            "Mutation.setOrderStatusMapping": self.set_mapping,
             "Order.externalStatus": _statuses,
+            "OrderExternalStatus.status": _words,
+            "OrderExternalStatus.at": _moments,
+            "OrderExternalStatus.action": self.actions,
+            "OrderStatusAction.refusal": _refusals,
         }
 
     async def changes(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
@@ -43,6 +49,20 @@ class FollowingResolvers:
         reference, status = args.get("external_reference"), args["status"]
         return [await self._actions.set_status(order_id, reference, status, _actor(call), call)]
 
+    async def mapping(self, _: Sequence[Any], __: Arguments, call: Call) -> Sequence[Any]:
+        return [await self._store.mapping(call.environment_id)]
+
+    async def set_mapping(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[StatusMapping]:
+        given = args["input"]
+        rules = [
+            StatusRule(one["status"], one.get("display_status"), one.get("action"), one.get("reason"))
+            for one in given["rules"]
+        ]
+        return [await self._actions.set_mapping(rules, given["version"], call)]
+
+    async def actions(self, parents: Sequence[Order], _: Arguments, call: Call) -> Sequence[StatusAction | None]:
+        return await self._store.actions_of(call.environment_id, parents)
+
 
 def _actor(call: Call) -> str:
     caller = call.caller
@@ -50,11 +70,17 @@ def _actor(call: Call) -> str:
 
 
 def _statuses(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
-    return [
-        one.external_status
-        and {
-            "status": one.external_status,
-            "at": one.external_status_at and one.external_status_at.isoformat(),
-        }
-        for one in parents
-    ]
+    return [None if one.external_status is None else one for one in parents]
+
+
+def _words(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
+    return [one.external_status for one in parents]
+
+
+def _moments(parents: Sequence[Order], _args: Arguments, _call: Call) -> list[Any]:
+    return [one.external_status_at and one.external_status_at.isoformat() for one in parents]
+
+
+def _refusals(parents: Sequence[StatusAction], _args: Arguments, _call: Call) -> list[Any]:
+    refusals = [parent.refusal for parent in parents]
+    return [one and {"code": one.code, "message": one.message, "field": one.field or None} for one in refusals]

@@ -29,6 +29,7 @@ from kokoa.services.orders.fulfilling.model import (
     fingerprint_of,
     left_of,
     require_cancellable,
+    require_left,
     require_lines,
     require_text,
     stock_of,
@@ -56,11 +57,14 @@ KINDS: tuple[Kind, ...] = ("FULFIL", "CANCEL")
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What somebody asks for.  lines: (line id, quantity); of a cancellation none.  version: None for any."""
+    """What somebody asks for.  version: None for any.
+
+    lines: (line id, quantity); None for all that is left; of a cancellation none.
+    """
 
     order_id: str
     kind: Kind
-    lines: tuple[tuple[str, int], ...] = ()
+    lines: tuple[tuple[str, int], ...] | None = ()
     version: int | None = None
     reason: str | None = None
     carrier: str | None = None
@@ -89,7 +93,7 @@ class ChangeActions:
         """A part leaves, or what is left is cancelled; as far as that goes now. The same key again: as it is.
 
         Raises InvalidIdempotencyKey, IdempotencyKeyReused, OrderNotFound, OrderBusy, OrderChanged,
-        InvalidFulfillment, OrderNotCancellable.
+        InvalidFulfillment, NothingLeft, OrderNotCancellable.
         """
         require_key(key)
         require_text(wanted.reason, "reason", TEXT_MAX)
@@ -105,8 +109,7 @@ class ChangeActions:
             if known is not None:
                 return known
             await require_free(tx, order, is_placed, wanted.version, KINDS)
-            cancelled = wanted.kind == "CANCEL"
-            lines = require_cancellable(order, who) if cancelled else require_lines(order, wanted.lines)
+            lines = _lines_of(order, wanted, who)
             change = await insert_change(
                 tx,
                 order.id,
@@ -242,6 +245,13 @@ class ChangeActions:
             await write_history(tx, order.id, kind, to.actor, to.id if fulfils else None, to.reason)
             await tx.emit(*_told(order, to), correlation_id=held.call.correlation_id)
         return msgspec.structs.replace(held, change=to, order=order)
+
+
+def _lines_of(order: Order, wanted: Wanted, who: Who) -> dict[str, int]:
+    """Quantities by line. Raises OrderNotCancellable, NothingLeft, InvalidFulfillment."""
+    if wanted.kind == "CANCEL":
+        return require_cancellable(order, who)
+    return require_left(order) if wanted.lines is None else require_lines(order, wanted.lines)
 
 
 def _is_of(order: Order, who: Who) -> bool:

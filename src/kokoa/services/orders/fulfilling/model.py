@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from kokoa.kernel.text import is_plain
-from kokoa.services.orders.errors import InvalidFulfillment, OrderNotCancellable
+from kokoa.services.orders.errors import InvalidFulfillment, NothingLeft, OrderNotCancellable
 from kokoa.services.orders.model import Order, OrderState, Progress, Refusal, Who
 
 LINES_MAX = 500
@@ -135,6 +135,14 @@ def require_lines(order: Order, lines: Sequence[tuple[str, int]]) -> dict[str, i
             raise InvalidFulfillment(message, field=f"{field}.quantity")
         found[line_id] = quantity
     return found
+
+
+def require_left(order: Order) -> dict[str, int]:
+    """All that may leave still, by line. Raises NothingLeft."""
+    left = left_of(order)
+    if not left:
+        raise NothingLeft(f"The order is {order.state}: nothing is left of it to fulfil.")
+    return left
 
 
 def require_text(text: str | None, field: str, most: int = NAME_MAX) -> str | None:

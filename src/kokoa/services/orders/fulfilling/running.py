@@ -5,7 +5,7 @@ transaction; when they die, the lease ends after a while, and the sweeper goes o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -68,25 +68,7 @@ class Running:
 
     async def sweep(self) -> int:
         """Go on with changes of all environments that are overdue, a batch; how many."""
-        free = asyncio.Semaphore(AT_ONCE_MAX)
-
-        async def one_of_some(environment_id: str, change_id: str) -> bool:
-            async with free:
-                try:
-                    return await self._resume(environment_id, change_id)
-                except KokoaError as error:
-                    # Its lease ends, and it is tried again; the others go on meanwhile.
-                    _log.warning("change_waits", change=change_id, error=error.message, detail=error.detail)
-                    return False
-                except Exception:
-                    # A bug, or an answer that is none: of this order only.
-                    _log.exception("change_failed", change=change_id)
-                    return False
-
-        async with asyncio.TaskGroup() as group:
-            overdue = await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX)
-            tasks = [group.create_task(one_of_some(*one)) for one in overdue]
-        return sum(task.result() for task in tasks)
+        return await resume_each(await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX), self._resume)
 
     async def advance(
         self, held: Held, to: Change, happened: str = "", note: str | None = None, change_id: str | None = None
@@ -132,6 +114,31 @@ class Running:
             wait_s = back_off_s(held.change.attempts)
             await self._store.leave(environment_id, held.change.id, held.lease, wait_s, said)
         return await self._store.change(environment_id, held.change.id) or held.change
+
+
+async def resume_each(overdue: Sequence[tuple[str, str]], resume: Callable[[str, str], Awaitable[bool]]) -> int:
+    """Go on with some (environment id, id), a few at once; with how many.
+
+    resume: goes on with one, unless somebody else does by now.
+    """
+    free = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def one_of_some(environment_id: str, one_id: str) -> bool:
+        async with free:
+            try:
+                return await resume(environment_id, one_id)
+            except KokoaError as error:
+                # Its lease ends, and it is tried again; the others go on meanwhile.
+                _log.warning("change_waits", change=one_id, error=error.message, detail=error.detail)
+                return False
+            except Exception:
+                # A bug, or an answer that is none: of this order only.
+                _log.exception("change_failed", change=one_id)
+                return False
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one_of_some(*one)) for one in overdue]
+    return sum(task.result() for task in tasks)
 
 
 async def require_free(
