@@ -1,13 +1,16 @@
 """Serve an ASGI application: granian with N worker processes on one port, that never outlive their parent."""
 
+import contextlib
 import ctypes
 import importlib
 import os
+import select
 import signal
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -61,7 +64,49 @@ def run_server(settings: ServerSettings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_TIMEOUT_S,
     )
+    cast("Any", server).main_loop_interrupt = Wakeup(lambda: bool(server.interrupt_signal))
     server.serve(target_loader=partial(load_application, os.getpid()), wrap_loader=True)
+
+
+class Wakeup:
+    """What granian's main loop waits for, in place of its threading.Event, which must not be set by signal handlers.
+
+    They run in the thread that waits: one that comes while that holds the event's lock, or while another one does,
+    waits for the lock for ever, and the server ends no more. This one has no lock, only a pipe.
+    stopping: whether the server was told to stop, whoever has cleared this since.
+    """
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        self._stopping = stopping
+        self._is_set = False
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        """Let whoever waits go on. Signal handlers and threads may."""
+        self._is_set = True
+        with contextlib.suppress(BlockingIOError):  # full: it is readable then
+            os.write(self._writing, b"\0")
+
+    def clear(self) -> None:
+        """Wait again from now on."""
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until it is set; False when that takes longer."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (self._is_set or self._stopping()):
+            left = None if deadline is None else max(deadline - time.monotonic(), 0)
+            readable, _, _ = select.select([self._reading], [], [], left)
+            if not readable:
+                return False
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._reading, 65_536)  # whoever wrote has set it before
+        return True
 
 
 def load_application(server_pid: int, target: str) -> Callable[..., Any]:

@@ -164,9 +164,8 @@ class Placing:
         reached("order.payment_created")
         if not paid.authorized:
             return await self._advance(held, advanced(placement, "PAYING", payment_id=paid.id))
-        reached("order.payment_authorized")
         with_payment = msgspec.structs.replace(placement, payment_id=paid.id)
-        return await self._commit(msgspec.structs.replace(held, placement=with_payment))
+        return await self._authorized(msgspec.structs.replace(held, placement=with_payment))
 
     async def _redeem(self, held: Held) -> None:
         placement = held.placement
@@ -182,8 +181,7 @@ class Placing:
         request = placement.request
         paid = await self._shop.authorize(placement.payment_id, request.method, request.return_url, held.call)
         if paid.authorized:
-            reached("order.payment_authorized")
-            return await self._commit(held)
+            return await self._authorized(held)
         if not paid.pending:
             refusal = Refusal("PAYMENT_DECLINED", "The payment was declined.", "paymentMethod")
             return await self._refuse(held, refusal)
@@ -193,6 +191,10 @@ class Placing:
         await self._require_same_cart(held)
         waiting = msgspec.structs.replace(placement, action_url=paid.action_url)
         raise _Waits(msgspec.structs.replace(held, placement=waiting), _ASK_AGAIN_S)
+
+    async def _authorized(self, held: Held) -> Held:
+        reached("order.payment_authorized")
+        return await self._commit(held)
 
     async def _commit(self, held: Held) -> Held:
         if _age_s(held.placement) > FROZEN_FOR_SURE_S:
