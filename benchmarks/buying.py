@@ -1,6 +1,8 @@
 """What shoppers write: a line in a cart, and a whole order, through the store's graph and by bare transactions."""
 
+import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import Any
@@ -27,6 +29,7 @@ PLACE = """mutation Place($input: PlaceOrderInput!) { placeOrder(input: $input) 
   id state refusal { code message } order { id number totalMinor } } }"""
 _HOME = {"firstName": "Aino", "lastName": "Koski", "line1": "Rantatie 1", "city": "Turku", "country": "FI"}
 _STOCKED = 100
+_PUBLISHED_WITHIN_S = 60.0
 _SET_UP = (
     'mutation { putShippingZone(input: {key: "fi", name: "Finland", places: [{country: "FI"}]}) { key } }',
     """mutation { putShippingMethod(input: {key: "post", name: "Post",
@@ -40,6 +43,7 @@ _SET_UP = (
 )
 _PLACED = """SELECT count(*) FROM orders o JOIN placements p ON p.environment_id = o.environment_id AND p.id = o.id
  WHERE o.environment_id = $1"""
+_UNPUBLISHED = "SELECT count(*) FROM outbox WHERE environment_id = $1"
 _COUNTED = "mutation($input: SetStockInput!) { setStock(input: $input) { failed } }"
 
 
@@ -98,7 +102,9 @@ async def measure_add_to_cart(stage: Stage, rounds: int, tell: Tell) -> Measurem
     statements = await _statements_to_add(stage)
     with floor_up(_floor_settings(stage)) as floor:
         sides = [(stage.store.address, shopper.add), (floor, _two_requests(floor))]
-        found, times = await _turns(sides, rounds, lambda number: tell(f"add to cart: round {number} of {rounds}"))
+        found, times = await _turns(
+            stage, sides, rounds, lambda number: tell(f"add to cart: round {number} of {rounds}")
+        )
     return Measurement(
         name="a new cart, and a line put in",
         unit="carts/s",
@@ -120,7 +126,7 @@ async def measure_orders(stage: Stage, rounds: int, tell: Tell) -> Measurement:
     before = await _orders(stage)
     with floor_up(_floor_settings(stage)) as floor:
         sides = [(stage.store.address, shopper.order), (floor, _one_request(floor))]
-        found, times = await _turns(sides, rounds, lambda number: tell(f"orders: round {number} of {rounds}"))
+        found, times = await _turns(stage, sides, rounds, lambda number: tell(f"orders: round {number} of {rounds}"))
     lost = shopper.placed - (await _orders(stage) - before)
     assert lost == 0, f"{lost} of {shopper.placed} placed orders are not there"
     return Measurement(
@@ -172,8 +178,17 @@ async def _orders(stage: Stage) -> int:
     return int(await stage.fetchval("orders", _PLACED))
 
 
+async def _published(stage: Stage) -> None:
+    """Nobody's turn begins with events of the other's to be published still; the floor writes thousands of them."""
+    deadline = time.monotonic() + _PUBLISHED_WITHIN_S
+    for service in ("carts", "inventory", "orders", "payments"):
+        while await stage.fetchval(service, _UNPUBLISHED):
+            assert time.monotonic() < deadline, f"events of {service} are not published"
+            await asyncio.sleep(0.1)
+
+
 async def _turns(
-    sides: Sequence[tuple[Address, Flow]], rounds: int, tell: Callable[[int], None]
+    stage: Stage, sides: Sequence[tuple[Address, Flow]], rounds: int, tell: Callable[[int], None]
 ) -> tuple[tuple[list[float], list[float]], list[float]]:
     """Rates of the subject and of the floor, and how long the subject's took, in ms."""
     for address, flow in sides:
@@ -183,6 +198,7 @@ async def _turns(
     for number in range(rounds):
         tell(number + 1)
         for side in (0, 1) if number % 2 else (1, 0):
+            await _published(stage)
             driven = await drive_flow(*sides[side], connections=CONNECTIONS, seconds=SECONDS)
             found[side].append(driven.per_second)
             times_ms += driven.times_ms if side == 0 else []

@@ -28,7 +28,6 @@ _LINE = orjson.dumps(
         }
     ]
 ).decode()
-_EVENT = orjson.dumps({"id": new_id(), "type": "cart.lines_changed", "data": {"cart_id": new_id(), "version": 2}})
 _INSERT_PAYMENT = """INSERT INTO payments
     (environment_id, id, reference, amount_minor, currency, customer_id, provider, external_reference)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id"""
@@ -95,8 +94,13 @@ class Buying:
         """A change and its event as one statement, as the store does it."""
         key = new_id()
         composed = telling(statement, len(arguments) + 1)
-        told = [key], ["floor.written"], [key], [_EVENT]
+        told = [key], ["floor.written"], [key], [self._event(service, key)]
         await self._pools[service].fetchrow(composed, self._environment, *arguments, *told)
+
+    def _event(self, service: str, key: str) -> bytes:
+        """An envelope that the store's relay can publish; one that it cannot would keep all others waiting."""
+        head = {"id": key, "type": "Written", "source": service, "environment_id": self._environment}
+        return orjson.dumps({**head, "data": {"cart_id": key, "version": 2}})
 
     @asynccontextmanager
     async def _transaction(self, service: str) -> AsyncIterator[Any]:
@@ -104,7 +108,8 @@ class Buying:
         async with self._pools[service].acquire() as connection, connection.transaction():
             yield connection
             key = new_id()
-            await connection.execute(OUTBOX, self._environment, [key], ["floor.written"], [key], [_EVENT])
+            event = self._event(service, key)
+            await connection.execute(OUTBOX, self._environment, [key], ["floor.written"], [key], [event])
 
 
 def _new(cart_id: str, token: str) -> tuple[Any, ...]:
