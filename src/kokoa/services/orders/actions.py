@@ -1,29 +1,20 @@
 """What is done to orders: placing them, and going on with placements that were left half-way."""
 
-import asyncio
-
 import msgspec
-import structlog
 
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms, to_datetime
-from kokoa.kernel.errors import KokoaError
 from kokoa.kernel.ids import new_correlation_id, new_id
 from kokoa.postgres import Database
 from kokoa.postgres.answers import IdempotencyKeyReused, require_key
 from kokoa.services.orders.errors import CartToOrderNotFound, PlacementNotFound
+from kokoa.services.orders.fulfilling.running import SWEPT_MAX, SWEPT_OF_ONE_MAX, resume_each
 from kokoa.services.orders.model import LEASE_S, Placement, Request, Who, digest_of, fingerprint_of, is_visible
 from kokoa.services.orders.placing.actions import Held, Placing
 from kokoa.services.orders.placing.graph import Shop, as_service, own_call
 from kokoa.services.orders.store import OrderStore
 
-SWEPT_MAX = 50
-SWEPT_OF_ONE_MAX = 10
-AT_ONCE_MAX = 4
-
 _CALL_MS = 600_000
-
-_log = structlog.get_logger(__name__)
 
 
 class OrderActions:
@@ -87,25 +78,7 @@ class OrderActions:
 
     async def sweep(self) -> int:
         """Go on with placements of all environments that are overdue, a batch; how many."""
-        free = asyncio.Semaphore(AT_ONCE_MAX)
-
-        async def one_of_some(environment_id: str, placement_id: str) -> bool:
-            async with free:
-                try:
-                    return await self._resume(environment_id, placement_id)
-                except KokoaError as error:
-                    # Its lease ends, and it is tried again; the others go on meanwhile.
-                    _log.warning("placement_waits", placement=placement_id, error=error.message, detail=error.detail)
-                    return False
-                except Exception:
-                    # A bug, or an answer that is none; after some attempts the placement is taken back.
-                    _log.exception("placement_failed", placement=placement_id)
-                    return False
-
-        async with asyncio.TaskGroup() as group:
-            overdue = await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX)
-            tasks = [group.create_task(one_of_some(*one)) for one in overdue]
-        return sum(task.result() for task in tasks)
+        return await resume_each(await self._store.overdue(SWEPT_MAX, SWEPT_OF_ONE_MAX), self._resume)
 
     async def _resume(self, environment_id: str, placement_id: str) -> bool:
         lease = new_id()

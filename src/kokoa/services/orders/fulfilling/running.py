@@ -129,11 +129,11 @@ async def resume_each(overdue: Sequence[tuple[str, str]], resume: Callable[[str,
                 return await resume(environment_id, one_id)
             except KokoaError as error:
                 # Its lease ends, and it is tried again; the others go on meanwhile.
-                _log.warning("change_waits", change=one_id, error=error.message, detail=error.detail)
+                _log.warning("order_work_waits", work=one_id, error=error.message, detail=error.detail)
                 return False
             except Exception:
                 # A bug, or an answer that is none: of this order only.
-                _log.exception("change_failed", change=one_id)
+                _log.exception("order_work_failed", work=one_id)
                 return False
 
     async with asyncio.TaskGroup() as group:
