@@ -55,14 +55,6 @@ async def crash(shop: OrderShop, cart: Any, step: str, monkeypatch: pytest.Monke
             await shop.place(cart, **more)
 
 
-async def give_goods_back(shop: OrderShop, key: str) -> None:
-    """As when the time is over for which they were held."""
-    statement = "UPDATE reservations SET expires_at = now() - interval '1 s' WHERE environment_id = $1 AND key = $2"
-    await shop.stage.databases["inventory"].execute(shop.environment_id, statement, key)
-    inventory: Any = shop.stage._services["inventory"]
-    assert await inventory.reservations.expire(shop.environment_id) == 1
-
-
 async def the_placement(shop: OrderShop) -> Any:
     return (await shop.stage.databases["orders"].fetch(shop.environment_id, STEP))[0]
 
@@ -72,14 +64,43 @@ async def id_of_placement(shop: OrderShop) -> str:
     return str((await shop.stage.databases["orders"].fetch(shop.environment_id, statement))[0]["id"])
 
 
-async def test_goods_whose_hold_ended_before_the_order_was_written_are_not_ordered(
+async def test_goods_are_kept_for_an_order_however_long_the_store_was_away(
     shop: OrderShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that was away for three hours, while the payment was made."""
+    """For three hours, while the payment was made."""
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.payment_authorized", monkeypatch)
+    inventory: Any = shop.stage._services["inventory"]
+    await inventory.reservations.expire(shop.environment_id)
+    await shop.older(180)
+    await shop.sweep()
+    assert (await shop.place(cart))["state"] == "PLACED"
+    assert await shop.available("lamp") == 7
+
+
+async def test_an_order_that_was_begun_with_goods_for_a_time_has_them_for_good(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a version before decision 0112."""
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.stock_reserved", monkeypatch)
+    held = "UPDATE reservations SET state = 'HELD', expires_at = now() + interval '2 h' WHERE environment_id = $1"
+    await shop.stage.databases["inventory"].execute(shop.environment_id, held)
+    await shop.older(1)
+    await shop.sweep()
+    assert (await shop.place(cart))["state"] == "PLACED"
+    states = "SELECT state, expires_at FROM reservations WHERE environment_id = $1"
+    rows = await shop.stage.databases["inventory"].fetch(shop.environment_id, states)
+    assert [tuple(row) for row in rows] == [("ALLOCATED", None)]
+
+
+async def test_goods_that_were_given_back_before_the_order_was_written_are_not_ordered(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cart = await shop.full_cart(lamp=3)
     await crash(shop, cart, "order.payment_authorized", monkeypatch)
     placement_id = await id_of_placement(shop)
-    await give_goods_back(shop, placement_id)
+    await shop.data(RELEASE, MERCHANT, key=placement_id)
     await shop.older(180)
     await shop.sweep()
     refused = await shop.place(cart)

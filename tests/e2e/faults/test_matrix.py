@@ -43,7 +43,6 @@ SELECTED = {
     "order.payment_created": "worker",
     "order.payment_authorized": "standing",
     "order.committed": "standing",
-    "order.stock_allocated": "nats",
     "order.cart_closed": "worker",
     "refusal.payment_voided": "standing",
     "refusal.codes_released": "postgres",

@@ -53,11 +53,15 @@ _log = structlog.get_logger(__name__)
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A placement that we work on.  lease: which says so.  call: of the service."""
+    """A placement that we work on.  lease: which says so.  call: of the service.
+
+    reserved: whether we have just seen that its goods are its own for good.
+    """
 
     placement: Placement
     lease: str
     call: Call
+    reserved: bool = False
 
     def until_ms(self) -> int:
         """When a call that begins now has to end."""
@@ -146,8 +150,8 @@ class Placing:
         """All that is the order's alone from now on: goods, codes, and the money, if its promise needs no waiting."""
         placement, basket = held.placement, held.placement.priced()
         wanted = basket.wanted_stock()
-        if wanted:
-            await self._shop.reserve(placement.id, wanted, held.call)
+        for_good = not wanted or await self._shop.reserve(placement.id, wanted, held.call)
+        held = msgspec.structs.replace(held, reserved=for_good)
         reached("order.stock_reserved")
         await self._redeem(held)
         reached("order.codes_redeemed")
@@ -225,20 +229,13 @@ class Placing:
         return order
 
     async def _close(self, held: Held) -> Held:
-        """The goods are the order's for good, and so is the cart.
+        """The cart is ordered for good.
 
         One that thawed meanwhile is ordered nevertheless, unless somebody has put other things in. Goods that were
         given back meanwhile are not had by asking again: the order's history says so, and nothing of it can leave.
         """
         placement = held.placement
-        gone = None
-        try:
-            if placement.priced().wanted_stock():
-                await self._shop.allocate(placement.id, held.call)
-        except Declined as declined:
-            gone = declined.refusal
-            _log.error("order_without_goods", order=placement.id, error=gone.message)
-        reached("order.stock_allocated")
+        gone = None if held.reserved else await self._missing_goods(held)
         if not await self._shop.mark_ordered(placement.cart_id, placement.id, held.call):
             try:
                 lines = await self._shop.freeze_again(placement.cart_id, placement.id, held.call)
@@ -251,6 +248,19 @@ class Placing:
                 await self._shop.release(placement.cart_id, placement.id, held.call)
         reached("order.cart_closed")
         return await self._advance(held, advanced(placement, "DONE"), without_goods=gone)
+
+    async def _missing_goods(self, held: Held) -> Refusal | None:
+        """Why the goods of an order are not there, if they are not; for whoever goes on with another's placement.
+
+        They may be held for a time only, by a version of ours before decision 0112; then they are allocated.
+        """
+        try:
+            if held.placement.priced().wanted_stock():
+                await self._shop.allocate(held.placement.id, held.call)
+        except Declined as declined:
+            _log.error("order_without_goods", order=held.placement.id, error=declined.refusal.message)
+            return declined.refusal
+        return None
 
     async def _take_back(self, held: Held) -> Held:
         """What was done, the last thing first. What was not done is not there to be taken back."""

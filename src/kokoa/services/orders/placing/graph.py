@@ -40,7 +40,7 @@ _FREEZE_AGAIN = f"""mutation OrdersFreezeAgain($id: ID!, $key: String!) {{
 _RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
 _ORDERED = """mutation OrdersOrdered($id: ID!, $key: String!) {
   markCartOrdered(id: $id, key: $key, orderId: $key) { id } }"""
-_RESERVE = "mutation OrdersReserve($input: ReserveStockInput!) { reserveStock(input: $input) { key } }"
+_RESERVE = "mutation OrdersReserve($input: ReserveStockInput!) { reserveStock(input: $input) { state } }"
 _ALLOCATE = "mutation OrdersAllocate($key: String!) { allocateStock(key: $key) { key } }"
 _GIVE_BACK = "mutation OrdersGiveBack($key: String!) { releaseStock(key: $key) { key } }"
 _PAYMENT = "id version authorizationStatus actionUrl amounts { authorizePending capturable cancelPending }"
@@ -52,9 +52,6 @@ _PAYMENTS = f"""query OrdersPayments($reference: String!) {{
   payments(reference: $reference) {{ items {{ {_PAYMENT} }} }} }}"""
 
 _AUTHORIZATION = "authorize"
-
-# Longer than any placement lives; the sweeper gives back what is left of one long before.
-_HOLD_S = 2 * 3600
 
 # What the graph says that stays so, however often it is asked; and which field of the input it is about.
 _FINAL: Mapping[str, str] = {
@@ -148,9 +145,14 @@ class Shop:
         gone = {"CART_NOT_FOUND", "CART_FROZEN", "CART_NOT_FROZEN", "CART_CLOSED"}
         return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key}, call)
 
-    async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> None:
+    async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> bool:
+        """For good: a placement that is refused gives its goods back itself, however long that takes.
+
+        False when they were reserved before, and only for a time.
+        """
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()]
-        await self._ask(_RESERVE, {"input": {"key": key, "lines": lines, "holdSeconds": _HOLD_S}}, call)
+        reserved = await self._ask(_RESERVE, {"input": {"key": key, "lines": lines}}, call)
+        return bool(reserved["state"] != "HELD")
 
     async def allocate(self, key: str, call: Call) -> None:
         await self._ask(_ALLOCATE, {"key": key}, call)
