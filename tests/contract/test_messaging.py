@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from kokoa.kernel.ids import new_id
 from kokoa.kernel.transaction import CallInsideTransaction
-from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, Outgoing, SomeFailed, relay_once
+from kokoa.messaging import Bus, BusUnavailable, EmbeddedNats, Message, Outgoing, SomeFailed, Together, relay_once
 from kokoa.messaging.feed import Feed, FeedOverflow
 from kokoa.postgres import Envelope, Event
 from kokoa.roles.worker import DatabaseOutbox
@@ -224,6 +226,67 @@ async def test_a_batch_is_stored_whole_in_order_and_what_is_known_is_dropped(bus
     async with consuming(bus, f"events.{environment}.>", collector):
         await until(lambda: len(collector.payloads) >= 1200, within_s=60)
     assert collector.payloads == [one.payload for one in messages]
+
+
+async def test_what_comes_at_the_same_moment_is_one_batch_and_each_ones_messages_keep_their_order(bus: Bus) -> None:
+    environment, together = new_id(), Together(bus)
+    own = {name: _numbered(environment, name, 40) for name in ("carts", "orders", "payments")}
+    await asyncio.gather(*(together.publish_all(messages) for messages in own.values()), together.publish_all([]))
+    stored = await _stored(bus, environment, 120)
+    assert len({headers["Nats-Batch-Id"] for _, headers, _ in stored}) == 1
+    for name, messages in own.items():
+        assert [data for subject, _, data in stored if f".{name}." in subject] == [one.payload for one in messages]
+
+
+async def test_more_than_a_batch_holds_is_several_and_much_waits_for_nobody(bus: Bus) -> None:
+    environment, together = new_id(), Together(bus)
+    parts = [_numbered(environment, f"s{number}", 290) for number in range(4)]
+    await asyncio.gather(*(together.publish_all(part) for part in parts))
+    alone = asyncio.create_task(together.publish_all(_numbered(environment, "few", 1)))
+    await asyncio.sleep(0)
+    await together.publish_all(_numbered(environment, "many", 300))
+    await alone
+    stored = await _stored(bus, environment, 4 * 290 + 301)
+    batches: dict[str, set[str]] = defaultdict(set)
+    for subject, headers, _ in stored:
+        batches[headers.get("Nats-Batch-Id", "")].add(subject.split(".")[2])
+    assert sorted(map(sorted, batches.values())) == [["few"], ["many"], ["s0", "s1", "s2"], ["s3"]]
+
+
+async def test_what_cannot_be_stored_keeps_nobody_elses(bus: Bus) -> None:
+    """A message that is larger than the server takes."""
+    environment, together = new_id(), Together(bus)
+    large = Outgoing(f"events.{environment}.large.ThingSeen", b"x" * (9 << 20), new_id())
+    good = _numbered(environment, "good", 10)
+    ended = await asyncio.gather(together.publish_all([large]), together.publish_all(good), return_exceptions=True)
+    assert [type(one) for one in ended] == [BusUnavailable, type(None)]
+    assert [data for _, _, data in await _stored(bus, environment, 10)] == [one.payload for one in good]
+
+
+async def test_who_goes_away_takes_nobody_elses_messages_along(bus: Bus) -> None:
+    environment, together = new_id(), Together(bus)
+    leaving = asyncio.create_task(together.publish_all(_numbered(environment, "leaving", 5)))
+    staying = asyncio.create_task(together.publish_all(_numbered(environment, "staying", 5)))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await staying
+    assert leaving.cancelled()
+    assert len(await _stored(bus, environment, 10)) == 10
+
+
+def _numbered(environment: str, service: str, count: int) -> list[Outgoing]:
+    subject = f"events.{environment}.{service}.ThingSeen"
+    return [Outgoing(subject, str(number).encode(), new_id()) for number in range(count)]
+
+
+async def _stored(bus: Bus, environment: str, count: int) -> list[tuple[str, Mapping[str, str], bytes]]:
+    """(subject, headers, data) of what the stream holds of an environment, in its order."""
+    subscription = await bus._streams.subscribe(f"events.{environment}.>", ordered_consumer=True)
+    try:
+        found = [await subscription.next_msg(timeout=30) for _ in range(count)]
+        return [(one.subject, one.headers or {}, one.data) for one in found]
+    finally:
+        await subscription.unsubscribe()
 
 
 async def test_a_stream_that_takes_no_batches_gets_the_messages_one_by_one(bus: Bus) -> None:

@@ -6,6 +6,7 @@ JetStream drops.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -13,13 +14,15 @@ import msgspec
 import structlog
 
 from kokoa.kernel.errors import Unavailable
-from kokoa.messaging.bus import Bus, Outgoing
+from kokoa.messaging.bus import Outgoing
+from kokoa.messaging.together import Publishes
 from kokoa.processes.steps import reached
 
 _log = structlog.get_logger(__name__)
 
 _BATCH = 500
 # Events gather meanwhile: each batch is written to disk twice, here and there, and costs about as much as its events.
+# All relays look at the same moments, so that what they find can be one batch.
 _GATHER_S = 0.1
 _IDLE_S = 0.05
 _STANDBY_S = 1.0
@@ -50,7 +53,9 @@ class _Subject(msgspec.Struct):
     environment_id: str
 
 
-async def relay(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaitable[None]] | None = None) -> None:
+async def relay(
+    outbox: Outbox, bus: Publishes, on_published: Callable[[bytes], Awaitable[None]] | None = None
+) -> None:
     """Run until cancelled. on_published: told of each envelope, after it is stored."""
     while True:
         try:
@@ -58,14 +63,16 @@ async def relay(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaita
                 while leads:
                     count = await relay_once(outbox, bus, on_published)
                     if count < _BATCH:
-                        await asyncio.sleep(_GATHER_S if count else _IDLE_S)
+                        await asyncio.sleep(_until_next(_GATHER_S if count else _IDLE_S))
             await asyncio.sleep(_STANDBY_S)
         except Unavailable as error:
             _log.warning("relay_waits", error=error.message, detail=error.detail)
             await asyncio.sleep(_RETRY_S)
 
 
-async def relay_once(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], Awaitable[None]] | None = None) -> int:
+async def relay_once(
+    outbox: Outbox, bus: Publishes, on_published: Callable[[bytes], Awaitable[None]] | None = None
+) -> int:
     """Publish one batch; how many events there were. Raises Unavailable, having published some or none."""
     rows = await outbox.pending(_BATCH)
     if rows:
@@ -79,6 +86,11 @@ async def relay_once(outbox: Outbox, bus: Bus, on_published: Callable[[bytes], A
         await outbox.published([row_id for row_id, _, _ in rows])
         reached("relay.marked")
     return len(rows)
+
+
+def _until_next(period_s: float) -> float:
+    """How long it is until the next moment that is a multiple of the period."""
+    return period_s - time.monotonic() % period_s
 
 
 def _subject(payload: bytes) -> str:

@@ -11,7 +11,7 @@ import structlog
 from kokoa.functions.control.logs import APPEND_MAX, FunctionLogs
 from kokoa.functions.host.model import LogRecord
 from kokoa.kernel.errors import Unavailable
-from kokoa.messaging import Bus, Message, relay
+from kokoa.messaging import Bus, Message, Together, relay
 from kokoa.postgres import Database
 from kokoa.processes.steps import reached
 from kokoa.roles.platform import FOLLOWED
@@ -46,14 +46,17 @@ class _Place(msgspec.Struct):
     environment_id: str
 
 
-async def relay_outbox(database: Database, bus: Bus) -> None:
-    """Relay one service's events; where others follow its changes, tell all processes at once."""
+async def relay_outbox(database: Database, bus: Bus, together: Together) -> None:
+    """Relay one service's events, with others'; where its changes are followed, tell all processes at once."""
 
     async def tell(payload: bytes) -> None:
         envelope = msgspec.json.decode(payload, type=_Place)
         await bus.notify(f"changed.{envelope.source}.{envelope.environment_id}", payload)
 
-    await relay(DatabaseOutbox(database), bus, tell if database.service in FOLLOWED else None)
+    if database.service in FOLLOWED:
+        await relay(DatabaseOutbox(database), bus, tell)
+    else:
+        await relay(DatabaseOutbox(database), together)
 
 
 async def keep_schedules(publishing: PublishingActions) -> None:

@@ -10,6 +10,7 @@ import structlog
 from kokoa.functions.control.logs import FunctionLogs
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Conflict, Unavailable
+from kokoa.messaging import Together
 from kokoa.processes.priority import give_way
 from kokoa.roles.directory import TenantsDirectory
 from kokoa.roles.functions import open_functions_part
@@ -67,8 +68,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         catalog, payments = _the(services, CatalogService), _the(services, PaymentsService)
         search = platform.databases["search"]
         logs = FunctionLogs(platform.databases["functions"])
+        together = Together(platform.bus)
         jobs = [
-            *(relay_outbox(database, platform.bus) for database in platform.databases.values()),
+            *(relay_outbox(database, platform.bus, together) for database in platform.databases.values()),
             note_changes(platform.bus, SearchStore(search), StaleStore(search)),
             follow_graphs(platform.bus, SearchStore(search)),
             keep_schedules(catalog.publishing),
