@@ -9,7 +9,8 @@ Slicing arguments are those that `@listSize(slicingArguments:)` names, and witho
 A field that returns a page *object* passes its size on to the lists in it (`sizedFields`; without it `edges`,
 `nodes`, `items`). Of an abstract type's members the dearest counts. A mutation costs MUTATION_COST more.
 
-The tree is made once for a program; only sizes that come from variables are looked up for each request.
+The tree is made once for a program, and the sums for the sizes that were asked for last are kept: only other values
+of the variables that sizes come from are summed again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,43 +35,56 @@ from graphql.language import SelectionSetNode, ValueNode
 from kokoa.graphql.collect import Assignment, is_included
 from kokoa.graphql.errors import LimitExceeded
 from kokoa.graphql.limits import Limits
+from kokoa.graphql.lru import Lru
 from kokoa.graphql.pricing import Price, price_of
 
 MUTATION_COST = 10
+# A client chooses the sizes, so few sums are kept; an application asks for very few different ones.
+SUMS_MAX = 16
+# Absent is not null: a slicing argument has its default then.
+_ABSENT = object()
 
 
 class Cost:
     """The estimate for one operation under one assignment."""
 
-    __slots__ = ("_base", "_constant", "_root")
+    __slots__ = ("_base", "_limits", "_root", "_sums", "_variables")
 
     def __init__(self, root: "_Node", base: int) -> None:
         self._root = root
         self._base = base
-        self._constant: tuple[Limits, int] | None = None
+        self._variables = tuple(sorted(root.variables))
+        self._sums: Lru[tuple[object, ...], int] = Lru(SUMS_MAX)
+        self._limits: Limits | None = None
 
     def check(self, variables: Mapping[str, Any], limits: Limits) -> int:
         """The cost with these coerced variables. Raises LimitExceeded for it, and for a page that is too long."""
-        if self._constant is not None and self._constant[0] is limits:
-            return self._constant[1]
+        if self._limits is not limits:
+            self._limits, self._sums = limits, Lru(SUMS_MAX)
+        return self._sums.get_or_make(self._sizes(variables), lambda: self._sum(variables, limits))
+
+    def _sizes(self, variables: Mapping[str, Any]) -> tuple[object, ...]:
+        """All that the sum depends on. What is no number is no size, like null."""
+        values = [variables.get(name, _ABSENT) for name in self._variables]
+        return tuple([value if type(value) is int or value is _ABSENT else None for value in values])
+
+    def _sum(self, variables: Mapping[str, Any], limits: Limits) -> int:
         found = self._base + self._root.below(None, variables, limits)
         if found > limits.cost:
             raise LimitExceeded(
                 f"The operation has an estimated cost of {found}; at most {limits.cost} is allowed. Ask for shorter "
                 "pages or fewer lists within lists."
             )
-        if not self._root.varies:
-            self._constant = (limits, found)
         return found
 
 
 class _Node:
     """One response path. conditions: fields below that hold for one type condition only.
 
-    varies: whether a size at or below it comes from a variable.
+    variables: those that sizes at or below it come from.
     """
 
-    __slots__ = ("_coordinate", "_fixed", "_given", "_possible", "_price", "conditions", "fields", "varies")
+    __slots__ = ("_coordinate", "_fixed", "_given", "_possible", "_price", "conditions", "fields", "variables")
 
     def __init__(self, coordinate: str, price: Price | None, given: Mapping[str, ValueNode]) -> None:
         self._coordinate = coordinate
@@ -80,16 +94,15 @@ class _Node:
         self._possible: dict[str, list[str]] = {}
         self.fields: dict[str, _Node] = {}
         self.conditions: dict[str, dict[str, _Node]] = {}
-        self.varies = price is not None and any(
-            isinstance(given.get(one.name), VariableNode) for one in price.slicing
-        )
+        sizes = [given.get(one.name) for one in price.slicing] if price is not None else []
+        self.variables = {size.name.value for size in sizes if isinstance(size, VariableNode)}
 
     def settle(self, schema: GraphQLSchema) -> None:
-        """Once the whole tree is there: which members share a condition, and what varies."""
+        """Once the whole tree is there: which members share a condition, and what it varies with."""
         for name, nodes in (("", self.fields), *self.conditions.items()):
             for node in nodes.values():
                 node.settle(schema)
-                self.varies = self.varies or node.varies
+                self.variables |= node.variables
             if name:
                 for member in _members(schema, schema.type_map[name]):
                     self._possible.setdefault(member, []).append(name)

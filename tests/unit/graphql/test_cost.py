@@ -1,11 +1,15 @@
 """What an operation may cost: estimated from its pages before anything runs."""
 
+from random import Random
 from typing import Any
 
 import pytest
 from graph_fakes import FEDERATION, make_subgraph, run
+from graphql import OperationDefinitionNode, build_schema, parse
 
 from kokoa.graphql import Limits
+from kokoa.graphql.cost import SUMS_MAX, Cost, estimate
+from kokoa.graphql.errors import LimitExceeded
 
 SDL = """
 type Query {
@@ -137,3 +141,50 @@ async def test_variables_are_counted() -> None:
     response = await run(subgraph, "query ($x: [[Int]]) { a(x: $x) }", {"x": [[1] * 100] * 600})
     assert "more than 25000 values" in response["errors"][0]["message"]
     assert (await run(subgraph, "query ($x: [[Int]]) { a(x: $x) }", {"x": [[1] * 100] * 20}))["data"] == {"a": 1}
+
+
+SIZES: list[dict[str, Any]] = [
+    {},
+    {"n": None},
+    {"n": 0},
+    {"n": 1},
+    {"n": True},
+    {"n": 1.0},
+    {"n": "1"},
+    {"n": [1]},
+    {"n": -1},
+    {"n": 5},
+    {"n": 100},
+    {"n": 101},
+    {"n": 5, "m": None},
+    {"n": 5, "m": 0},
+    {"n": 5, "m": 1},
+    {"n": 1, "m": 5},
+    {"m": 5},
+    {"m": 101},
+    *({"n": n} for n in range(20, 20 + 2 * SUMS_MAX)),
+]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_kept_of_a_cost_is_what_would_be_summed_anew(seed: int) -> None:
+    schema = build_schema(SDL)
+    operation = parse("""
+      query ($n: Int, $m: Int) { products(limit: $n) { variants { sku } } page(first: $n, last: $m) { nodes { id } } }
+    """).definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    limits = [Limits(cost=1_000, page_size=100), Limits(cost=1_200, page_size=100), Limits(page_size=50)]
+    kept = estimate(schema, operation, {}, {})
+    chosen = Random(seed)
+
+    def outcome(cost: Cost, variables: dict[str, Any], at_most: Limits) -> int | str:
+        try:
+            return cost.check(variables, at_most)
+        except LimitExceeded as error:
+            return error.message
+
+    for _ in range(300):
+        variables, at_most = chosen.choice(SIZES), chosen.choice(limits)
+        assert outcome(kept, variables, at_most) == outcome(estimate(schema, operation, {}, {}), variables, at_most)
+        assert outcome(kept, variables, at_most) == outcome(kept, variables, at_most)
+    assert len(kept._sums) <= SUMS_MAX
