@@ -1,7 +1,7 @@
 """Leaf values, a column at a time: scalars and enums on their way into a response (GraphQL §6.4.3).
 
 A codec looks at the *types* that occur in a column. If they are the ones that JSON takes as they are, the column
-passes unchanged; only otherwise is each value converted on its own.
+passes unchanged; only otherwise is each value converted on its own. `ready` and `fits` say the same of one value.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,42 +18,50 @@ _INT_MAX = 2**31 - 1
 _INT_MIN = -(2**31)
 
 
-def _ints_fit(values: Sequence[Any]) -> bool:
-    known = [value for value in values if value is not None]
-    return not known or (min(known) >= _INT_MIN and max(known) <= _INT_MAX)
+def _int_fits(value: Any) -> bool:
+    return value is None or _INT_MIN <= value <= _INT_MAX
 
 
-def _floats_are_finite(values: Sequence[Any]) -> bool:
-    return all(isfinite(value) for value in values if value is not None)
+def _is_finite(value: Any) -> bool:
+    return value is None or isfinite(value)
 
 
-_PLAIN: dict[str, tuple[type, Callable[[Sequence[Any]], bool] | None]] = {
+_PLAIN: dict[str, tuple[type, Callable[[Any], bool] | None]] = {
     "String": (str, None),
     "ID": (str, None),
     "Boolean": (bool, None),
-    "Int": (int, _ints_fit),
-    "Float": (float, _floats_are_finite),
+    "Int": (int, _int_fits),
+    "Float": (float, _is_finite),
 }
+_JSON = frozenset({str, int, float, bool, dict, list})
 
 
 class LeafCodec:
-    """convert: one value that is not None → JSON value, or raises."""
+    """convert: one value that is not None → JSON value, or raises.
 
-    __slots__ = ("_accepts", "_check", "_exact", "_exact_or_none", "convert")
+    fits: whether a value that is None or of one of the `ready` types passes as it is; None if all of them do.
+    """
+
+    __slots__ = ("_accepts", "_exact", "_exact_or_none", "convert", "fits")
 
     def __init__(
         self,
         convert: Callable[[Any], Any],
         exact: frozenset[type] = frozenset(),
-        check: Callable[[Sequence[Any]], bool] | None = None,
+        fits: Callable[[Any], bool] | None = None,
         *,
         anything: bool = False,
     ) -> None:
         self.convert = convert
+        self.fits = fits
         self._exact = exact
         self._exact_or_none = exact | {_NONE}
-        self._check = check
         self._accepts = anything
+
+    def ready(self, *, nullable: bool) -> frozenset[type]:
+        """The types of values that may pass as they are; one that takes anything names only the usual ones."""
+        types = _JSON if self._accepts else self._exact
+        return types | {_NONE} if nullable else types
 
     def takes(self, values: Sequence[Any], *, nullable: bool) -> bool:
         """Whether the whole column may pass as it is."""
@@ -62,15 +70,12 @@ class LeafCodec:
             return (nullable or _NONE not in types) and not any(issubclass(one, Exception) for one in types)
         if not types <= (self._exact_or_none if nullable else self._exact):
             return False
-        return self._check is None or self._check(values)
+        return self.fits is None or all(map(self.fits, values))
 
 
 def _enum_codec(enum: GraphQLEnumType) -> LeafCodec:
     names = frozenset(enum.values)
-    names_or_none = names | {None}
-
-    def known(values: Sequence[Any]) -> bool:
-        return names_or_none.issuperset(values)
+    known: Callable[[Any], bool] = (names | {None}).__contains__
 
     def convert(value: Any) -> str:
         name = value.value if isinstance(value, Enum) else value

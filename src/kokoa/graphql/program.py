@@ -3,15 +3,16 @@
     Program      what one operation asks, for one assignment of its @skip/@include variables
     Selection    what is asked of one object type at one position
     Field        one response key of a selection: resolver, arguments, shape
+    Glance       of a field, for one parent: the value lies ready at this place of it, if it is one of these
     Shape        a field's type: nullable? a list of what? a leaf? or children
     Children     the selections below a field, one for each concrete type, compiled when first met
 
 Fragments, @skip and @include are gone after this step (GraphQL §6.3.2, CollectFields).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     FieldNode,
@@ -40,7 +41,7 @@ from kokoa.graphql.collect import Assignment, Collector, variables_in
 from kokoa.graphql.cost import Cost, estimate
 from kokoa.graphql.errors import BadUserInput, locations_of
 from kokoa.graphql.leaves import LeafCodec
-from kokoa.graphql.resolvers import FieldResolver, Foreseeing
+from kokoa.graphql.resolvers import FieldResolver, Foreseeing, Reading
 from kokoa.graphql.schema import Executable
 from kokoa.graphql.scopes import Requirement
 
@@ -108,14 +109,27 @@ class Shape:
         return frozenset(one.coordinate.partition(".")[2] for one in static.fields) if static else frozenset()
 
 
+class Glance(NamedTuple):
+    """Where the value of a field lies in its parent, and which values are the answer as they are.
+
+    key: in a dict.  attribute: in anything else.  ready, fits: as of the field's `LeafCodec`.
+    """
+
+    key: str
+    attribute: str
+    ready: frozenset[type]
+    fits: Callable[[Any], bool] | None
+
+
 class Field:
-    """One response key. coordinate: `Type.field`."""
+    """One response key. coordinate: `Type.field`.  glance: None if the resolver has to be asked in any case."""
 
     __slots__ = (
         "_constant",
         "_definition",
         "_node",
         "coordinate",
+        "glance",
         "key",
         "locations",
         "requirement",
@@ -136,13 +150,14 @@ class Field:
     ) -> None:
         self.key = key
         self.coordinate = coordinate
-        self.resolve = resolve
+        self.resolve = resolve.resolve if isinstance(resolve, Reading) else resolve
         self.shape = shape
         self.requirement = requirement
         self.locations = locations_of(nodes)
         self._node = nodes[0]
         self._definition = definition
         self._constant = self._constant_arguments(with_arguments)
+        self.glance = self._glance(resolve)
 
     def arguments(self, variables: VariableValues) -> Mapping[str, Any]:
         """The coerced arguments. Raises BadUserInput, which names the argument."""
@@ -152,6 +167,12 @@ class Field:
             return get_argument_values(self._definition, self._node, variables)
         except GraphQLError as error:
             raise BadUserInput(error.message) from error
+
+    def _glance(self, resolve: FieldResolver) -> Glance | None:
+        leaf = self.shape.leaf
+        if not isinstance(resolve, Reading) or leaf is None or self.requirement or self._constant is None:
+            return None
+        return Glance(resolve.key, resolve.attribute, leaf.ready(nullable=self.shape.nullable), leaf.fits)
 
     def _constant_arguments(self, wanted: bool) -> Mapping[str, Any] | None:
         if not wanted or not self._definition.args:

@@ -22,6 +22,24 @@ ForeseeingResolver: TypeAlias = Callable[
 _ABSENT = object()
 
 
+class Reading:
+    """A field resolver that only looks into its parents: at `key` in a dict, at `attribute` in any other object.
+
+    Where there is one parent, the engine may look there itself; what is missing there is the resolver's business.
+    """
+
+    __slots__ = ("attribute", "key", "resolve")
+
+    def __init__(self, resolve: FieldResolver, key: str, attribute: str = "") -> None:
+        """attribute: empty if all parents are dicts."""
+        self.resolve = resolve
+        self.key = key
+        self.attribute = attribute
+
+    def __call__(self, parents: Sequence[Any], args: Mapping[str, Any], call: Call) -> Values | Awaitable[Values]:
+        return self.resolve(parents, args, call)
+
+
 class Foreseeing:
     """A field resolver that is told what is asked for below its field: `(parents, args, call, below)`.
 
@@ -57,7 +75,7 @@ def check_values(values: Any, wanted: int, coordinate: str) -> Values:
     return values
 
 
-def default_resolver(coordinate: str, field_name: str) -> FieldResolver:
+def default_resolver(coordinate: str, field_name: str) -> Reading:
     """The resolver of a field that nobody registered one for."""
     attribute = snake_case(field_name)
 
@@ -87,10 +105,10 @@ def default_resolver(coordinate: str, field_name: str) -> FieldResolver:
                 return [of_mapping(one) if isinstance(one, Mapping) else of_object(one) for one in parents]
         return resolve(parents, args, call)
 
-    return resolve_mappings_first
+    return Reading(resolve_mappings_first, field_name, attribute)
 
 
-def key_resolver(key: str) -> FieldResolver:
+def key_resolver(key: str) -> Reading:
     """Reads one key of mappings; an absent one is null. For data that already has a response's shape."""
 
     def resolve(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:
@@ -99,7 +117,7 @@ def key_resolver(key: str) -> FieldResolver:
         except KeyError:
             return [parent.get(key) for parent in parents]
 
-    return resolve
+    return Reading(resolve, key)
 
 
 def default_typename(abstract: str) -> FieldResolver:

@@ -128,8 +128,28 @@ class Run:
         ready = self._ready
         while ready:
             selection, parents, outs = ready.popleft()
-            for field in selection.fields:
-                self._resolve(field, parents, outs)
+            if len(parents) == 1:
+                self._resolve_of_one(selection, parents, outs)
+            else:
+                for field in selection.fields:
+                    self._resolve(field, parents, outs)
+
+    def _resolve_of_one(self, selection: Selection, parents: Sequence[Any], outs: Outs) -> None:
+        """The fields of a single object. What lies ready in it is taken; whatever is not is resolved as ever."""
+        (parent,), (out,) = parents, outs
+        is_dict = type(parent) is dict
+        for field in selection.fields:
+            glance = field.glance
+            if glance is not None:
+                key, attribute, ready, fits = glance
+                try:
+                    value = parent[key] if is_dict else getattr(parent, attribute)
+                    if type(value) in ready and (fits is None or fits(value)):
+                        out[field.key] = value
+                        continue
+                except Exception:  # noqa: S110  # the resolver will say what it is
+                    pass
+            self._resolve(field, parents, outs)
 
     async def _drain(self) -> None:
         try:

@@ -15,7 +15,7 @@ from kokoa.gateway.execute.gathering import GONE
 from kokoa.graphql.errors import ErrorEntry, UpstreamError
 from kokoa.graphql.limits import Limits
 from kokoa.graphql.program import Program
-from kokoa.graphql.resolvers import FieldResolver, key_resolver
+from kokoa.graphql.resolvers import FieldResolver, Reading, key_resolver
 from kokoa.graphql.result import ExecutionResult
 from kokoa.graphql.run import Run
 from kokoa.graphql.schema import Executable, executable
@@ -47,9 +47,9 @@ class _Keys:
         return False
 
 
-def _promised(type_name: str, key: str) -> FieldResolver:
+def _promised(type_name: str, key: str) -> Reading:
     """Of a field that is never null: where it is, for want of the object, say that and not that it is a bug."""
-    read = key_resolver(key)
+    read = key_resolver(key).resolve
 
     def resolve(parents: Sequence[Any], args: Mapping[str, Any], call: Call) -> Any:
         values: list[Any] = read(parents, args, call)  # type: ignore[assignment]  # key_resolver's own list
@@ -62,7 +62,7 @@ def _promised(type_name: str, key: str) -> FieldResolver:
             for parent, value in zip(parents, values, strict=True)
         ]
 
-    return resolve
+    return Reading(resolve, key)
 
 
 def _typename(parents: Sequence[Any], _args: Mapping[str, Any], _call: Call) -> list[Any]:

@@ -272,6 +272,11 @@ def a_null_in_a_column_is_not_seen(patch: pytest.MonkeyPatch) -> None:
 
 
 @bug
+def a_null_that_lies_ready_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    _around(patch, leaves.LeafCodec, "ready", lambda original, self, **_: original(self, nullable=True))
+
+
+@bug
 def an_exception_among_objects_is_taken_for_an_object(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(completion, "_irregular", lambda values: None in values)
 
