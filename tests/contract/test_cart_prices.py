@@ -11,6 +11,7 @@ from contract.test_catalog_statements import counting
 from kokoa.kernel.call import Call
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.overrides import GraphAnswer
+from kokoa.services.carts.pricing.graph import Graph
 from kokoa.services.carts.service import CartsService
 
 PRICE = """mutation($input: UpdateVariantInput!) { updateVariant(input: $input) { product { version } } }"""
@@ -87,6 +88,45 @@ async def test_a_graph_that_fails_serves_the_stored_price_and_says_since_when(sh
     less = {"input": {"cartToken": cart["token"], "lines": [{**line, "quantity": 1}]}}
     assert not (await alone.execute(CHANGE, less, shop.call())).errors
     assert quantities(await shop.read(cart)) == {"lamp": 1}
+
+
+class ListeningGraph:
+    """Asks another, and notes whether it told of stock."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self.stocks: list[bool] = []
+
+    async def answer(self, document: str, variables: Mapping[str, Any], call: Call) -> GraphAnswer:
+        answer = await self._graph.answer(document, variables, call)
+        self.stocks.append(all("availability" in one for one in answer.data["variants"]))
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("fields", "stock"),
+    [
+        ("subtotalMinor totals { goodsMinor }", False),
+        ("lines { unitPriceMinor priceChanged { afterMinor } }", False),
+        ("subtotalMinor lines { id } more: lines { ... on CartLine { problem } } totals { goodsMinor }", True),
+    ],
+)
+async def test_stock_is_asked_for_only_by_who_wants_to_know_what_cannot_be_ordered(
+    shop: CartShop, fields: str, stock: bool
+) -> None:
+    await shop.product("lamp")
+    await shop.stock("lamp", 5)
+    cart = await shop.cart()
+    await shop.add(cart, lamp=4)
+    await shop.stock("lamp", -2)
+    graph = ListeningGraph(shop.stage.graph)
+    alone = CartsService(shop.stage.database, graph, read_within_ms=30_000).subgraph
+    read = f"query($token: String) {{ cart(cartToken: $token) {{ {fields} }} }}"
+    result = await alone.execute(read, {"token": cart["token"]}, shop.call())
+    assert not result.errors
+    assert result.data
+    assert graph.stocks == [stock], "all of it is one query"
+    assert not stock or result.data["cart"]["more"] == [{"problem": "NOT_ENOUGH"}]
 
 
 class SilentGraph:

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
+from kokoa.graphql.resolvers import Foreseeing
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.contact import require_postal_address
@@ -65,7 +65,7 @@ class CartView:
     within_ms: how long prices are waited for, and then all of totals.
     """
 
-    __slots__ = ("_asked", "_call", "_live", "_prices", "_within_ms", "cart")
+    __slots__ = ("_asked", "_call", "_live", "_prices", "_stock", "_within_ms", "cart")
 
     def __init__(
         self,
@@ -80,11 +80,16 @@ class CartView:
         self._call = call
         self._prices = prices
         self._within_ms = within_ms
+        self._stock = False
         self._asked = None if totals is None else Asked(totals, self.cart, self.live, call, within_ms)
         self._live: asyncio.Future[LiveCart] | None = None
         if prices is None or (offers is not None and offers.cover(cart)):
             self._live = asyncio.get_running_loop().create_future()
             self._live.set_result(live(cart, offers))
+
+    def need_stock(self) -> None:
+        """When prices are asked for, ask also whether enough is there; only `problem` says so."""
+        self._stock = True
 
     async def live(self) -> LiveCart:
         """All fields of a level are resolved before any is awaited, so they share one query."""
@@ -102,7 +107,8 @@ class CartView:
 
     async def _ask(self) -> LiveCart:
         assert self._prices is not None, "else it is known"
-        return live(self.cart, await self._prices.current(self.cart, self._call, self._within_ms))
+        offers = await self._prices.current(self.cart, self._call, self._within_ms, stock=self._stock)
+        return live(self.cart, offers)
 
 
 class CartResolvers:
@@ -140,7 +146,7 @@ class CartResolvers:
             "Cart": self.by_reference,
             **{f"Cart.{camel_case(name)}": _of_cart(name) for name in _PLAIN},
             **{f"Cart.{camel_case(name)}": _moment_of_cart(name) for name in _MOMENTS},
-            "Cart.lines": _of_live(attrgetter("lines")),
+            "Cart.lines": Foreseeing(_lines),
             "Cart.subtotalMinor": _of_live(LiveCart.subtotal_minor),
             "Cart.pricesAsOf": _of_live(lambda one: one.prices_as_of and one.prices_as_of.isoformat()),
             "Cart.shippingOptions": _asked(CartView.options),
@@ -358,6 +364,18 @@ def _of_live(read: Callable[[LiveCart], Any]) -> Any:
         return [read_one(await parent.live()) for parent in parents]
 
     return resolve
+
+
+def _lines(parents: Sequence[CartView], _args: Arguments, _call: Call, below: frozenset[str]) -> Awaitable[list[Any]]:
+    """Nothing of the level is awaited yet, so the one query for prices can still be one for stock too."""
+    if "problem" in below:
+        for parent in parents:
+            parent.need_stock()
+    return _lines_of(parents)
+
+
+async def _lines_of(parents: Sequence[CartView]) -> list[Any]:
+    return [(await parent.live()).lines for parent in parents]
 
 
 def _asked(read: Callable[[CartView], Awaitable[Any]]) -> Any:

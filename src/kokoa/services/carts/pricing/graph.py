@@ -24,12 +24,12 @@ READ_WITHIN_MS = 2_000
 VARIANTS = """
 query CartVariants(
   $ids: [ID!]!, $skus: [String!]!, $limit: Int!, $currency: String!, $channel: String, $of: String! = "",
-  $inChannel: Boolean!
+  $inChannel: Boolean!, $stock: Boolean!
 ) {
   variants(ids: $ids, skus: $skus, limit: $limit) {
     id sku name weightGrams price priceMinor currency
     priceIn(channel: $channel, currency: $currency) { priceMinor currency channel }
-    availability { inStock quantity backorderable }
+    availability @include(if: $stock) { inStock quantity backorderable }
     product { id name soldIn(channel: $of) @include(if: $inChannel) }
   }
 }
@@ -86,14 +86,15 @@ class CartPrices:
                 _log.info("cart_asks_for_less", cart=cart.id, error=error.message, detail=error.detail)
         return await self._ask(cart, wanted, skus, call, WRITE_WITHIN_MS)
 
-    async def current(self, cart: Cart, call: Call, within_ms: int) -> Offers | None:
+    async def current(self, cart: Cart, call: Call, within_ms: int, *, stock: bool) -> Offers | None:
         """Of the lines of the cart, soon; None when the graph does not answer, which is logged.
 
+        stock: whether anybody wants to know if enough is there; else it is as if there were.
         Half of the caller's time is left to say what was known before.
         """
         ids = variants_of(cart.lines)
         try:
-            return await self._ask(cart, ids, [], call, min(within_ms, call.remaining_ms() // 2))
+            return await self._ask(cart, ids, [], call, min(within_ms, call.remaining_ms() // 2), stock=stock)
         except KokoaError as error:
             _log.warning("cart_prices_are_old", cart=cart.id, error=error.message, detail=error.detail)
             return None
@@ -104,7 +105,9 @@ class CartPrices:
         if channel not in (one["key"] for one in data["channels"]):
             raise InvalidCart(f"There is no channel {channel!r}.", field="channel")
 
-    async def _ask(self, cart: Cart, ids: Sequence[str], skus: Sequence[str], call: Call, within_ms: int) -> Offers:
+    async def _ask(
+        self, cart: Cart, ids: Sequence[str], skus: Sequence[str], call: Call, within_ms: int, *, stock: bool = True
+    ) -> Offers:
         if not ids and not skus:
             return Offers([], [])
         variables = {
@@ -115,6 +118,7 @@ class CartPrices:
             "channel": cart.channel,
             "of": cart.channel or "",
             "inChannel": cart.channel is not None,
+            "stock": stock,
         }
         asking = as_shopper(call, cart.customer_id, within_ms)
         answer = await self._ask_graph(VARIANTS, variables, asking)

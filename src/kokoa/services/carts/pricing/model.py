@@ -15,6 +15,9 @@ from kokoa.services.carts.model import AMOUNT_MAX, Cart, Line, Source
 # From here on inventory tells no more than that there are so many.
 SHOWN_MAX = 999
 
+# Of a variant whose stock nobody asked for.
+_ENOUGH = {"inStock": True, "quantity": None, "backorderable": True}
+
 NOBODY: Answered = {}
 NATIVE_PRICE = AnswerSource("catalog")
 
@@ -115,7 +118,7 @@ def offer_of(
     product = shown["product"]
     if product is None or not product.get("soldIn", True):
         return None
-    there, price = shown["availability"], chosen_price(shown, currency, own_minor)
+    there, price = shown.get("availability", _ENOUGH), chosen_price(shown, currency, own_minor)
     return Offer(
         variant_id=shown["id"],
         product_id=product["id"],
