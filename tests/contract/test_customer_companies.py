@@ -1,5 +1,7 @@
 """Companies: who may manage them, who buys for them, and what nobody else sees."""
 
+import asyncio
+
 import pytest
 
 from contract.customer_desk import MERCHANT, NOBODY, Desk, Who, in_session
@@ -63,6 +65,21 @@ async def test_a_company_keeps_an_admin(desk: Desk) -> None:
     assert await desk.code(ROLE, ada, id=company, email="ada@x.io", role="BUYER") == "LAST_ADMIN"
     await desk.data(ROLE, ada, id=company, email="bob@x.io", role="ADMIN")
     await desk.data(REMOVE, ada, id=company, person=ada.caller.subject)
+
+
+async def test_a_company_that_is_asked_for_twice_with_a_key_is_made_once(desk: Desk) -> None:
+    given = {"name": "Engines", "vatNumber": "FI12345678", "idempotencyKey": "k"}
+    made = await asyncio.gather(*(desk.data(CREATE, MERCHANT, input=given) for _ in range(10)))
+    assert [one["id"] for one in made] == [made[0]["id"]] * 10
+    await desk.data(UPDATE, MERCHANT, input={"id": made[0]["id"], "version": 1, "name": "Engines Ltd"})
+    assert await desk.data(CREATE, MERCHANT, input=given | {"vatNumber": "fi 1234-5678"}) == made[0], (
+        "the same number"
+    )
+    assert await desk.code(CREATE, MERCHANT, input=given | {"name": "Other"}) == "IDEMPOTENCY_KEY_REUSED"
+    assert await desk.code(CREATE, MERCHANT, input=given | {"idempotencyKey": ""}) == "INVALID_IDEMPOTENCY_KEY"
+    taken = given | {"idempotencyKey": "free"}
+    assert await desk.code(CREATE, MERCHANT, input=taken) == "COMPANY_TAKEN"
+    assert (await desk.data(CREATE, MERCHANT, input=taken | {"vatNumber": "FI87654321"}))["id"] != made[0]["id"]
 
 
 async def test_strangers_see_nothing_of_it(desk: Desk, customers: CustomersService) -> None:

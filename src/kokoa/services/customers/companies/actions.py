@@ -8,6 +8,7 @@ import msgspec
 
 from kokoa.kernel.ids import new_id
 from kokoa.postgres import Database, Transaction
+from kokoa.postgres.answers import answered_once
 from kokoa.services.customers import events
 from kokoa.services.customers.companies.model import PEOPLE_MAX, Company, Employee, Role, require_company
 from kokoa.services.customers.companies.store import company_of, employee_of, queries
@@ -36,15 +37,21 @@ class CompanyActions:
         vat_number: str,
         external_reference: str | None,
         *,
+        idempotency_key: str | None,
         correlation_id: str,
     ) -> Company:
-        """Raises InvalidCompany, InvalidVatNumber, CompanyTaken."""
+        """Raises InvalidCompany, InvalidVatNumber, CompanyTaken, InvalidIdempotencyKey, IdempotencyKeyReused."""
         vat_number = require_company(name, vat_number, external_reference)
+
+        async def work(tx: Transaction) -> Company:
+            row = await tx.fetchrow(queries.insert_company, new_id(), name, vat_number, external_reference)
+            assert row is not None
+            return await _tell(tx, company_of(row), correlation_id)
+
+        request = (name, vat_number, external_reference)
         try:
             async with self._database.transaction(environment_id) as tx:
-                row = await tx.fetchrow(queries.insert_company, new_id(), name, vat_number, external_reference)
-                assert row is not None
-                return await _tell(tx, company_of(row), correlation_id)
+                return await answered_once(tx, "createCompany", idempotency_key, request, work, Company)
         except asyncpg.UniqueViolationError as error:
             raise CompanyTaken("Another company has this VAT number or external reference.") from error
 

@@ -76,6 +76,7 @@ class CompanyResolvers:
             given["name"],
             given["vat_number"],
             given.get("external_reference"),
+            idempotency_key=given.get("idempotency_key"),
             correlation_id=call.correlation_id,
         )
         return [await made]
