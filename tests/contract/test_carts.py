@@ -1,7 +1,9 @@
 """Carts of shoppers and customers: what is put in, whose it is, and what becomes of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
 from contract.cart_shop import (
@@ -25,8 +27,9 @@ from contract.cart_shop import (
 )
 from contract.plans import as_superuser, explained
 from kokoa.kernel.ids import new_id
+from kokoa.services.carts.model import Lifetimes, new_cart
 from kokoa.services.carts.service import CartsService
-from kokoa.services.carts.store import queries
+from kokoa.services.carts.store import insert, queries
 
 
 @pytest.fixture
@@ -365,6 +368,21 @@ async def test_what_another_process_did_to_a_cart_is_never_overlooked(shop: Cart
     await shop.data(MERGE, ada, token=cart["token"])
     assert await shop.code(EMAIL, input={**token, "email": "eve@example.com"}) == "CART_NOT_FOUND"
     assert (await shop.data(EMAIL, ada, input={"id": cart["id"], "email": "ada@example.com"}))["version"] == 14
+
+
+async def test_a_customer_has_one_cart_in_use_whoever_forgets_to_look(shop: CartShop) -> None:
+    async def put_in(customer_id: str | None) -> None:
+        cart = new_cart(new_id(), "EUR", datetime.now(UTC), Lifetimes(), customer_id=customer_id)
+        async with shop.stage.database.transaction(shop.environment_id) as tx:
+            await insert(tx, cart, None)
+
+    ada = new_id()
+    await put_in(ada)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await put_in(ada)
+    await put_in(new_id())
+    await put_in(None)
+    await put_in(None)
 
 
 @pytest.mark.parametrize(
