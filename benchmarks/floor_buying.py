@@ -37,6 +37,8 @@ _INSERT_ORDER = """INSERT INTO orders
     (environment_id, id, number, state, cart_id, customer_id, payment_id, total_minor, basket)
 VALUES ($1, $2, $3, 'CONFIRMED', $4, $5, $6, $7, $8)"""
 _DAYS = timedelta(days=30)
+# Of a request without an idempotency key.
+_NOTHING_KEPT = "createCart", None, b"", b""
 
 
 class Buying:
@@ -50,7 +52,7 @@ class Buying:
         """A new cart."""
         token = secrets.token_urlsafe(24)
         cart_id = new_id()
-        await self._tell("carts", cart_queries.begin_cart, *_new(cart_id, token))
+        await self._tell("carts", cart_queries.begin_cart, *_new(cart_id, token), *_NOTHING_KEPT)
         return {"id": cart_id, "token": token}
 
     async def add(self, query: dict[str, list[str]]) -> dict[str, Any]:

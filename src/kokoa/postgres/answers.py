@@ -23,7 +23,7 @@ _Answer = TypeVar("_Answer")
 
 
 class InvalidIdempotencyKey(Invalid):
-    """An idempotency key is empty, too long, or not plain text."""
+    """An idempotency key is too short, too long, or not plain text."""
 
 
 class IdempotencyKeyReused(Conflict):

@@ -63,8 +63,9 @@ async def test_what_is_not_given_is_no_variable_and_null_is_null() -> None:
 
 async def test_what_is_made_is_201_and_where_it_is() -> None:
     edge = answering(None, createCart={"cartToken": "t", "cart": {"id": "a/b"}})
-    answer = await send(edge, "POST", "/api/carts", {"currency": "EUR"})
+    answer = await send(edge, "POST", "/api/carts", {"currency": "EUR"}, Idempotency_Key="k")
     assert (answer.status, answer.headers["location"]) == (201, "/api/carts/a%2Fb")
+    assert edge.graph.asked[0][1] == {"currency": "EUR", "idempotencyKey": "k"}
     edge = answering(None, placeOrder={"id": "p", "state": "ACTION_REQUIRED", "order": None})
     placed = await send(edge, "POST", "/api/placements", {"paymentProvider": "test"}, Idempotency_Key="k")
     assert (placed.status, "location" in placed.headers) == (201, False)

@@ -25,7 +25,6 @@ from kokoa.services.carts.model import (
     frozen,
     merged,
     new_cart,
-    new_token,
     ordered,
     released,
     require_active,
@@ -38,6 +37,8 @@ from kokoa.services.carts.model import (
     with_quantities,
     without_code,
 )
+from kokoa.services.carts.opening.actions import OPERATION, begin, created, request_of
+from kokoa.services.carts.opening.model import opening_of
 from kokoa.services.carts.pricing.graph import CartPrices, variants_of
 from kokoa.services.carts.pricing.model import Offers, Wanted, new_line, priced, require_enough
 from kokoa.services.carts.store import CartStore, insert, lock, put, queries
@@ -67,29 +68,39 @@ class CartActions:
         self._prices = prices
         self._lifetimes = lifetimes
 
-    async def create(self, currency: str, details: Mapping[str, Any], call: Call) -> tuple[Cart, str | None]:
+    async def create(
+        self, currency: str, details: Mapping[str, Any], idempotency_key: str | None, call: Call
+    ) -> tuple[Cart, str | None]:
         """A new cart, and the token that opens it; a customer's has none, and is theirs again if they have one.
 
-        details: customer_id, email, locale, channel. Raises InvalidCart, CartCurrencyDiffers, and with a channel what
-        the graph raises.
+        details: customer_id, email, locale, channel. Raises InvalidIdempotencyKey, InvalidCart, IdempotencyKeyReused,
+        CartCurrencyDiffers, CartNotFound, and with a channel what the graph raises.
         """
-        now = _now()
-        cart = new_cart(new_id(), currency, now, self._lifetimes, **details)
+        opening = opening_of(call.environment_id, idempotency_key)
+        cart = new_cart(new_id(), currency, _now(), self._lifetimes, **details)
         if cart.channel is not None:
             await self._prices.require_channel(cart.channel, call)
-        event = events.CartCreated(cart_id=cart.id, customer_id=cart.customer_id, currency=currency)
         if cart.customer_id is None:
-            token = new_token()
-            await self._store.begin(call.environment_id, cart, token, [event], call.correlation_id)
-            return cart, token
+            return await begin(self._database, self._store, cart, opening, call), opening.token
+        once = _Once(f"{OPERATION} {cart.customer_id}", opening.kept_key, request_of(cart))
+        return await self._create_for(cart.customer_id, cart, once, call), None
+
+    async def _create_for(self, customer_id: str, cart: Cart, once: "_Once", call: Call) -> Cart:
+        done: list[Cart] = []
+
+        async def work(tx: Transaction) -> str:
+            known = await self._in_use(tx, customer_id, cart.created_at, call)
+            if known is None:
+                await insert(tx, cart, None)
+                await tx.emit(created(cart), correlation_id=call.correlation_id)
+            else:
+                _require_currency(known, cart.currency)
+            done.append(known or cart)
+            return done[0].id
+
         async with self._database.transaction(call.environment_id) as tx:
-            known = await self._in_use(tx, cart.customer_id, now, call)
-            if known is not None:
-                _require_currency(known, currency)
-                return known, None
-            await insert(tx, cart, None)
-            await tx.emit(event, correlation_id=call.correlation_id)
-        return cart, None
+            made = await answered_once(tx, once.operation, once.key, once.request, work, str)
+        return done[0] if done else as_of(await self._seen(Who(customer_id=customer_id), Key(id=made), call), _now())
 
     async def add(
         self,

@@ -69,11 +69,15 @@ INSERT INTO carts (environment_id, id, token_digest, currency, customer_id, emai
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10);
 
 -- name: begin_cart
--- The same, and its events.
+-- The same, and its events; and what is answered ($14) to an idempotency key ($12), if there is one: a token or a key that made a
+-- cart before is an error.
 WITH done AS (
     INSERT INTO carts (environment_id, id, token_digest, currency, customer_id, email, locale, channel,
                        created_at, changed_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10) RETURNING id
+), kept AS (
+    INSERT INTO answered (environment_id, operation, key, fingerprint, answer)
+    SELECT $1, $11::text, $12::text, $13::bytea, $14::bytea FROM done WHERE $12 IS NOT NULL
 ) /* tell */ SELECT id FROM done;
 
 -- name: change_cart

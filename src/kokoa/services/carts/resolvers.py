@@ -195,7 +195,7 @@ class CartResolvers:
             "customer_id": who.customer_id if customer_id is None else require_id(customer_id, field="customerId"),
             **{name: given.get(name) for name in ("locale", "channel", "email")},
         }
-        cart, token = await self._actions.create(given["currency"], details, call)
+        cart, token = await self._actions.create(given["currency"], details, given.get("idempotency_key"), call)
         return [{"cart": self._view(cart, call), "cartToken": token}]
 
     async def add(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:

@@ -95,13 +95,24 @@ class CartStore:
         return [cart_of(row) for row in rows]
 
     async def begin(
-        self, environment_id: str, cart: Cart, token: str | None, told: Sequence[Event], correlation_id: str
-    ) -> None:
-        """A new cart that is nobody else's business, and its events."""
-        await self._database.change(
-            environment_id, queries.begin_cart, *_new(cart, token), events=told, correlation_id=correlation_id
-        )
+        self,
+        environment_id: str,
+        cart: Cart,
+        token: str,
+        keep: Keeping,
+        told: Sequence[Event],
+        correlation_id: str,
+    ) -> bool:
+        """A new cart that is nobody else's business, and its events; False when its token or key made one before."""
+        arguments = (*_new(cart, token), keep.operation, keep.key, keep.fingerprint, keep.answer)
+        try:
+            await self._database.change(
+                environment_id, queries.begin_cart, *arguments, events=told, correlation_id=correlation_id
+            )
+        except asyncpg.UniqueViolationError:
+            return False
         self.recent.keep(environment_id, cart, token)
+        return True
 
     async def change(
         self,

@@ -1,0 +1,1 @@
+"""New carts: what opens them, and the same request twice."""
