@@ -34,10 +34,9 @@ UPDATE placements SET step = $4, basket = coalesce($5, basket), payment_id = $6,
  WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING id;
 
 -- name: end_placements
--- Nothing is left to do for committed placements ($2), each by whoever holds its lease ($3).
-UPDATE placements p SET step = 'DONE', attempts = 0, due_at = NULL, lease = NULL, error = NULL
-  FROM unnest($2::uuid[], $3::uuid[]) AS e (id, lease)
- WHERE p.environment_id = $1 AND p.id = e.id AND p.lease = e.lease AND p.step = 'COMMITTED';
+-- Nothing is left to do for committed placements ($2), by whoever holds their leases ($3), of which each is one placement's alone.
+UPDATE placements SET step = 'DONE', attempts = 0, due_at = NULL, lease = NULL, error = NULL
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND lease = ANY ($3::uuid[]) AND step = 'COMMITTED';
 
 -- name: leave_placement
 -- Give the lease ($3) back; it is gone on with in $4 seconds, never when null.  $5: where the customer has to go.  $6: what failed.
