@@ -364,12 +364,14 @@ def _told(state: State) -> Iterable[str]:
         "OrderPlaced": ("order_id", set(state.orders)),
         "OrderPlacementRefused": ("placement_id", refused),
         "CartOrdered": ("order_id", set(state.orders)),
-        "ReservationAllocated": ("reservation", set(state.orders)),
     }
     types = Counter(event["type"] for event in state.events)
     for type_, (field, wanted) in by.items():
         found = Counter(event["data"][field] for event in state.events if event["type"] == type_)
         yield from (f"{type_} of {key}: {found[key]}" for key in wanted | set(found) if found[key] != (key in wanted))
+    reserved = Counter(event["data"]["reservation"] for event in state.events if event["type"] == "StockReserved")
+    of_orders = set(state.orders) | set(reserved)
+    yield from (f"StockReserved of {key}: {reserved[key]}" for key in of_orders if reserved[key] != 1)
     numbers = {_TOLD_OF[type_]: number for type_, number in state.transactions.items() if type_ in _TOLD_OF}
     numbers |= {"PaymentCreated": len(state.payments)}
     numbers |= {"OrderCancelled": states["CANCELLED"], "OrderFulfilled": states["FULFILLED"]}
