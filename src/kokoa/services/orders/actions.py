@@ -11,7 +11,6 @@ from kokoa.services.orders.errors import CartToOrderNotFound, PlacementNotFound
 from kokoa.services.orders.fulfilling.running import SWEPT_MAX, SWEPT_OF_ONE_MAX, resume_each
 from kokoa.services.orders.model import LEASE_S, Placement, Request, Who, digest_of, fingerprint_of, is_visible
 from kokoa.services.orders.placing.actions import Held, Placing
-from kokoa.services.orders.placing.ending import Ending
 from kokoa.services.orders.placing.graph import Shop, as_service, own_call
 from kokoa.services.orders.store import OrderStore
 
@@ -21,10 +20,10 @@ _CALL_MS = 600_000
 class OrderActions:
     """Changes of one environment each."""
 
-    def __init__(self, database: Database, store: OrderStore, shop: Shop, gather_s: float) -> None:
+    def __init__(self, database: Database, store: OrderStore, shop: Shop) -> None:
         self._store = store
         self._shop = shop
-        self._placing = Placing(database, store, shop, Ending(store, gather_s))
+        self._placing = Placing(database, store, shop)
 
     async def place(
         self, cart_id: str | None, token: str | None, request: Request, key: str, call: Call

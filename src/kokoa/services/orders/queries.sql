@@ -33,11 +33,6 @@ UPDATE placements SET step = $4, basket = coalesce($5, basket), payment_id = $6,
        due_at = now() + $10 * interval '1 s', lease = CASE WHEN $10::float8 IS NULL THEN NULL ELSE lease END, error = NULL
  WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING id;
 
--- name: end_placements
--- Nothing is left to do for committed placements ($2), by whoever holds their leases ($3), of which each is one placement's alone.
-UPDATE placements SET step = 'DONE', attempts = 0, due_at = NULL, lease = NULL, error = NULL
- WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND lease = ANY ($3::uuid[]) AND step = 'COMMITTED';
-
 -- name: leave_placement
 -- Give the lease ($3) back; it is gone on with in $4 seconds, never when null.  $5: where the customer has to go.  $6: what failed.
 UPDATE placements SET lease = NULL, due_at = now() + $4 * interval '1 s', action_url = $5, error = $6,

@@ -99,11 +99,6 @@ class OrderStore:
             progress={},
         )
 
-    async def end(self, environment_id: str, leased: list[tuple[str, str]]) -> None:
-        """Orders of which nothing is left to do.  leased: (placement id, lease); nothing where that is another's."""
-        ids, leases = [one for one, _ in leased], [one for _, one in leased]
-        await self._database.execute(environment_id, queries.end_placements, ids, leases)
-
     async def leave(
         self, environment_id: str, placement: Placement, lease: str, wait_s: float | None, error: str | None = None
     ) -> None:

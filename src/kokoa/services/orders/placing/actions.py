@@ -37,7 +37,6 @@ from kokoa.services.orders.model import (
     differs,
     may_refuse,
 )
-from kokoa.services.orders.placing.ending import Ending
 from kokoa.services.orders.placing.graph import Declined, Shop
 from kokoa.services.orders.store import OrderStore, put_placement
 
@@ -85,11 +84,10 @@ class _LeaseLost(Exception):
 class Placing:
     """Does the steps."""
 
-    def __init__(self, database: Database, store: OrderStore, shop: Shop, ending: Ending) -> None:
+    def __init__(self, database: Database, store: OrderStore, shop: Shop) -> None:
         self._database = database
         self._store = store
         self._shop = shop
-        self._ending = ending
         self._steps: Mapping[Step, Callable[[Held], Awaitable[Held]]] = {
             "STARTED": self._price,
             "PRICED": self._secure,
@@ -249,11 +247,7 @@ class Placing:
             elif same is False:
                 await self._shop.release(placement.cart_id, placement.id, held.call)
         reached("order.cart_closed")
-        done = advanced(placement, "DONE")
-        if gone is not None:
-            return await self._advance(held, done, without_goods=gone)
-        await self._ending.end(held.call.environment_id, placement.id, held.lease)
-        return msgspec.structs.replace(held, placement=done)
+        return await self._advance(held, advanced(placement, "DONE"), without_goods=gone)
 
     async def _missing_goods(self, held: Held) -> Refusal | None:
         """Why the goods of an order are not there, if they are not; for whoever goes on with another's placement.
