@@ -19,6 +19,7 @@ from contract.payments_desk import OVERDUE
 from kokoa.kernel.call import Caller
 from kokoa.kernel.ids import new_id
 from kokoa.processes.steps import STEPS
+from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.fulfilling import actions as changing
 from kokoa.services.orders.placing import actions as placing
 from kokoa.services.orders.returning import actions as returning
@@ -84,6 +85,10 @@ _THAW = """UPDATE carts SET frozen_until = now() - interval '1 s'
  WHERE environment_id = $1 AND state = 'FROZEN'"""
 _HOLDS_END = """UPDATE reservations SET expires_at = now() - interval '1 s'
  WHERE environment_id = $1 AND state = 'HELD'"""
+
+
+async def _late(*_: object) -> Any:
+    raise OrderStepUnavailable("A part of the store does not answer.")
 
 
 class OrderMachine(RuleBasedStateMachine):
@@ -194,6 +199,15 @@ class OrderMachine(RuleBasedStateMachine):
     def place_and_die(self, name: str, method: str, step: str) -> None:
         given = self._order(name, method)
         self._die_at(step, self._ask(PLACE, self.who(name), input=given))
+
+    @rule(late=st.booleans())
+    def carts_are_late(self, late: bool) -> None:
+        """At first: then placements are written down before their carts are frozen."""
+        shop: Any = self.stage.orders.actions._placing._shop
+        if late:
+            shop.freeze_own = _late
+        else:
+            vars(shop).pop("freeze_own", None)
 
     @precondition(lambda self: self.requests)
     @rule(data=st.data())
@@ -325,6 +339,7 @@ class OrderMachine(RuleBasedStateMachine):
             self.do(self.books.require_in_order())
 
     def teardown(self) -> None:
+        self.carts_are_late(late=False)
         if self.carts:
             self.do(self._end())
 

@@ -1,6 +1,7 @@
 """A placement that dies at any step ends, by the sweeper, in exactly one consistent order or in none."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from kokoa.kernel.errors import Unavailable
 from kokoa.messaging import EmbeddedNats
 from kokoa.processes.steps import STEPS
 from kokoa.services.catalog.media.objects import MediaObjects
+from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.placing import actions
 from kokoa.services.orders.placing.graph import Paid
 
@@ -36,7 +38,11 @@ async def shop(stage: OrderStage) -> OrderShop:
 
 
 async def crash(
-    shop: OrderShop, cart: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch, **more: str
+    shop: OrderShop,
+    cart: dict[str, str],
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
+    **more: str,
 ) -> None:
     died = die_at(step, monkeypatch, actions)
     with pytest.raises(Died):
@@ -44,11 +50,23 @@ async def crash(
     assert died == [step]
 
 
+def step_by_step(shop: OrderShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carts do not answer at first, so a placement is written down before its cart is frozen."""
+
+    async def late(*_: object) -> Mapping[str, Any]:
+        raise OrderStepUnavailable("A part of the store does not answer.")
+
+    monkeypatch.setattr(shop.stage.orders.actions._placing._shop, "freeze_own", late)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "step by step"])
 @pytest.mark.parametrize("step", ON_THE_WAY)
 async def test_what_died_on_the_way_is_ordered_once(
-    shop: OrderShop, step: str, monkeypatch: pytest.MonkeyPatch
+    shop: OrderShop, step: str, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cart = await shop.full_cart(lamp=3)
+    if not at_once:
+        step_by_step(shop, monkeypatch)
     await crash(shop, cart, step, monkeypatch)
     await shop.sweep()
     placed = await shop.place(cart)
@@ -72,6 +90,23 @@ async def test_what_died_while_it_was_taken_back_is_taken_back(
     assert (await shop.available("lamp"), await shop.held(refused["id"])) == (10, 0)
     assert (await shop.orders(), (await shop.read(cart))["state"]) == ([], "ACTIVE")
     assert await shop.order_events() == ["OrderPlacementRefused"]
+
+
+async def test_a_cart_whose_placement_was_never_written_down_thaws_within_a_minute(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = await shop.full_cart(lamp=3)
+    await crash(shop, cart, "order.priced", monkeypatch)
+    frozen = await shop.stage.databases["carts"].fetchrow(
+        shop.environment_id, "SELECT state, frozen_until - now() AS left FROM carts WHERE environment_id = $1"
+    )
+    assert frozen is not None
+    assert frozen["state"] == "FROZEN"
+    assert timedelta(0) < frozen["left"] < timedelta(seconds=60)
+    refused = await shop.place(cart, key="another browser's")
+    assert refused["refusal"]["code"] == "CART_FROZEN"
+    assert (await shop.place(cart))["state"] == "PLACED"
+    assert len(await shop.orders()) == 1
 
 
 async def test_a_cart_that_was_changed_after_a_crash_is_not_ordered_as_it_was(
@@ -142,6 +177,7 @@ async def test_an_answer_that_is_none_ends_one_placement_and_not_the_sweeper(
         found = await original(cart_id, key, call)
         return {} if cart_id == broken["id"] else found
 
+    step_by_step(shop, monkeypatch)
     await crash(shop, broken, "order.priced", monkeypatch)
     await crash(shop, good, "order.priced", monkeypatch)
     monkeypatch.setattr(placing, "freeze", freeze)

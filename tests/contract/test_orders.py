@@ -87,6 +87,33 @@ async def test_the_same_key_a_hundred_times_at_once_is_one_order(shop: OrderShop
     assert other == "IDEMPOTENCY_KEY_REUSED"
 
 
+async def test_a_key_that_has_a_placement_freezes_no_other_cart(shop: OrderShop) -> None:
+    assert (await shop.place(await shop.full_cart(lamp=1), key="k"))["state"] == "PLACED"
+    other = await shop.full_cart(lamp=1)
+    assert await shop.code(PLACE, input=shop.order_of(other, key="k")) == "IDEMPOTENCY_KEY_REUSED"
+    assert (await shop.read(other))["state"] == "ACTIVE"
+    assert (await shop.place(other, key="k2"))["state"] == "PLACED"
+
+
+async def test_a_refused_request_that_comes_again_leaves_the_cart_as_free_as_it_was(shop: OrderShop) -> None:
+    cart = await shop.full_cart(lamp=1)
+    refused = await shop.place(cart, method="declined")
+    again = await asyncio.gather(*(shop.place(cart, method="declined") for _ in range(10)))
+    assert again == [refused] * 10
+    assert (await shop.read(cart))["state"] == "ACTIVE"
+    assert (await shop.place(cart, key="again"))["state"] == "PLACED"
+
+
+async def test_the_same_request_does_not_shorten_how_long_a_cart_waits_for_a_customer(shop: OrderShop) -> None:
+    cart = await shop.full_cart(lamp=1)
+    statement = "SELECT frozen_until - now() AS left FROM carts WHERE environment_id = $1"
+    for _ in range(2):
+        assert (await shop.place(cart, method="redirect", returnUrl="https://shop.example"))["actionUrl"]
+        row = await shop.stage.databases["carts"].fetchrow(shop.environment_id, statement)
+        assert row is not None
+        assert row["left"] > timedelta(minutes=9)
+
+
 async def test_a_cart_is_ordered_once_whatever_the_keys_are(shop: OrderShop) -> None:
     cart = await shop.full_cart(lamp=1)
     answers = await asyncio.gather(*(shop.place(cart, key=f"k{n}") for n in range(10)))

@@ -255,7 +255,9 @@ class CartActions:
         await self._put(tx, gone, now, call, told)
         return await self._put(tx, after, now, call, _lines_changed)
 
-    async def freeze(self, cart_id: str, freeze_key: str, seconds: int, version: int | None, call: Call) -> Changed:
+    async def freeze(
+        self, who: Who, key: Key, freeze_key: str, seconds: int, version: int | None, call: Call
+    ) -> Changed:
         """Keep a cart as it is while an order is made of it; again with the same key for longer.
 
         Raises InvalidCart, CartNotFound, CartChanged, CartFrozen, CartClosed.
@@ -270,7 +272,7 @@ class CartActions:
             until = cart.frozen_until.isoformat() if cart.frozen_until else ""
             return events.CartFrozen(cart_id=cart.id, version=cart.version, until=until)
 
-        return Changed(await self._change(_PLATFORM, Key(id=cart_id), None, plan, told, call, in_use=False))
+        return Changed(await self._change(who, key, None, plan, told, call, in_use=False))
 
     async def release(self, cart_id: str, freeze_key: str, call: Call) -> Changed:
         """Let a cart be changed again; one that is not frozen stays as it is.

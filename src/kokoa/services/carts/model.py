@@ -308,13 +308,16 @@ def merged(into: Cart, anonymous: Cart) -> tuple[Cart, Cart]:
 
 
 def frozen(cart: Cart, key: str, seconds: int, now: datetime) -> Cart:
-    """Kept as it is for an order; again with the same key for longer. Raises InvalidCart, CartFrozen, CartClosed."""
+    """Kept as it is for an order; again with the same key for longer, never for less.
+
+    Raises InvalidCart, CartFrozen, CartClosed.
+    """
     require_freeze_key(key)
     if not 1 <= seconds <= FREEZE_MAX_S:
         raise InvalidCart(f"seconds must be 1 to {FREEZE_MAX_S}.", field="seconds")
     until = now + timedelta(seconds=seconds)
     if cart.state == "FROZEN" and cart.freeze_key == key:
-        return msgspec.structs.replace(cart, frozen_until=until)
+        return msgspec.structs.replace(cart, frozen_until=max(until, cart.frozen_until or until))
     require_active(cart)
     return _become(cart, "FROZEN", freeze_key=key, frozen_until=until)
 

@@ -281,8 +281,14 @@ class CartResolvers:
         return await self._answer(self._actions.merge(customer_id, args["token"], call), call)
 
     async def freeze(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
-        cart_id, version = require_id(args["id"], field="id"), args.get("version")
-        frozen = await self._actions.freeze(cart_id, args["key"], args["seconds"], version, call)
+        key, customer_id = key_of(args), args.get("customer_id")
+        if customer_id is not None:
+            who = Who(customer_id=require_id(customer_id, field="customerId"))
+        elif key == Key():
+            raise InvalidCart("Give id, cartToken or customerId.", field="id")
+        else:
+            who = Who(management=key.token is None)
+        frozen = await self._actions.freeze(who, key, args["key"], args["seconds"], args.get("version"), call)
         # Whoever freezes a cart makes an order of it: there is more time than for a page of a shop.
         return [self._view(frozen.cart, call, frozen.offers, max(WRITE_WITHIN_MS, self._read_within_ms))]
 

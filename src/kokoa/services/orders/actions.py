@@ -9,7 +9,16 @@ from kokoa.postgres import Database
 from kokoa.postgres.answers import IdempotencyKeyReused, require_key
 from kokoa.services.orders.errors import CartToOrderNotFound, PlacementNotFound
 from kokoa.services.orders.fulfilling.running import SWEPT_MAX, SWEPT_OF_ONE_MAX, resume_each
-from kokoa.services.orders.model import LEASE_S, Placement, Request, Who, digest_of, fingerprint_of, is_visible
+from kokoa.services.orders.model import (
+    LEASE_S,
+    Placement,
+    Request,
+    Who,
+    digest_of,
+    fingerprint_of,
+    freeze_key_of,
+    is_visible,
+)
 from kokoa.services.orders.placing.actions import Held, Placing
 from kokoa.services.orders.placing.graph import Shop, as_service, own_call
 from kokoa.services.orders.store import OrderStore
@@ -26,7 +35,7 @@ class OrderActions:
         self._placing = Placing(database, store, shop)
 
     async def place(
-        self, cart_id: str | None, token: str | None, request: Request, key: str, call: Call
+        self, cart_id: str | None, token: str | None, who: Who, request: Request, key: str, call: Call
     ) -> Placement:
         """Order a cart that the caller has. The same key again is answered with the placement as it is.
 
@@ -34,30 +43,35 @@ class OrderActions:
         Raises InvalidIdempotencyKey, IdempotencyKeyReused, CartToOrderNotFound, and what the graph raises.
         """
         require_key(key)
-        cart = await self._shop.own_cart(cart_id, token, call)
+        begun, steps, freeze_key = to_datetime(now_ms()), _steps_of(call), freeze_key_of(key)
+        own = await self._placing.price_own(cart_id, token, who, freeze_key, request, steps)
+        cart = (own.cart_id, own.customer_id) if own else await self._shop.own_cart(cart_id, token, call)
         if cart is None:
             raise CartToOrderNotFound("There is no such cart, or it is not yours.")
         found_id, customer_id = cart
         fingerprint = fingerprint_of(found_id, request)
         new = Placement(
             id=new_id(),
-            step="STARTED",
+            step="PRICED" if own else "STARTED",
             cart_id=found_id,
+            freeze_key=freeze_key,
             customer_id=customer_id,
             token_digest=None if token is None else digest_of(token),
             request=msgspec.structs.replace(request, session=call.session),
-            basket=None,
+            basket=own.basket if own else None,
             payment_id=None,
             action_url=None,
             refusal=None,
             attempts=1,
-            started_at=to_datetime(now_ms()),
+            started_at=begun,
         )
         lease = new_id()
         if await self._store.start(call.environment_id, new, key, fingerprint, lease):
             return await self._placing.run(Held(new, lease, _steps_of(call)))
         known = await self._store.by_key(call.environment_id, key)
         assert known is not None, "the key is taken, and placements stay"
+        if own:
+            await self._placing.thaw(known[0], own, steps)
         if known[1] != fingerprint:
             raise IdempotencyKeyReused(
                 "placeOrder had another request with this idempotency key. Take a fresh key for each request."

@@ -23,7 +23,10 @@ PAGE_MAX = 100
 LEASE_S = 20.0
 # How long a cart is frozen, and how long after its placement began that is sure.
 FREEZE_S = 600
-FROZEN_FOR_SURE_S = FREEZE_S - 60.0
+# The same before a placement is written down, so that what a crash leaves is over within a minute; and how long after
+# the beginning of any placement its cart is frozen for sure.
+FIRST_FREEZE_S = 45
+FROZEN_FOR_SURE_S = 30.0
 # What a shopper has time for who is sent elsewhere to pay.
 WAIT_MAX_S = 600.0
 ATTEMPTS_MAX = 8
@@ -199,12 +202,15 @@ class Refusal(msgspec.Struct, frozen=True):
 class Placement(msgspec.Struct, frozen=True):
     """A cart on its way to an order, which has the same id.  attempts: since its last step.
 
+    freeze_key: by which the cart is frozen, which is that of all requests with the same idempotency key.
+
     order: what it has just become, for whoever made it so; it is not kept here.
     """
 
     id: str
     step: Step
     cart_id: str
+    freeze_key: str
     customer_id: str | None
     token_digest: bytes | None
     request: Request
@@ -352,6 +358,11 @@ def is_visible(placement: Placement, who: Who, token: str | None) -> bool:
 def digest_of(token: str) -> bytes:
     """What is kept of a cart's token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def freeze_key_of(key: str) -> str:
+    """By which carts are frozen for an idempotency key, so that equal requests are not in each other's way."""
+    return "place-" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def fingerprint_of(cart_id: str, request: Request) -> bytes:

@@ -1,30 +1,35 @@
 -- name: insert_placement
--- A new placement, leased ($9) to whoever makes it for $10 seconds; nothing when its key is taken.
-INSERT INTO placements (environment_id, id, key, fingerprint, step, cart_id, customer_id, token_digest, request, lease, due_at)
-VALUES ($1, $2, $3, $4, 'STARTED', $5, $6, $7, $8, $9, now() + $10 * interval '1 s')
+-- A new placement, leased ($12) to whoever makes it for $13 seconds; nothing when its key is taken.  $14: when it began.
+INSERT INTO placements (environment_id, id, key, fingerprint, step, cart_id, freeze_key, customer_id, token_digest, request,
+                        basket, lease, due_at, started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + $13 * interval '1 s', $14)
 ON CONFLICT (environment_id, key) DO NOTHING RETURNING id;
 
 -- name: placement_by_key
 -- A placement by its idempotency key.
-SELECT id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at,
+SELECT id, step, cart_id, freeze_key, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts,
+       started_at,
        fingerprint FROM placements WHERE environment_id = $1 AND key = $2;
 
 -- name: placement_by_id
 -- A placement.
-SELECT id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at
+SELECT id, step, cart_id, freeze_key, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts,
+       started_at
   FROM placements WHERE environment_id = $1 AND id = $2;
 
 -- name: claim_placement
 -- Lease a placement ($3) for $4 seconds, if nobody works on it and something is left to do.
 UPDATE placements SET lease = $3, due_at = now() + $4 * interval '1 s', attempts = attempts + 1
  WHERE environment_id = $1 AND id = $2 AND due_at IS NOT NULL AND (lease IS NULL OR due_at <= now())
-RETURNING id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at;
+RETURNING id, step, cart_id, freeze_key, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts,
+       started_at;
 
 -- name: claim_overdue_placement
 -- The same only when it is time for it.
 UPDATE placements SET lease = $3, due_at = now() + $4 * interval '1 s', attempts = attempts + 1
  WHERE environment_id = $1 AND id = $2 AND due_at <= now()
-RETURNING id, step, cart_id, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts, started_at;
+RETURNING id, step, cart_id, freeze_key, customer_id, token_digest, request, basket, payment_id, action_url, refusal, attempts,
+       started_at;
 
 -- name: advance_placement
 -- A placement at its next step, by whoever holds the lease ($3), who has it for $10 seconds more; for good when null.

@@ -104,7 +104,8 @@ class OrderResolvers:
             given.get("expected_total_minor"),
         )
         found = None if cart_id is None else require_id(cart_id, field="cartId")
-        return [_placement(await self._actions.place(found, token, request, given["idempotency_key"], call))]
+        placed = await self._actions.place(found, token, who_asks(call), request, given["idempotency_key"], call)
+        return [_placement(placed)]
 
     async def go_on(self, _: Sequence[Any], args: Arguments, call: Call) -> Sequence[Any]:
         placement_id, token = require_id(args["id"], field="id"), _token(args.get("cart_token"))

@@ -45,12 +45,16 @@ class OrderStore:
                 placement.id,
                 key,
                 fingerprint,
+                placement.step,
                 placement.cart_id,
+                placement.freeze_key,
                 placement.customer_id,
                 placement.token_digest,
                 _json(placement.request),
+                None if placement.basket is None else _json(placement.basket),
                 lease,
                 LEASE_S,
+                placement.started_at,
             )
             is not None
         )
@@ -169,6 +173,7 @@ def placement_of(row: Row) -> Placement:
         id=str(row["id"]),
         step=row["step"],
         cart_id=str(row["cart_id"]),
+        freeze_key=row["freeze_key"] or str(row["id"]),
         customer_id=_text(row["customer_id"]),
         token_digest=row["token_digest"],
         request=_request.decode(row["request"]),

@@ -51,6 +51,7 @@ def placement(step: Step = "STARTED", **more: Any) -> Placement:
         "id": "p",
         "step": step,
         "cart_id": "c",
+        "freeze_key": "k",
         "customer_id": None,
         "token_digest": None,
         "request": REQUEST,

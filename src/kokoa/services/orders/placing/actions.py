@@ -5,6 +5,7 @@ the step that the row names. A step that was done already answers as it did.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -27,10 +28,13 @@ from kokoa.services.orders.model import (
     LEASE_S,
     WAIT_MAX_S,
     WATCH_MAX_S,
+    Basket,
     Order,
     Placement,
     Refusal,
+    Request,
     Step,
+    Who,
     advanced,
     back_off_s,
     basket_of,
@@ -68,6 +72,14 @@ class Held(msgspec.Struct, frozen=True):
         return now_ms() + int(LEASE_S * 1_000) - _MARGIN_MS
 
 
+class Own(msgspec.Struct, frozen=True):
+    """A cart of whoever orders it, and what it costs."""
+
+    cart_id: str
+    customer_id: str | None
+    basket: Basket
+
+
 class _Waits(Exception):
     """Nothing can be done before somebody else has done something."""
 
@@ -96,6 +108,31 @@ class Placing:
             "REFUSING": self._take_back,
             "WATCHING": self._watch,
         }
+
+    async def price_own(
+        self, cart_id: str | None, token: str | None, who: Who, key: str, request: Request, call: Call
+    ) -> Own | None:
+        """A cart of theirs, frozen and priced before anything is written down: so it goes as a rule.
+
+        None when it does not; whatever is in the way then, the steps find it as well, and say it.
+        """
+        if token is None and who.customer_id is None and not who.management:
+            return None  # nothing says that it is theirs, and by its id alone anybody's would be frozen
+        try:
+            cart = await self._shop.freeze_own(cart_id, token, who.customer_id, key, call)
+        except (Declined, KokoaError):
+            return None
+        basket = _priced(cart, request)
+        return None if isinstance(basket, Refusal) else Own(cart["id"], cart["customerId"], basket)
+
+    async def thaw(self, placement: Placement, own: Own, call: Call) -> None:
+        """A cart that was frozen for a request whose key has a placement already, unless it is frozen for that."""
+        if placement.cart_id == own.cart_id and placement.refusal is None:
+            return
+        try:
+            await self._shop.release(own.cart_id, placement.freeze_key, call)
+        except KokoaError as error:
+            _log.warning("cart_thaws_by_itself", cart=own.cart_id, error=error.message, detail=error.detail)
 
     async def run(self, held: Held) -> Placement:
         """As far as it goes now; what is left is due later. The placement as it is then."""
@@ -137,13 +174,10 @@ class Placing:
     async def _price(self, held: Held) -> Held:
         """The cart is frozen first, so it is ordered at the prices that are kept."""
         placement = held.placement
-        basket = basket_of(await self._shop.freeze(placement.cart_id, placement.id, held.call))
+        cart = await self._shop.freeze(placement.cart_id, placement.freeze_key, held.call)
+        basket = _priced(cart, placement.request)
         if isinstance(basket, Refusal):
             return await self._refuse(held, basket)
-        refusal = differs(basket, placement.request.expected_total_minor)
-        if refusal is not None:
-            return await self._refuse(held, refusal)
-        reached("order.priced")
         return await self._advance(held, advanced(placement, "PRICED", basket=basket))
 
     async def _secure(self, held: Held) -> Held:
@@ -236,18 +270,22 @@ class Placing:
         """
         placement = held.placement
         gone = None if held.reserved else await self._missing_goods(held)
-        if not await self._shop.mark_ordered(placement.cart_id, placement.id, held.call):
+        if not await self._mark_ordered(held):
             try:
-                lines = await self._shop.freeze_again(placement.cart_id, placement.id, held.call)
+                lines = await self._shop.freeze_again(placement.cart_id, placement.freeze_key, held.call)
                 same = placement.priced().is_of(lines)
             except Declined:
                 same = None
             if same:
-                await self._shop.mark_ordered(placement.cart_id, placement.id, held.call)
+                await self._mark_ordered(held)
             elif same is False:
-                await self._shop.release(placement.cart_id, placement.id, held.call)
+                await self._shop.release(placement.cart_id, placement.freeze_key, held.call)
         reached("order.cart_closed")
         return await self._advance(held, advanced(placement, "DONE"), without_goods=gone)
+
+    async def _mark_ordered(self, held: Held) -> bool:
+        placement = held.placement
+        return await self._shop.mark_ordered(placement.cart_id, placement.freeze_key, placement.id, held.call)
 
     async def _missing_goods(self, held: Held) -> Refusal | None:
         """Why the goods of an order are not there, if they are not; for whoever goes on with another's placement.
@@ -272,7 +310,7 @@ class Placing:
         reached("refusal.codes_released")
         await self._shop.give_back(placement.id, held.call)
         reached("refusal.stock_given_back")
-        await self._shop.release(placement.cart_id, placement.id, held.call)
+        await self._shop.release(placement.cart_id, placement.freeze_key, held.call)
         assert placement.refusal is not None, "REFUSING says why"
         refused = events.OrderPlacementRefused(
             placement_id=placement.id, cart_id=placement.cart_id, code=placement.refusal.code
@@ -298,7 +336,7 @@ class Placing:
     async def _require_same_cart(self, held: Held) -> None:
         """Frozen for ten minutes more, and as it was priced. Raises Declined."""
         placement = held.placement
-        lines = await self._shop.freeze_again(placement.cart_id, placement.id, held.call)
+        lines = await self._shop.freeze_again(placement.cart_id, placement.freeze_key, held.call)
         if not placement.priced().is_of(lines):
             raise Declined(Refusal("CART_CHANGED", "The cart was changed while it was being ordered.", "cartId"))
 
@@ -332,6 +370,15 @@ class Placing:
     async def _as_it_is(self, held: Held) -> Placement:
         found = await self._store.placement(held.call.environment_id, held.placement.id)
         return found or held.placement
+
+
+def _priced(cart: Mapping[str, Any], request: Request) -> Basket | Refusal:
+    """A cart that was just frozen, as it is ordered."""
+    basket = basket_of(cart)
+    refusal = basket if isinstance(basket, Refusal) else differs(basket, request.expected_total_minor)
+    if refusal is None:
+        reached("order.priced")
+    return refusal or basket
 
 
 def _age_s(placement: Placement) -> float:

@@ -12,7 +12,7 @@ from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.orders.errors import OrderStepUnavailable
-from kokoa.services.orders.model import FREEZE_S, Refusal
+from kokoa.services.orders.model import FIRST_FREEZE_S, FREEZE_S, Refusal
 
 WITHIN_MS = 12_000
 
@@ -21,8 +21,9 @@ _SERVICE = Caller("service", "orders", frozenset({"storefront", "management"}))
 _ADDRESS = "firstName lastName companyName line1 line2 postalCode city region country phone"
 _SOURCE = "subgraph fallback"
 _OWN_CART = "query OrdersOwnCart($id: ID, $token: String) { cart(id: $id, cartToken: $token) { id customerId } }"
-_FREEZE = f"""mutation OrdersFreeze($id: ID!, $key: String!) {{ freezeCart(id: $id, key: $key, seconds: {FREEZE_S}) {{
-  currency email locale channel note pricesAsOf shippingMethod
+_FREEZE = f"""mutation OrdersFreeze($id: ID, $token: String, $customer: ID, $key: String!, $seconds: Int!) {{
+ freezeCart(id: $id, cartToken: $token, customerId: $customer, key: $key, seconds: $seconds) {{
+  id customerId currency email locale channel note pricesAsOf shippingMethod
   shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
   lines {{ id variant {{ id }} sku name variantName quantity unitPriceMinor priceSource problem
     priceAnsweredBy {{ {_SOURCE} }} }}
@@ -38,8 +39,8 @@ _UNREDEEM = "mutation OrdersUnredeem($key: String!) { releasePromotion(key: $key
 _FREEZE_AGAIN = f"""mutation OrdersFreezeAgain($id: ID!, $key: String!) {{
   freezeCart(id: $id, key: $key, seconds: {FREEZE_S}) {{ lines {{ id quantity }} }} }}"""
 _RELEASE = "mutation OrdersRelease($id: ID!, $key: String!) { releaseCart(id: $id, key: $key) { id } }"
-_ORDERED = """mutation OrdersOrdered($id: ID!, $key: String!) {
-  markCartOrdered(id: $id, key: $key, orderId: $key) { id } }"""
+_ORDERED = """mutation OrdersOrdered($id: ID!, $key: String!, $order: String!) {
+  markCartOrdered(id: $id, key: $key, orderId: $order) { id } }"""
 _RESERVE = "mutation OrdersReserve($input: ReserveStockInput!) { reserveStock(input: $input) { state } }"
 _ALLOCATE = "mutation OrdersAllocate($key: String!) { allocateStock(key: $key) { key } }"
 _GIVE_BACK = "mutation OrdersGiveBack($key: String!) { releaseStock(key: $key) { key } }"
@@ -108,7 +109,10 @@ class Paid(msgspec.Struct, frozen=True):
 
 
 class Shop:
-    """What placements ask of the others.  key: the placement's id, so that each thing is done for it once."""
+    """What placements ask of the others.
+
+    key: the placement's id, so that each thing is done for it once; of carts, its freeze key.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -123,7 +127,17 @@ class Shop:
 
         Raises OrderStepUnavailable when prices are not those of now, or totals are not known; it is frozen then, too.
         """
-        cart: Mapping[str, Any] = await self._ask(_FREEZE, {"id": cart_id, "key": key}, call)
+        return await self._freeze({"id": cart_id, "key": key, "seconds": FREEZE_S}, call)
+
+    async def freeze_own(
+        self, cart_id: str | None, token: str | None, customer_id: str | None, key: str, call: Call
+    ) -> Mapping[str, Any]:
+        """The same for FIRST_FREEZE_S, of who has the token or is signed in; by its id alone, anybody's."""
+        named = {"id": cart_id, "token": token, "customer": customer_id}
+        return await self._freeze({**named, "key": key, "seconds": FIRST_FREEZE_S}, call)
+
+    async def _freeze(self, given: Mapping[str, Any], call: Call) -> Mapping[str, Any]:
+        cart: Mapping[str, Any] = await self._ask(_FREEZE, given, call)
         if cart["pricesAsOf"] is not None:
             raise OrderStepUnavailable("What the cart costs now is not known.")
         if cart["totals"]["problem"] == "UNAVAILABLE":
@@ -140,10 +154,10 @@ class Shop:
         given = {"id": cart_id, "key": key}
         await self._unless({"CART_NOT_FOUND", "CART_FROZEN", "CART_CLOSED"}, _RELEASE, given, call)
 
-    async def mark_ordered(self, cart_id: str, key: str, call: Call) -> bool:
+    async def mark_ordered(self, cart_id: str, key: str, order_id: str, call: Call) -> bool:
         """False when the cart is not frozen for us any more."""
         gone = {"CART_NOT_FOUND", "CART_FROZEN", "CART_NOT_FROZEN", "CART_CLOSED"}
-        return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key}, call)
+        return await self._unless(gone, _ORDERED, {"id": cart_id, "key": key, "order": order_id}, call)
 
     async def reserve(self, key: str, wanted: Mapping[str, int], call: Call) -> bool:
         """For good: a placement that is refused gives its goods back itself, however long that takes.
