@@ -50,7 +50,7 @@ class OrderStage(CartStage):
         super().__init__(catalog, inventory, databases["carts"])
         self.databases = databases
         self.payments = PaymentsService(databases["payments"], Vault(bytes(32)), call_timeout_ms=1_000)
-        self.orders = OrdersService(databases["orders"], self.graph)
+        self.orders = OrdersService(databases["orders"], self.graph, gather_s=0)
         self._services |= {
             "payments": self.payments,
             "orders": self.orders,

@@ -1,5 +1,7 @@
 """What is done to orders: placing them, and going on with placements that were left half-way."""
 
+import hashlib
+
 import msgspec
 
 from kokoa.kernel.call import Call
@@ -16,10 +18,10 @@ from kokoa.services.orders.model import (
     Who,
     digest_of,
     fingerprint_of,
-    freeze_key_of,
     is_visible,
 )
 from kokoa.services.orders.placing.actions import Held, Placing
+from kokoa.services.orders.placing.ending import Ending
 from kokoa.services.orders.placing.graph import Shop, as_service, own_call
 from kokoa.services.orders.store import OrderStore
 
@@ -29,10 +31,10 @@ _CALL_MS = 600_000
 class OrderActions:
     """Changes of one environment each."""
 
-    def __init__(self, database: Database, store: OrderStore, shop: Shop) -> None:
+    def __init__(self, database: Database, store: OrderStore, shop: Shop, gather_s: float) -> None:
         self._store = store
         self._shop = shop
-        self._placing = Placing(database, store, shop)
+        self._placing = Placing(database, store, shop, Ending(store, gather_s))
 
     async def place(
         self, cart_id: str | None, token: str | None, who: Who, request: Request, key: str, call: Call
@@ -43,7 +45,7 @@ class OrderActions:
         Raises InvalidIdempotencyKey, IdempotencyKeyReused, CartToOrderNotFound, and what the graph raises.
         """
         require_key(key)
-        begun, steps, freeze_key = to_datetime(now_ms()), _steps_of(call), freeze_key_of(key)
+        begun, steps, freeze_key = to_datetime(now_ms()), _steps_of(call), _freeze_key(key)
         own = await self._placing.price_own(cart_id, token, who, freeze_key, request, steps)
         cart = (own.cart_id, own.customer_id) if own else await self._shop.own_cart(cart_id, token, call)
         if cart is None:
@@ -102,6 +104,11 @@ class OrderActions:
         call = own_call(environment_id, new_correlation_id(), now_ms() + _CALL_MS, claimed.request.session)
         await self._placing.run(Held(claimed, lease, call))
         return True
+
+
+def _freeze_key(key: str) -> str:
+    """By which carts are frozen for an idempotency key, so that equal requests are not in each other's way."""
+    return "place-" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def _steps_of(call: Call) -> Call:

@@ -1,6 +1,7 @@
 """Orders and placements: their types, steps and rules. Pure.
 
-STARTED ► PRICED ► PAYING ► COMMITTED ► DONE
+STARTED ► PRICED ► PAYING ► COMMITTED ► DONE   COMMITTED: whether its goods are there is to be seen
+   │         │        ├───► CLOSING ───────┘   CLOSING: only its cart is to be closed, the order may change
    └─────────┴────────┴► REFUSING ► REFUSED
                             └► WATCHING ┘  an authorisation that may come still
 """
@@ -39,6 +40,7 @@ Step = Literal[
     "PRICED",
     "PAYING",
     "COMMITTED",
+    "CLOSING",
     "DONE",
     "REFUSING",
     "WATCHING",
@@ -50,16 +52,17 @@ PlacementState = Literal["IN_PROGRESS", "ACTION_REQUIRED", "PLACED", "REFUSED"]
 NEXT: Mapping[Step, frozenset[Step]] = {
     "STARTED": frozenset({"PRICED", "REFUSING"}),
     # Without anything to pay there is no payment.
-    "PRICED": frozenset({"PAYING", "COMMITTED", "REFUSING"}),
-    "PAYING": frozenset({"COMMITTED", "REFUSING"}),
+    "PRICED": frozenset({"PAYING", "COMMITTED", "CLOSING", "REFUSING"}),
+    "PAYING": frozenset({"COMMITTED", "CLOSING", "REFUSING"}),
     "COMMITTED": frozenset({"DONE"}),
+    "CLOSING": frozenset({"DONE"}),
     "DONE": frozenset(),
     "REFUSING": frozenset({"REFUSED", "WATCHING"}),
     "WATCHING": frozenset({"REFUSED"}),
     "REFUSED": frozenset(),
 }
 FINAL = frozenset[Step]({"DONE", "REFUSED"})
-_PLACED = frozenset[Step]({"COMMITTED", "DONE"})
+_PLACED = frozenset[Step]({"COMMITTED", "CLOSING", "DONE"})
 # While it is taken back, it is in progress still: the cart is not free yet.
 _REFUSED = frozenset[Step]({"WATCHING", "REFUSED"})
 
@@ -358,11 +361,6 @@ def is_visible(placement: Placement, who: Who, token: str | None) -> bool:
 def digest_of(token: str) -> bytes:
     """What is kept of a cart's token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
-def freeze_key_of(key: str) -> str:
-    """By which carts are frozen for an idempotency key, so that equal requests are not in each other's way."""
-    return "place-" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def fingerprint_of(cart_id: str, request: Request) -> bytes:

@@ -38,6 +38,11 @@ UPDATE placements SET step = $4, basket = coalesce($5, basket), payment_id = $6,
        due_at = now() + $10 * interval '1 s', lease = CASE WHEN $10::float8 IS NULL THEN NULL ELSE lease END, error = NULL
  WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING id;
 
+-- name: end_placements
+-- Nothing is left to do for placements that were closed ($2), by whoever holds their leases ($3), of which each is one placement's alone.
+UPDATE placements SET step = 'DONE', attempts = 0, due_at = NULL, lease = NULL, error = NULL
+ WHERE environment_id = $1 AND id = ANY ($2::uuid[]) AND lease = ANY ($3::uuid[]) AND step = 'CLOSING';
+
 -- name: leave_placement
 -- Give the lease ($3) back; it is gone on with in $4 seconds, never when null.  $5: where the customer has to go.  $6: what failed.
 UPDATE placements SET lease = NULL, due_at = now() + $4 * interval '1 s', action_url = $5, error = $6,
@@ -54,9 +59,9 @@ SELECT forget_placements($1, $2) /* of any environment_id */;
 
 -- name: commit_order
 -- A placement, by whoever holds the lease ($3) and has it for $5 seconds more, becomes an order with the next number, and that is
--- told; whoever commits another one waits for the end. Nothing when the lease is another's.
+-- told, at step $7; whoever commits another one waits for the end. Nothing when the lease is another's.
 WITH moved AS (
-    UPDATE placements SET step = 'COMMITTED', payment_id = $4, action_url = NULL, attempts = 0,
+    UPDATE placements SET step = $7, payment_id = $4, action_url = NULL, attempts = 0,
            due_at = now() + $5 * interval '1 s', error = NULL
      WHERE environment_id = $1 AND id = $2 AND lease = $3 RETURNING cart_id, customer_id, basket
 ), numbered AS (

@@ -24,14 +24,18 @@ from kokoa.services.orders.store import OrderStore
 
 NAME = "orders"
 FOLDER = Path(__file__).parent
+_GATHER_S = 0.1
 
 
 class OrdersService:
-    """The service on its database.  graph: where carts, stock and payments are."""
+    """The service on its database.  graph: where carts, stock and payments are.
 
-    def __init__(self, database: Database, graph: Graph) -> None:
+    gather_s: how long placements with nothing left to do wait to be written down with others.
+    """
+
+    def __init__(self, database: Database, graph: Graph, *, gather_s: float = _GATHER_S) -> None:
         self.store = OrderStore(database)
-        self.actions = OrderActions(database, self.store, Shop(graph))
+        self.actions = OrderActions(database, self.store, Shop(graph), gather_s)
         changes = ChangeStore(database)
         running = Running(database, self.store, changes)
         self.changes = ChangeActions(database, changes, running, Store(graph))

@@ -83,7 +83,7 @@ class OrderStore:
         told: with TO_FILL for the order's number.
         """
         basket = placement.priced()
-        arguments = placement.id, lease, placement.payment_id, LEASE_S, basket.total_minor
+        arguments = placement.id, lease, placement.payment_id, LEASE_S, basket.total_minor, placement.step
         row = await self._database.change(
             environment_id, queries.commit_order, *arguments, events=[told], correlation_id=correlation_id
         )
@@ -102,6 +102,11 @@ class OrderStore:
             version=row["version"],
             progress={},
         )
+
+    async def end(self, environment_id: str, leased: list[tuple[str, str]]) -> None:
+        """Orders of which nothing is left to do.  leased: (placement id, lease); nothing where that is another's."""
+        ids, leases = [one for one, _ in leased], [one for _, one in leased]
+        await self._database.execute(environment_id, queries.end_placements, ids, leases)
 
     async def leave(
         self, environment_id: str, placement: Placement, lease: str, wait_s: float | None, error: str | None = None

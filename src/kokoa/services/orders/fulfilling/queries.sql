@@ -1,8 +1,8 @@
 -- name: lock_order
--- An order, locked, and whether it is placed to the end; a placement that is forgotten was.
+-- An order, locked, and whether its placement has nothing more to do with it; one that is forgotten has not.
 SELECT o.id, o.number, o.state, o.cart_id, o.customer_id, o.payment_id, o.total_minor, o.basket, o.placed_at, o.version,
        o.progress, o.refunded_minor, o.refunded_shipping_minor, o.external_reference, o.external_status,
-       o.external_status_at, o.display_status, coalesce(p.step = 'DONE', true) AS is_placed FROM orders o
+       o.external_status_at, o.display_status, coalesce(p.step IN ('CLOSING', 'DONE'), true) AS is_placed FROM orders o
   LEFT JOIN placements p ON p.environment_id = o.environment_id AND p.id = o.id
  WHERE o.environment_id = $1 AND o.id = $2 FOR UPDATE OF o;
 

@@ -41,6 +41,7 @@ from kokoa.services.orders.model import (
     differs,
     may_refuse,
 )
+from kokoa.services.orders.placing.ending import Ending
 from kokoa.services.orders.placing.graph import Declined, Shop
 from kokoa.services.orders.store import OrderStore, put_placement
 
@@ -96,15 +97,17 @@ class _LeaseLost(Exception):
 class Placing:
     """Does the steps."""
 
-    def __init__(self, database: Database, store: OrderStore, shop: Shop) -> None:
+    def __init__(self, database: Database, store: OrderStore, shop: Shop, ending: Ending) -> None:
         self._database = database
         self._store = store
         self._shop = shop
+        self._ending = ending
         self._steps: Mapping[Step, Callable[[Held], Awaitable[Held]]] = {
             "STARTED": self._price,
             "PRICED": self._secure,
             "PAYING": self._pay,
             "COMMITTED": self._close,
+            "CLOSING": self._close,
             "REFUSING": self._take_back,
             "WATCHING": self._watch,
         }
@@ -238,7 +241,7 @@ class Placing:
         if _age_s(held.placement) > FROZEN_FOR_SURE_S:
             await self._require_same_cart(held)
             await self._require_goods(held)
-        after = advanced(held.placement, "COMMITTED", action_url=None)
+        after = advanced(held.placement, "CLOSING" if held.reserved else "COMMITTED", action_url=None)
         try:
             order = await self._write_order(held, after)
         except asyncpg.UniqueViolationError:
@@ -269,7 +272,7 @@ class Placing:
         given back meanwhile are not had by asking again: the order's history says so, and nothing of it can leave.
         """
         placement = held.placement
-        gone = None if held.reserved else await self._missing_goods(held)
+        gone = None if placement.step == "CLOSING" else await self._missing_goods(held)
         if not await self._mark_ordered(held):
             try:
                 lines = await self._shop.freeze_again(placement.cart_id, placement.freeze_key, held.call)
@@ -281,7 +284,11 @@ class Placing:
             elif same is False:
                 await self._shop.release(placement.cart_id, placement.freeze_key, held.call)
         reached("order.cart_closed")
-        return await self._advance(held, advanced(placement, "DONE"), without_goods=gone)
+        done = advanced(placement, "DONE")
+        if placement.step != "CLOSING":
+            return await self._advance(held, done, without_goods=gone)
+        await self._ending.end(held.call.environment_id, placement.id, held.lease)
+        return msgspec.structs.replace(held, placement=done)
 
     async def _mark_ordered(self, held: Held) -> bool:
         placement = held.placement
