@@ -218,6 +218,8 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             SearchService(databases["search"]),
         )
         asked = GraphToCome()
+        orders = OrdersService(databases["orders"], asked)
+        stack.push_async_callback(orders.close)
         services = {
             "tenants": tenants,
             "catalog": catalog,
@@ -229,7 +231,7 @@ async def open_stage(store: RunningStore, tell: Tell) -> AsyncIterator[Stage]:
             "promotions": PromotionsService(databases["promotions"]),
             "carts": CartsService(databases["carts"], asked),
             "payments": PaymentsService(databases["payments"], Vault(master_key(settings))),
-            "orders": OrdersService(databases["orders"], asked),
+            "orders": orders,
         }
         clients = {name: InProcessClient(service.subgraph) for name, service in services.items()}
         gateway = Gateway(compose_core(), clients)

@@ -109,6 +109,20 @@ async def test_what_could_not_be_written_down_is_done_by_the_sweeper(
     assert (len(await shop.orders()), await shop.available("lamp")) == (1, 99)
 
 
+async def test_what_waits_is_written_down_when_the_service_ends(
+    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = Ending(store := Store(shop.stage), 3_600)
+    monkeypatch.setattr(shop.stage.orders.actions._placing, "_ending", ending)
+    monkeypatch.setattr(shop.stage.orders.actions, "_ending", ending)
+    await shop.place(await shop.full_cart(lamp=1))
+    assert [row["step"] for row in await steps(shop)] == ["CLOSING"]
+    await shop.stage.orders.close()
+    await shop.place(await shop.full_cart(lamp=1))
+    assert [row["step"] for row in await steps(shop)] == ["DONE", "DONE"]
+    assert len(store.written) == 2
+
+
 async def test_who_has_lost_the_lease_ends_nothing(shop: OrderShop, monkeypatch: pytest.MonkeyPatch) -> None:
     gather(shop, store := Store(shop.stage), monkeypatch)
     await shop.place(await shop.full_cart(lamp=1))

@@ -92,7 +92,9 @@ def open_service(
             platform.stack.push_async_callback(payments.close)
             return payments
         case "orders":
-            return OrdersService(database, asked or GraphToCome())
+            orders = OrdersService(database, asked or GraphToCome())
+            platform.stack.push_async_callback(orders.close)
+            return orders
         case _:
             raise ValueError(f"there is no service {name!r}")
 

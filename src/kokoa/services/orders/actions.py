@@ -34,7 +34,12 @@ class OrderActions:
     def __init__(self, database: Database, store: OrderStore, shop: Shop, gather_s: float) -> None:
         self._store = store
         self._shop = shop
-        self._placing = Placing(database, store, shop, Ending(store, gather_s))
+        self._ending = Ending(store, gather_s)
+        self._placing = Placing(database, store, shop, self._ending)
+
+    async def close(self) -> None:
+        """Write down what was done, as long as there is a database."""
+        await self._ending.close()
 
     async def place(
         self, cart_id: str | None, token: str | None, who: Who, request: Request, key: str, call: Call

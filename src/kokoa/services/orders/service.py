@@ -50,3 +50,7 @@ class OrdersService:
             | FollowingResolvers(following, FollowingActions(database, following, self.acting)).table(),
             limits=BEHIND_GATEWAY,
         )
+
+    async def close(self) -> None:
+        """Write down what was done; before the database is closed."""
+        await self.actions.close()

@@ -40,13 +40,23 @@ class Ending:
         waiting = self._waiting[environment_id]
         waiting.append((placement_id, lease))
         if len(waiting) == 1:
-            task = asyncio.create_task(self._write(environment_id))
+            task = asyncio.create_task(self._soon(environment_id))
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
 
-    async def _write(self, environment_id: str) -> None:
+    async def close(self) -> None:
+        """Write down at once what waits, and whatever comes."""
+        self._gather_s = 0
+        await asyncio.gather(*(self._write(environment_id) for environment_id in list(self._waiting)))
+
+    async def _soon(self, environment_id: str) -> None:
         await asyncio.sleep(self._gather_s)
-        leased = self._waiting.pop(environment_id)
+        await self._write(environment_id)
+
+    async def _write(self, environment_id: str) -> None:
+        leased = self._waiting.pop(environment_id, [])
+        if not leased:
+            return  # it was closed meanwhile
         try:
             await self._store.end(environment_id, leased)
         except KokoaError as error:
