@@ -23,6 +23,7 @@ from kokoa.graphql.scopes import meets, missing_scope
 from kokoa.kernel.call import Call
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded
+from kokoa.kernel.timing import TooLate, within
 
 Outs = Sequence[dict[str, Any]]
 
@@ -190,13 +191,12 @@ class Run:
     async def _wait_for_one(self) -> None:
         field, outs, waiting = self._waiting.pop()
         values: Any
-        timer = asyncio.timeout(self._seconds_left())
         try:
-            async with timer:
-                values = await waiting
+            values = await within(self._seconds_left(), waiting)
+        except TooLate:
+            values = [_late()] * len(outs)
         except Exception as error:
-            failed = _late() if timer.expired() else error
-            values = [failed] * len(outs)
+            values = [error] * len(outs)
         self._settle(field, outs, values)
 
     async def _wait_for_any(self) -> None:

@@ -7,7 +7,6 @@
 A request whose third part is missing is asked about by the reconciler, by its key.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 from kokoa.kernel.clock import now_ms, to_datetime
 from kokoa.kernel.errors import Unavailable
 from kokoa.kernel.ids import new_id
+from kokoa.kernel.timing import within
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.postgres import Database, Event, Transaction
 from kokoa.postgres.answers import IdempotencyKeyReused, keeping, known_answer, require_key
@@ -245,8 +245,7 @@ async def asked(call: Callable[[Order], Awaitable[Answer]], order: Order) -> Ans
     """What a provider answers, in bounded time; Unknown when no answer comes."""
     refuse_in_transaction("a payment provider's call")
     try:
-        async with asyncio.timeout(order.deadline_ms / 1_000):
-            return await call(order)
+        return await within(order.deadline_ms / 1_000, call(order))
     except TimeoutError:
         return Unknown(f"no answer within {order.deadline_ms} ms")
     except Unavailable as error:

@@ -1,6 +1,5 @@
 """Asks the environment's graph for variants, all of a cart in one query, as the shopper whose cart it is."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded, KokoaError
 from kokoa.kernel.overrides import GraphAnswer
+from kokoa.kernel.timing import TooLate, within
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.carts.errors import InvalidCart
 from kokoa.services.carts.model import Cart, Line
@@ -57,9 +57,8 @@ async def ask(graph: Graph, document: str, variables: Mapping[str, Any], call: C
     """The answer, within the call's time. Raises what the graph raises, and DeadlineExceeded."""
     refuse_in_transaction("graph call")
     try:
-        async with asyncio.timeout(call.remaining_ms() / 1000):
-            return await graph.answer(document, variables, call)
-    except TimeoutError:
+        return await within(call.remaining_ms() / 1000, graph.answer(document, variables, call))
+    except TooLate:
         raise DeadlineExceeded("The graph did not answer a cart in time.") from None
 
 

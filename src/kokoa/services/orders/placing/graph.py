@@ -1,6 +1,5 @@
 """Asks and changes the environment's graph for a placement, in the service's own name. Each change has a key."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -10,6 +9,7 @@ from kokoa.graphql import ExecutionResult
 from kokoa.kernel.call import Call, Caller
 from kokoa.kernel.clock import now_ms
 from kokoa.kernel.errors import DeadlineExceeded
+from kokoa.kernel.timing import TooLate, within
 from kokoa.kernel.transaction import refuse_in_transaction
 from kokoa.services.orders.errors import OrderStepUnavailable
 from kokoa.services.orders.model import FIRST_FREEZE_S, FREEZE_S, Refusal
@@ -227,9 +227,9 @@ class Shop:
         refuse_in_transaction("graph call")
         asking = call.until(now_ms() + WITHIN_MS)
         try:
-            async with asyncio.timeout(asking.remaining_ms() / 1000):
-                result = await self._graph.execute(document, variables, asking)
-        except TimeoutError:
+            left_s = asking.remaining_ms() / 1000
+            result = await within(left_s, self._graph.execute(document, variables, asking))
+        except TooLate:
             raise DeadlineExceeded("The graph did not answer a placement in time.") from None
         if result.errors:
             extensions = result.errors[0].get("extensions") or {}
