@@ -40,6 +40,18 @@ class Destination(msgspec.Struct, frozen=True):
         return [self.postal_code[:length] for length in range(min(len(self.postal_code), PREFIX_MAX) + 1)]
 
 
+class Precision(msgspec.Struct, frozen=True):
+    """What the places of a country ask of a destination in it.  postal_length: of the postal code's beginning."""
+
+    by_region: bool
+    postal_length: int
+
+    def of(self, destination: Destination) -> Destination:
+        """The destination without what decides nothing: all that have the same left are in the same zone."""
+        region = destination.region if self.by_region else ""
+        return Destination(destination.country, region, destination.postal_code[: self.postal_length])
+
+
 def is_country(text: str) -> bool:
     """Whether it has the form of an ISO 3166-1 alpha-2 code: two capitals."""
     return bool(_COUNTRY.fullmatch(text))

@@ -1,11 +1,13 @@
 """Putting and deleting zones and methods; one function a mutation, one transaction, its events."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 import msgspec
 
 from kokoa.postgres import Database, Transaction
+from kokoa.postgres.leases import Leases
 from kokoa.services.shipping import events
 from kokoa.services.shipping.errors import (
     ShippingMethodNotFound,
@@ -24,7 +26,7 @@ from kokoa.services.shipping.model import (
     require_named,
     require_version,
 )
-from kokoa.services.shipping.store import put_rates, queries, rate_of, zone_of
+from kokoa.services.shipping.store import KnownOffers, put_rates, queries, rate_of, zone_of
 
 
 class ShippingActions:
@@ -33,14 +35,21 @@ class ShippingActions:
     What is so already stays as it is, whatever the version: a repeated request does no harm.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: Leases[KnownOffers]) -> None:
         self._database = database
+        self._kept = kept
+
+    @asynccontextmanager
+    async def _changing(self, environment_id: str) -> AsyncIterator[Transaction]:
+        """A transaction that has the environment's tables for itself; left when nobody can see what was before."""
+        async with self._kept.changing(environment_id), self._database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_tables)
+            yield tx
 
     async def put_zone(self, environment_id: str, wanted: Zone, version: int | None, *, correlation_id: str) -> Zone:
         """Raises InvalidShippingConfiguration, ShippingConfigurationChanged, ShippingPlaceTaken, TooMuchShipping."""
         require_named(wanted.key, wanted.name)
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             row = await tx.fetchrow(queries.zone, wanted.key)
             before = None if row is None else zone_of(row)
             known = before.version if before else 0
@@ -59,8 +68,7 @@ class ShippingActions:
     async def delete_zone(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
         """Raises ShippingZoneNotFound, ShippingConfigurationChanged, ShippingZoneInUse."""
         try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
+            async with self._changing(environment_id) as tx:
                 row = await tx.fetchrow(queries.zone, key)
                 if row is None:
                     raise ShippingZoneNotFound(f"There is no shipping zone {key!r}.")
@@ -80,8 +88,7 @@ class ShippingActions:
         """
         require_method(wanted, rates)
         rates = sorted(rates, key=lambda rate: (rate.zone, rate.currency))
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             methods = {row["key"]: Method(*row) for row in await tx.fetch(queries.methods)}
             had = [rate_of(row) for row in await tx.fetch(queries.rates_of, [wanted.key])]
             before = methods.get(wanted.key)
@@ -103,8 +110,7 @@ class ShippingActions:
 
     async def delete_method(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
         """Raises ShippingMethodNotFound, ShippingConfigurationChanged."""
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             versions = {row["key"]: row["version"] for row in await tx.fetch(queries.methods)}
             if key not in versions:
                 raise ShippingMethodNotFound(f"There is no shipping method {key!r}.")

@@ -1,13 +1,20 @@
 -- name: offers_for
 -- The active methods that have a rate for the destination's zone and a currency ($5), in their order, with that rate.
 -- The place with the longest prefix of the postal code ($4: all its beginnings) decides, then one with the region.
+-- And what else it holds for, in each row: what places of the country ask for (all there is, where they are many). One
+-- row at least; where nothing is offered it has no method.
 SELECT m.key, m.name, m.description, m.active, m.position, m.min_days, m.max_days, m.tax_category, m.version,
-       r.zone, r.currency, r.basis, r.band_starts, r.band_prices, r.free_from_minor, r.max_weight_grams
-  FROM (SELECT p.zone FROM places p
-         WHERE p.environment_id = $1 AND p.country = $2 AND p.region IN ('', $3) AND p.postal_prefix = ANY ($4::text[])
-         ORDER BY length(p.postal_prefix) DESC, p.region DESC LIMIT 1) p
-  JOIN rates r ON r.environment_id = $1 AND r.zone = p.zone AND r.currency = $5
-  JOIN methods m ON m.environment_id = $1 AND m.key = r.method AND m.active
+       r.zone, r.currency, r.basis, r.band_starts, r.band_prices, r.free_from_minor, r.max_weight_grams,
+       n.by_region, n.postal_length
+  FROM (SELECT count(*) > 100 OR coalesce(bool_or(c.region <> ''), false) AS by_region,
+               CASE WHEN count(*) > 100 THEN 12 ELSE coalesce(max(length(c.postal_prefix)), 0) END AS postal_length
+          FROM (SELECT region, postal_prefix FROM places WHERE environment_id = $1 AND country = $2 LIMIT 101) c) n
+  LEFT JOIN ((SELECT p.zone FROM places p
+               WHERE p.environment_id = $1 AND p.country = $2 AND p.region IN ('', $3)
+                 AND p.postal_prefix = ANY ($4::text[])
+               ORDER BY length(p.postal_prefix) DESC, p.region DESC LIMIT 1) p
+             JOIN rates r ON r.environment_id = $1 AND r.zone = p.zone AND r.currency = $5
+             JOIN methods m ON m.environment_id = $1 AND m.key = r.method AND m.active) ON true
  ORDER BY m.position, m.key;
 
 -- name: lock_tables

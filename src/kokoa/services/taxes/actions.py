@@ -1,11 +1,13 @@
 """Putting and deleting the tables; one function a mutation, one transaction, its events."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 import msgspec
 
 from kokoa.postgres import Database, Transaction
+from kokoa.postgres.leases import Leases
 from kokoa.services.taxes import events
 from kokoa.services.taxes.errors import (
     TaxCategoryInUse,
@@ -31,7 +33,7 @@ from kokoa.services.taxes.model import (
     require_settings,
     require_version,
 )
-from kokoa.services.taxes.store import queries, settings_of, zone_of
+from kokoa.services.taxes.store import KnownTable, queries, settings_of, zone_of
 
 
 class TaxesActions:
@@ -40,8 +42,16 @@ class TaxesActions:
     What is so already stays as it is, whatever the version: a repeated request does no harm.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: Leases[KnownTable]) -> None:
         self._database = database
+        self._kept = kept
+
+    @asynccontextmanager
+    async def _changing(self, environment_id: str) -> AsyncIterator[Transaction]:
+        """A transaction that has the environment's tables for itself; left when nobody can see what was before."""
+        async with self._kept.changing(environment_id), self._database.transaction(environment_id) as tx:
+            await tx.execute(queries.lock_tables)
+            yield tx
 
     async def put_settings(
         self, environment_id: str, wanted: Settings, version: int | None, *, correlation_id: str
@@ -49,8 +59,7 @@ class TaxesActions:
         """Raises InvalidTaxConfiguration, TaxConfigurationChanged, TaxCategoryNotFound."""
         require_settings(wanted)
         try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
+            async with self._changing(environment_id) as tx:
                 before = settings_of(await tx.fetchrow(queries.settings))
                 after = msgspec.structs.replace(wanted, version=before.version)
                 if after == before and before.version:
@@ -68,8 +77,7 @@ class TaxesActions:
     ) -> Category:
         """Raises InvalidTaxConfiguration, TaxConfigurationChanged, TooManyTaxes."""
         require_named(key, name)
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             known = {row["key"]: Category(*row) for row in await tx.fetch(queries.categories)}
             before = known.get(key)
             if before is not None and before.name == name:
@@ -86,8 +94,7 @@ class TaxesActions:
     async def delete_category(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
         """Raises TaxCategoryNotFound, TaxConfigurationChanged, TaxCategoryInUse."""
         try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
+            async with self._changing(environment_id) as tx:
                 known = {row["key"]: row["version"] for row in await tx.fetch(queries.categories)}
                 if key not in known:
                     raise TaxCategoryNotFound(f"There is no tax category {key[:80]!r}.")
@@ -101,8 +108,7 @@ class TaxesActions:
     async def put_zone(self, environment_id: str, wanted: Zone, version: int | None, *, correlation_id: str) -> Zone:
         """Raises InvalidTaxConfiguration, TaxConfigurationChanged, TaxPlaceTaken, TooManyTaxes."""
         require_named(wanted.key, wanted.name)
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             row = await tx.fetchrow(queries.zone, wanted.key)
             before = None if row is None else zone_of(row)
             known = before.version if before else 0
@@ -121,8 +127,7 @@ class TaxesActions:
     async def delete_zone(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
         """Raises TaxZoneNotFound, TaxConfigurationChanged, TaxZoneInUse."""
         try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
+            async with self._changing(environment_id) as tx:
                 row = await tx.fetchrow(queries.zone, key)
                 if row is None:
                     raise TaxZoneNotFound(f"There is no tax zone {key[:80]!r}.")
@@ -140,8 +145,7 @@ class TaxesActions:
         """
         require_rate(wanted)
         try:
-            async with self._database.transaction(environment_id) as tx:
-                await tx.execute(queries.lock_tables)
+            async with self._changing(environment_id) as tx:
                 row = await tx.fetchrow(queries.rate, wanted.key)
                 before = None if row is None else Rate(*row)
                 known = before.version if before else 0
@@ -167,8 +171,7 @@ class TaxesActions:
 
     async def delete_rate(self, environment_id: str, key: str, version: int, *, correlation_id: str) -> None:
         """Raises TaxRateNotFound, TaxConfigurationChanged."""
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             row = await tx.fetchrow(queries.rate, key)
             if row is None:
                 raise TaxRateNotFound(f"There is no tax rate {key[:80]!r}.")
@@ -185,8 +188,7 @@ class TaxesActions:
         Raises InvalidTaxConfiguration, TaxCategoryNotFound.
         """
         require_rows(rows)
-        async with self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
+        async with self._changing(environment_id) as tx:
             known = {row["key"] for row in await tx.fetch(queries.categories)}
             for index, (_, category) in enumerate(rows):
                 if category is not None and category not in known:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from kokoa.kernel.periods import require_period
-from kokoa.kernel.places import Destination, Place, is_country
+from kokoa.kernel.places import Destination, Place, Precision, is_country
 from kokoa.kernel.rounding import divided, percentage_of, percentage_within
 from kokoa.kernel.text import is_plain
 from kokoa.services.taxes.errors import (
@@ -98,8 +98,15 @@ class Table(msgspec.Struct, frozen=True):
 class Named(msgspec.Struct, frozen=True):
     """Of what a caller names, known: the categories that there are.  own: categories that articles have, by SKU."""
 
-    known: set[str]
-    own: dict[str, str]
+    known: frozenset[str]
+    own: Mapping[str, str]
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What taxes of a country depend on.  by_sku: whether any article has a category of its own."""
+
+    precision: Precision
+    by_sku: bool
 
 
 class Line(msgspec.Struct, frozen=True):

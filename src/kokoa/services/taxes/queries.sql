@@ -1,11 +1,16 @@
 -- name: table_for
--- What taxes a destination: settings and its zone, in each row, and beside them the zone's rates that hold now, which of
--- these articles ($5) have a category of their own, and which of these categories ($6) there are: a rate has a key, an
--- article a SKU, a category nothing else. One row at least.
+-- What taxes a destination: settings and its zone, in each row, and beside them the zone's rates that hold now or will,
+-- which of these articles ($5) have a category of their own, and which of these categories ($6) there are: a rate has a
+-- key, an article a SKU, a category nothing else. One row at least.
 -- The place with the longest prefix of the postal code ($4: all its beginnings) decides, then one with the region.
+-- And what else it holds for, also in each row: what places of the country ask for (all there is, where they are many),
+-- and whether any article has a category of its own; of a rate, whether it is to come, and when it begins or ends.
 SELECT s.default_category, s.prices_include_tax AS usually, s.seller_country,
-       z.key AS zone, z.prices_include_tax, r.key, r.category, r.name, r.basis_points, r.sku
-  FROM (SELECT 1) AS one
+       n.by_region, n.postal_length, EXISTS (SELECT FROM sku_categories WHERE environment_id = $1) AS by_sku,
+       z.key AS zone, z.prices_include_tax, r.key, r.category, r.name, r.basis_points, r.sku, r.coming, r.lasts_s
+  FROM (SELECT count(*) > 100 OR coalesce(bool_or(c.region <> ''), false) AS by_region,
+               CASE WHEN count(*) > 100 THEN 12 ELSE coalesce(max(length(c.postal_prefix)), 0) END AS postal_length
+          FROM (SELECT region, postal_prefix FROM places WHERE environment_id = $1 AND country = $2 LIMIT 101) c) n
   LEFT JOIN settings s ON s.environment_id = $1
   LEFT JOIN LATERAL (SELECT p.zone FROM places p
                       WHERE p.environment_id = $1 AND p.country = $2 AND p.region IN ('', $3)
@@ -13,13 +18,17 @@ SELECT s.default_category, s.prices_include_tax AS usually, s.seller_country,
                       ORDER BY length(p.postal_prefix) DESC, p.region DESC LIMIT 1) p ON true
   LEFT JOIN zones z ON z.environment_id = $1 AND z.key = p.zone
   LEFT JOIN LATERAL (
-      SELECT key, category, name, basis_points, NULL AS sku FROM rates
-       WHERE environment_id = $1 AND zone = z.key
-         AND (valid_from IS NULL OR valid_from <= now()) AND (valid_to IS NULL OR valid_to > now())
+      SELECT key, category, name, basis_points, NULL AS sku, valid_from > now() AS coming,
+             extract(epoch FROM least(CASE WHEN valid_from > now() THEN valid_from END, valid_to) - now())::float8
+                 AS lasts_s
+        FROM rates
+       WHERE environment_id = $1 AND zone = z.key AND (valid_to IS NULL OR valid_to > now())
       UNION ALL
-      SELECT NULL, category, NULL, NULL, sku FROM sku_categories WHERE environment_id = $1 AND sku = ANY ($5::text[])
+      SELECT NULL, category, NULL, NULL, sku, NULL, NULL
+        FROM sku_categories WHERE environment_id = $1 AND sku = ANY ($5::text[])
       UNION ALL
-      SELECT NULL, key, NULL, NULL, NULL FROM categories WHERE environment_id = $1 AND key = ANY ($6::text[])
+      SELECT NULL, key, NULL, NULL, NULL, NULL, NULL
+        FROM categories WHERE environment_id = $1 AND key = ANY ($6::text[])
   ) r ON true
  ORDER BY r.key;
 
