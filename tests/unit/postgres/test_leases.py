@@ -70,25 +70,27 @@ class Table:
 
 
 @pytest.fixture
-def time() -> Time:
+def clock() -> Time:
     return Time()
 
 
 @pytest.fixture
-def kept(time: Time) -> Leases[int]:
-    return Leases(clock=time, sleep=time.sleep)
+def kept(clock: Time) -> Leases[int]:
+    return Leases(clock=clock, sleep=clock.sleep)
 
 
-async def test_what_was_read_is_good_for_a_moment_from_before_it_was_asked_for(kept: Leases[int], time: Time) -> None:
+async def test_what_was_read_is_good_for_a_moment_from_before_it_was_asked_for(
+    kept: Leases[int], clock: Time
+) -> None:
     table = Table()
 
     async def slowly() -> Read[int]:
-        time.now += 0.75 * LEASE_S
+        clock.now += 0.75 * LEASE_S
         return await table()
 
     assert await kept.read(E, "asked", slowly) == 0
     assert kept.peek(E, "k") == 0
-    time.now += 0.25 * LEASE_S
+    clock.now += 0.25 * LEASE_S
     assert kept.peek(E, "k") is None
 
 
@@ -105,16 +107,16 @@ async def test_many_at_once_are_one_statement(kept: Leases[int]) -> None:
 
 
 async def test_who_comes_in_time_gets_what_is_late_and_who_comes_late_asks_anew(
-    kept: Leases[int], time: Time
+    kept: Leases[int], clock: Time
 ) -> None:
     table = Table()
     table.gate.clear()
     first = asyncio.ensure_future(kept.read(E, "asked", table))
     await settled()
-    time.now += 0.9 * LEASE_S
+    clock.now += 0.9 * LEASE_S
     second = asyncio.ensure_future(kept.read(E, "asked", table))
     await settled()
-    time.now += 0.1 * LEASE_S
+    clock.now += 0.1 * LEASE_S
     table.number = 1
     third = asyncio.ensure_future(kept.read(E, "asked", table))
     await settled()
@@ -124,16 +126,16 @@ async def test_who_comes_in_time_gets_what_is_late_and_who_comes_late_asks_anew(
     assert kept.peek(E, "k") == 1, "the late one does not take its place"
 
 
-async def test_what_ends_by_itself_is_not_kept_for_longer(kept: Leases[int], time: Time) -> None:
+async def test_what_ends_by_itself_is_not_kept_for_longer(kept: Leases[int], clock: Time) -> None:
     table = Table()
     table.lasts_s = 0.4 * LEASE_S
     table.gate.clear()
     first = asyncio.ensure_future(kept.read(E, "asked", table))
     await settled()
-    time.now += 0.3 * LEASE_S
+    clock.now += 0.3 * LEASE_S
     before = asyncio.ensure_future(kept.read(E, "asked", table))
     await settled()
-    time.now += 0.2 * LEASE_S
+    clock.now += 0.2 * LEASE_S
     table.number = 1
     after = asyncio.ensure_future(kept.read(E, "asked", table))
     await settled()
@@ -209,7 +211,7 @@ async def test_an_environment_has_its_own_and_forgets_its_own(kept: Leases[int])
     assert others.asked == 2
 
 
-async def test_it_is_bounded_and_what_is_old_goes(kept: Leases[int], time: Time) -> None:
+async def test_it_is_bounded_and_what_is_old_goes(kept: Leases[int], clock: Time) -> None:
     async def of(number: int) -> Read[int]:
         return Read(number, number)
 
@@ -217,18 +219,18 @@ async def test_it_is_bounded_and_what_is_old_goes(kept: Leases[int], time: Time)
         await kept.read(E, number, lambda number=number: of(number))  # type: ignore[misc]
     assert len(kept) == ENTRIES_MAX
     assert (kept.peek(E, 9), kept.peek(E, 10)) == (None, 10)
-    time.now += LEASE_S
+    clock.now += LEASE_S
     await kept.read(E, 0, lambda: of(0))
     assert len(kept) == 1
 
 
-async def test_nothing_is_kept_and_nobody_waits_where_it_is_off(time: Time) -> None:
-    kept: Leases[int] = Leases(0, clock=time, sleep=time.sleep)
+async def test_nothing_is_kept_and_nobody_waits_where_it_is_off(clock: Time) -> None:
+    kept: Leases[int] = Leases(0, clock=clock, sleep=clock.sleep)
     table = Table()
     assert await kept.read(E, "asked", table) == await kept.read(E, "asked", table) == 0
     async with kept.changing(E):
         pass
-    assert (table.asked, len(kept), time.now) == (2, 0, 100.0)
+    assert (table.asked, len(kept), clock.now) == (2, 0, 100.0)
 
 
 async def changed(kept: Leases[int], ends: Callable[[], Awaitable[None]]) -> None:
@@ -245,19 +247,19 @@ async def refused() -> None:
 
 
 @pytest.mark.parametrize("early", [1.0, 0.7], ids=["", "early timers"])
-async def test_a_change_is_answered_when_the_lease_is_over_and_all_wait_at_once(time: Time, early: float) -> None:
-    kept: Leases[int] = Leases(clock=time, sleep=lambda seconds: time.sleep(max(seconds * early, 1e-4)))
+async def test_a_change_is_answered_when_the_lease_is_over_and_all_wait_at_once(clock: Time, early: float) -> None:
+    kept: Leases[int] = Leases(clock=clock, sleep=lambda seconds: clock.sleep(max(seconds * early, 1e-4)))
     changes = [asyncio.ensure_future(changed(kept, nothing)) for _ in range(20)]
     changes += [asyncio.ensure_future(changed(kept, refused)) for _ in range(20)]
     await settled()
     assert not any(one.done() for one in changes)
     with pytest.raises(Unavailable):
-        await time.run(*changes)
+        await clock.run(*changes)
     assert all(one.done() for one in changes)
-    assert LEASE_S <= time.now - 100.0 <= 1.1 * LEASE_S
+    assert LEASE_S <= clock.now - 100.0 <= 1.1 * LEASE_S
 
 
-async def test_who_gives_up_a_change_does_not_wait_and_it_is_forgotten(kept: Leases[int], time: Time) -> None:
+async def test_who_gives_up_a_change_does_not_wait_and_it_is_forgotten(kept: Leases[int], clock: Time) -> None:
     never = asyncio.Event()
 
     async def waits() -> None:
@@ -270,7 +272,7 @@ async def test_who_gives_up_a_change_does_not_wait_and_it_is_forgotten(kept: Lea
         change.cancel()
         await settled()
         assert change.cancelled()
-        assert (kept.peek(E, "k"), time.now) == (None, 100.0)
+        assert (kept.peek(E, "k"), clock.now) == (None, 100.0)
 
 
 async def test_nobody_waits_with_a_transaction_open(kept: Leases[int]) -> None:
@@ -290,37 +292,37 @@ async def test_nobody_gets_what_was_before_a_change_that_was_answered(
     acts: list[tuple[float, bool, int, float, float]],
 ) -> None:
     """acts: when, whether it changes something, in which process, how long until the server does it and answers."""
-    time = Time()
-    processes: list[Leases[int]] = [Leases(clock=time, sleep=time.sleep) for _ in range(3)]
+    clock = Time()
+    processes: list[Leases[int]] = [Leases(clock=clock, sleep=clock.sleep) for _ in range(3)]
     committed = answered = 0
 
     async def changes(at: float, kept: Leases[int], there: float, back: float) -> None:
         nonlocal committed, answered
-        await time.sleep(at)
+        await clock.sleep(at)
         async with kept.changing(E):
-            await time.sleep(there)
+            await clock.sleep(there)
             committed += 1
             mine = committed
-            await time.sleep(back)
+            await clock.sleep(back)
         answered = max(answered, mine)
 
     async def reads(at: float, kept: Leases[int], there: float, back: float) -> None:
         async def statement() -> Read[int]:
-            await time.sleep(there)
+            await clock.sleep(there)
             found = committed
-            await time.sleep(back)
+            await clock.sleep(back)
             return Read(found, "k")
 
-        await time.sleep(at)
+        await clock.sleep(at)
         for _ in range(3):
             known = answered
             found = kept.peek(E, "k")
             if found is None:
                 found = await kept.read(E, "asked", statement)
             assert found >= known
-            await time.sleep(0.4 * LEASE_S)
+            await clock.sleep(0.4 * LEASE_S)
 
-    await time.run(
+    await clock.run(
         *(
             asyncio.ensure_future((changes if change else reads)(at, processes[process], there, back))
             for at, change, process, there, back in acts
