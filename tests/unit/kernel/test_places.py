@@ -2,7 +2,7 @@
 
 import pytest
 
-from kokoa.kernel.places import InvalidPlace, Place, read_destination, read_places
+from kokoa.kernel.places import InvalidPlace, Place, Precision, read_destination, read_places
 
 
 def test_spelling_does_not_matter() -> None:
@@ -35,3 +35,10 @@ def test_what_is_no_place_is_said(given: list[tuple[str, str | None, str | None]
     with pytest.raises(InvalidPlace) as raised:
         read_places(given)
     assert raised.value.field == field
+
+
+def test_what_decides_nothing_is_left_out_of_a_destination() -> None:
+    found = read_destination("US", "ca", "90012-1234")
+    assert Precision(False, 0).of(found) == read_destination("US", None, None)
+    assert Precision(True, 2).of(found) == read_destination("US", "CA", "90")
+    assert Precision(True, 12).of(found) == found
