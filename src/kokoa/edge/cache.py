@@ -26,6 +26,11 @@ class FreshCache(Generic[V]):
             return None
         return entry[1]
 
+    def until(self, key: str, value: V) -> float:
+        """When the value ceases to be fresh, by the clock, if it is what is known of the key; else 0."""
+        entry = self._values.get(key)
+        return entry[0] + self._ttl_s if entry is not None and entry[1] is value else 0.0
+
     async def get(self, key: str, load: Callable[[], Awaitable[V]]) -> V:
         """The value, from `load` when it is missing or old. What `load` raises, everybody who waits gets."""
         entry = self._values.get(key)

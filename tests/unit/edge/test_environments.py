@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from kokoa.edge.customers import SignedInCustomers
@@ -37,9 +38,19 @@ def request(*pairs: tuple[str, str], **headers: str) -> Request:
     return Request("GET", "/graphql", ("graphql",), "", (*pairs, *named), "1.1", "http", "1.2.3.4", "c" * 32)
 
 
-def environments_of(directory: FakeDirectory | None = None, sessions: FakeSessions | None = None) -> Environments:
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def environments_of(
+    directory: FakeDirectory | None = None, sessions: FakeSessions | None = None, clock: Clock | None = None
+) -> Environments:
     customers = SignedInCustomers(CUSTOMER_TOKENS, sessions or FakeSessions())
-    return Environments(directory or FakeDirectory(), TOKENS, customers)
+    return Environments(directory or FakeDirectory(), TOKENS, customers, clock=clock or Clock())
 
 
 async def identify(asked: Request, directory: FakeDirectory | None = None) -> Asker:
@@ -169,6 +180,76 @@ async def test_the_directory_is_asked_once_a_second_however_many_come() -> None:
     environments = environments_of(directory)
     await asyncio.gather(*(environments.identify(request(x_tenant_id="boeing")) for _ in range(50)))
     assert directory.questions == 1
+
+
+async def test_revoked_secrets_end_with_their_second_however_often_they_were_used() -> None:
+    directory, clock = FakeDirectory(), Clock()
+    environments = environments_of(directory, clock=clock)
+    await environments.identify(request(*SECRETS.items(), host="else.test"))
+    directory.environments = [msgspec.structs.replace(BOEING, tenant_secret_digest="0" * 64)]
+    for _ in range(9):
+        clock.now_s += 0.11
+        assert (await environments.identify(request(*SECRETS.items(), host="else.test"))).environment is BOEING
+    clock.now_s += 0.011
+    with pytest.raises(CredentialsWrong):
+        await environments.identify(request(*SECRETS.items(), host="else.test"))
+
+
+async def test_what_was_found_of_secrets_is_no_fresher_than_what_was_found_of_the_domain() -> None:
+    directory, clock = FakeDirectory(), Clock()
+    environments = environments_of(directory, clock=clock)
+    storefront = request(x_tenant_id="boeing", host="new.test")
+    await environments.identify(storefront)  # so the domain's second begins before that of the secrets
+    clock.now_s += 0.6
+    await environments.identify(request(*SECRETS.items(), host="new.test"))
+    directory.environments.append(msgspec.structs.replace(SAAB, domains=frozenset({"new.test"})))
+    clock.now_s += 0.3
+    assert (await environments.identify(storefront)).environment is BOEING
+    clock.now_s += 0.11
+    for asked in (storefront, request(*SECRETS.items(), host="new.test")):
+        with pytest.raises(TenantContradiction):
+            await environments.identify(asked)
+
+
+async def test_a_renamed_environment_is_gone_after_a_second() -> None:
+    directory, clock = FakeDirectory(), Clock()
+    environments = environments_of(directory, clock=clock)
+    storefront = request(x_tenant_id="boeing", x_environment="dev")
+    assert (await environments.identify(storefront)).environment is BOEING_DEV
+    directory.environments = [BOEING]
+    clock.now_s += 0.9
+    assert (await environments.identify(storefront)).environment is BOEING_DEV
+    clock.now_s += 0.11
+    with pytest.raises(TenantNotFound):
+        await environments.identify(storefront)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "error"),
+    [
+        ("x-tenant-id", "saab", CredentialsWrong),
+        ("x-tenant-secret", "ts-boeing-dev", CredentialsWrong),
+        ("x-tenant-secret", "ts-boeing-prod ts", CredentialsWrong),
+        ("x-graphql-secret", "gs-boeing-dev", CredentialsWrong),
+        ("x-graphql-secret", "", CredentialsMissing),
+        ("x-environment", "dev", TenantContradiction),
+        ("host", "shop.saab.test", TenantContradiction),
+        ("authorization", "Bearer kokoa_customer_x", CredentialsMixed),
+        ("x-session-id", "with space", InvalidSession),
+        ("x-kokoa-call", "forged", CredentialsMixed),
+    ],
+)
+async def test_what_was_found_serves_no_request_that_differs(header: str, value: str, error: type[Exception]) -> None:
+    environments = environments_of()
+    good = {**SECRETS, "host": "shop.boeing.test", "x-environment": "prod"}
+    for _ in range(2):
+        assert (await environments.identify(request(*good.items()))).environment is BOEING
+    with pytest.raises(error):
+        await environments.identify(request(*{**good, header: value}.items()))
+    doubled = request(*good.items(), (header, value))
+    with pytest.raises(HeaderSentTwice if header in good else error):
+        await environments.identify(doubled)
+    assert (await environments.identify(request(*good.items()))).environment is BOEING
 
 
 async def test_a_wrong_second_secret_is_refused_although_the_first_is_remembered() -> None:
