@@ -1,6 +1,6 @@
 """The edge as an ASGI application: the whole pipeline, top to bottom."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from graphql import GraphQLSchema
@@ -108,12 +108,11 @@ class AwsOrNot:
         self._aws = aws
         self._is_aws_request = is_aws_request
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and self._is_aws_request(scope):
             scope[ROUTE_KEY] = "aws"
-            await self._aws(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return self._aws(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 class OwnPathsThenStore:

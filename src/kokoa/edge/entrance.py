@@ -4,6 +4,8 @@ Two programs that read one request differently are how requests are smuggled; so
 is refused here: lengths twice, a length beside a transfer coding, two hosts, upgrades, giant headers.
 """
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kokoa.kernel.errors import Invalid
@@ -26,15 +28,17 @@ class Entrance:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             _require_sane(scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def _require_sane(scope: Scope) -> None:
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    size = sum(len(name) + len(value) for name, value in headers)
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
     if len(headers) > HEADERS_MAX or size > HEADER_BYTES_MAX:
         raise HeadersTooLarge(f"At most {HEADERS_MAX} headers with {HEADER_BYTES_MAX} bytes together are taken.")
     if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > TARGET_BYTES_MAX:
@@ -44,8 +48,9 @@ def _require_sane(scope: Scope) -> None:
     seen: set[bytes] = set()
     for name, _ in headers:
         lowered = name.lower()
-        if lowered in _UNIQUE and lowered in seen:
-            raise AmbiguousRequest(f"The header {lowered.decode()} was sent twice.", field=lowered.decode())
-        seen.add(lowered)
+        if lowered in _UNIQUE:
+            if lowered in seen:
+                raise AmbiguousRequest(f"The header {lowered.decode()} was sent twice.", field=lowered.decode())
+            seen.add(lowered)
     if b"content-length" in seen and b"transfer-encoding" in seen:
         raise AmbiguousRequest("Content-Length and Transfer-Encoding must not come together.")

@@ -1,6 +1,6 @@
 """ASGI applications around others: one that is opened and closed with its process (ASGI lifespan), one of two."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -27,12 +27,11 @@ class LifespanApp:
         self._open_app = open_app
         self._app: ASGIApp | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
-            return
+            return self._live(receive, send)
         assert self._app is not None, "the server starts the lifespan before it sends requests"
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -58,9 +57,9 @@ class Either:
         self._picked = picked
         self._other = other
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         app = self._picked if scope["type"] == "http" and self._picks(scope) else self._other
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
 
 class Addresses:

@@ -41,9 +41,11 @@ async def read_body(request: Request, receive: Receive, *, limit_bytes: int) -> 
             if more:
                 await _discard(receive)
             raise _too_large(limit_bytes)
+        if not more and not chunks:
+            return chunk
         chunks.append(chunk)
         if not more:
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return b"".join(chunks)
 
 
 async def _discard(receive: Receive) -> None:

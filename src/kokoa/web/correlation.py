@@ -7,7 +7,7 @@ Anything else that a caller sends is ignored, so that no text of theirs reaches 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,11 +22,16 @@ _ZERO = b"0" * 32
 
 def correlation_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The correlation id of a request, 32 lower-case hex digits.  headers: as in an ASGI scope."""
-    values = {name.lower(): value for name, value in headers}
-    own = values.get(b"x-correlation-id", b"")
-    if _CORRELATION_ID.fullmatch(own) and own != _ZERO:
+    own = parent = b""
+    for name, value in headers:
+        match name.lower():
+            case b"x-correlation-id":
+                own = value
+            case b"traceparent":
+                parent = value
+    if own and _CORRELATION_ID.fullmatch(own) and own != _ZERO:
         return own.decode().lower()
-    traced = _TRACEPARENT.fullmatch(values.get(b"traceparent", b""))
+    traced = _TRACEPARENT.fullmatch(parent) if parent else None
     if traced and traced[1] != _ZERO and traced[2] != b"0" * 16:
         return traced[1].decode()
     return new_correlation_id()
@@ -52,12 +57,12 @@ class Correlation:
         scope[CORRELATION_KEY] = correlation_id
         scope[ANSWER_HEADERS] = added
 
-        async def with_headers(message: Message) -> None:
+        def with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 names = {name for name, _ in added}
                 kept = [pair for pair in message["headers"] if pair[0].lower() not in names]
-                message = {**message, "headers": [*kept, *added]}
-            await send(message)
+                message = {**message, "headers": kept + added}
+            return send(message)
 
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)

@@ -56,10 +56,14 @@ class Request(msgspec.Struct, frozen=True):
 
     def only(self, name: str) -> str | None:
         """The header's value, or None. Raises HeaderSentTwice: credentials must mean one thing to everybody."""
-        values = [value for key, value in self.headers if key == name]
-        if len(values) > 1:
-            raise HeaderSentTwice(f"The header {name} was sent {len(values)} times. Send it once.", field=name)
-        return values[0].strip() if values else None
+        found = None
+        for key, value in self.headers:
+            if key == name:
+                if found is not None:
+                    times = len(self.values(name))
+                    raise HeaderSentTwice(f"The header {name} was sent {times} times. Send it once.", field=name)
+                found = value
+        return found.strip() if found is not None else None
 
     def values(self, name: str) -> list[str]:
         """Every value of the header, in order."""
@@ -97,7 +101,7 @@ def request_of(scope: Scope) -> Request:
         path="/" + "/".join(segments),
         segments=segments,
         query=scope["query_string"].decode("latin-1"),
-        headers=tuple((key.decode("latin-1").lower(), value.decode("latin-1")) for key, value in scope["headers"]),
+        headers=tuple([(key.decode("latin-1").lower(), value.decode("latin-1")) for key, value in scope["headers"]]),
         http_version=scope.get("http_version", "1.1"),
         scheme=scope.get("scheme", "http"),
         client=client[0] if client else "",
@@ -124,7 +128,7 @@ def split_path(raw_path: bytes) -> tuple[str, ...]:
         raise InvalidPath("The path is not UTF-8 after percent-decoding.") from None
     for segment in segments:
         # Also within a segment: once decoded and joined, `a%2F..` climbs for whoever reads the path next.
-        if not {".", ".."}.isdisjoint(segment.split("/")):
+        if "." in segment and not {".", ".."}.isdisjoint(segment.split("/")):
             raise InvalidPath("The path must not contain '.' or '..' segments, encoded or not.")
         if not segment.isprintable():
             raise InvalidPath("The path must not contain control characters, encoded or not.")
@@ -142,21 +146,21 @@ def _has_broken_escape(raw_path: bytes) -> bool:
 async def send_response(send: Send, response: Response, *, head_only: bool = False) -> None:
     """Send the answer with its length; for HEAD the length but not the body (RFC 9110 §9.3.2)."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    if response.status >= 200 and response.status not in {204, 304}:
+    has_body = response.status not in {204, 304}
+    if has_body and response.status >= 200:
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    body = b"" if head_only or response.status in {204, 304} else response.body
+    body = response.body if has_body and not head_only else b""
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_answer(
+def send_answer(
     send: Send, receive: Receive, response: Response | StreamedResponse, *, head_only: bool = False
-) -> None:
+) -> Awaitable[None]:
     """Send an answer of either kind. Before a streamed one the request's body must have been read."""
     if isinstance(response, StreamedResponse):
-        await _send_streamed(send, receive, response)
-    else:
-        await send_response(send, response, head_only=head_only)
+        return _send_streamed(send, receive, response)
+    return send_response(send, response, head_only=head_only)
 
 
 async def _send_streamed(send: Send, receive: Receive, response: StreamedResponse) -> None:

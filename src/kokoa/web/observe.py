@@ -1,6 +1,7 @@
 """ASGI layer: one access log line and one measurement for every request."""
 
 import time
+from collections.abc import Awaitable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,11 +28,11 @@ class Observed:
         status = STATUS_CLIENT_GONE
         started = time.perf_counter()
 
-        async def watched(message: Message) -> None:
+        def watched(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, watched)

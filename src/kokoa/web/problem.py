@@ -6,6 +6,7 @@ its text goes to our log, and the caller gets INTERNAL with a correlation id.
 
 import math
 import re
+from collections.abc import Awaitable
 
 import orjson
 import structlog
@@ -156,10 +157,10 @@ class Problems:
             return
         started = False
 
-        async def watched(message: Message) -> None:
+        def watched(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, watched)

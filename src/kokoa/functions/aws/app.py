@@ -49,10 +49,10 @@ def is_aws_request(scope: Scope) -> bool:
         return False
     if b"X-Amz-Algorithm=" in scope["query_string"] or _LAMBDA_PATH.match(scope["raw_path"]):
         return True
-    return any(
-        name == b"x-amz-target" or (name == b"authorization" and value.startswith(b"AWS4-HMAC-SHA256"))
-        for name, value in scope["headers"]
-    )
+    for name, value in scope["headers"]:
+        if name == b"x-amz-target" or (name == b"authorization" and value.startswith(b"AWS4-HMAC-SHA256")):
+            return True
+    return False
 
 
 class Limits(msgspec.Struct, frozen=True):
