@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 NOTICE = "edge.consumption"
 GOSSIP_INTERVAL_S = 0.1
 KEYS_MAX = 50_000
+POLICIES_KNOWN_MAX = 1_000
 _KEYS_PER_NOTICE_MAX = 5_000
 _COUNT_MAX = 1_000_000
 
@@ -56,11 +58,12 @@ class Allowance(msgspec.Struct, frozen=True):
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """RateLimit-* as in draft-ietf-httpapi-ratelimit-headers-07, for an ASGI answer."""
+        limit, policy = _headers_of(self.policy)
         return [
-            (b"ratelimit-limit", str(self.policy.requests).encode()),
-            (b"ratelimit-remaining", str(self.remaining).encode()),
-            (b"ratelimit-reset", str(self.reset_s).encode()),
-            (b"ratelimit-policy", f"{self.policy.requests};w={self.policy.window_s}".encode()),
+            limit,
+            (b"ratelimit-remaining", b"%d" % self.remaining),
+            (b"ratelimit-reset", b"%d" % self.reset_s),
+            policy,
         ]
 
     def require(self) -> None:
@@ -71,6 +74,14 @@ class Allowance(msgspec.Struct, frozen=True):
                 f"Try again in {self.reset_s} s.",
                 retry_after_s=self.reset_s,
             )
+
+
+@lru_cache(POLICIES_KNOWN_MAX)
+def _headers_of(policy: RatePolicy) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    return (
+        (b"ratelimit-limit", b"%d" % policy.requests),
+        (b"ratelimit-policy", b"%d;w=%d" % (policy.requests, policy.window_s)),
+    )
 
 
 class _Window:

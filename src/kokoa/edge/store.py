@@ -64,7 +64,7 @@ class Store:
         allowance = self._limits.take(_limit_key(asker), environment.rate)
         scope[ANSWER_HEADERS].extend(allowance.headers())
         allowance.require()
-        session = await self._session_for(asker)
+        session = await self._session_for(asker) if _may_need_session(asker) else ""
         if not session:
             return await self._routed(request, scope, receive, asker)
         call = msgspec.structs.replace(asker.call, session=session)
@@ -72,9 +72,7 @@ class Store:
         return with_cookie(answer, session, secure=request.scheme == "https")
 
     async def _session_for(self, asker: Asker) -> str:
-        """A new one for a visitor who has none, where customers are divided; else empty."""
-        if asker.internal or asker.call.session or asker.call.caller.kind != "storefront":
-            return ""
+        """A new one for this visitor, where customers are divided; else empty."""
         try:
             policies = await self._policies.of(asker.environment.id)
         except Unavailable:
@@ -143,6 +141,11 @@ class Store:
         if route == WEBHOOK_ROUTE:
             return await self._webhooks.serve(request, receive, call, match.parameters)
         return await self._native.serve(request, receive, call, route.operation, match.parameters)
+
+
+def _may_need_session(asker: Asker) -> bool:
+    """Whether this is a visitor without a session."""
+    return not (asker.internal or asker.call.session or asker.call.caller.kind != "storefront")
 
 
 def _limit_key(asker: Asker) -> str:

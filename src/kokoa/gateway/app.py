@@ -15,7 +15,7 @@ import msgspec
 from graphql import OperationType
 
 from kokoa.gateway.execute.clients import SubgraphClient
-from kokoa.gateway.execute.executor import Clients, run_plan
+from kokoa.gateway.execute.executor import Clients, Gathered, run_plan
 from kokoa.gateway.execute.projection import project, projecting
 from kokoa.gateway.execute.subscription import stream_plan
 from kokoa.gateway.metrics import GraphMetrics
@@ -152,11 +152,12 @@ class Graph:
         if ready.operation.kind is OperationType.SUBSCRIPTION:
             return refusal(NEEDS_STREAM)
 
+        if ready.operation.kind is not OperationType.QUERY or plan.private or not is_shareable(call):
+            return await self._run(ready, plan, variables, call, trace)
+
         def run() -> Awaitable[ExecutionResult]:
             return self._run(ready, plan, variables, call, trace)
 
-        if ready.operation.kind is not OperationType.QUERY or plan.private or not is_shareable(call):
-            return await run()
         key = shared_key((id(plan), ready.document.normal), variables, call)
         try:
             return await run() if key is None else await self._shared.run(key, call, run)
@@ -210,15 +211,13 @@ class Graph:
     async def _run(
         self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call, trace: OperationSpan | None
     ) -> ExecutionResult:
-        result = await self._result(ready, plan, variables, call, trace)
+        gathered = await run_plan(plan, self._clients, variables, call, self._metrics, trace)
+        result = self._result(ready, plan, gathered, call)
         if self._metrics is not None:
             self._metrics.operation(ready.operation.kind.value, errors=bool(result.errors))
         return result
 
-    async def _result(
-        self, ready: Prepared, plan: Plan, variables: Mapping[str, Any], call: Call, trace: OperationSpan | None
-    ) -> ExecutionResult:
-        gathered = await run_plan(plan, self._clients, variables, call, self._metrics, trace)
+    def _result(self, ready: Prepared, plan: Plan, gathered: Gathered, call: Call) -> ExecutionResult:
         if plan.verbatim and not gathered.errors and self._clients[plan.fetches[0].subgraph].trusted:
             result = ExecutionResult(gathered.data)
         else:
@@ -242,6 +241,28 @@ class Graph:
             trace.named(ready.operation.name or None, ready.operation.kind.value)
         hidden = self._hidden.from_caller(call.caller)
         labels = labels_on(self.supergraph.override_labels, call)
+        if not self._preparation.remembers(ready.document.text):
+            return await self._new_plan(ready, hidden, labels, call, trace)
+        key = (ready.document.normal, ready.operation.name, ready.assignment, hidden, labels)
+        plan = self._plans.get(key)
+        if self._metrics is not None:
+            self._metrics.plan(remembered=plan is not None)
+        if plan is None:
+            plan = await self._new_plan(ready, hidden, labels, call, trace)
+            self._plans.put(key, plan)
+        elif trace is not None:
+            trace.remembered()
+        return plan
+
+    async def _new_plan(
+        self,
+        ready: Prepared,
+        hidden: frozenset[str],
+        labels: frozenset[str],
+        call: Call,
+        trace: OperationSpan | None,
+    ) -> Plan:
+        """Made when its turn has come, once for all that ask for it at that moment. Raises as `_try_plan`."""
         text = ready.document.text
 
         def make() -> Plan:
@@ -253,19 +274,7 @@ class Graph:
             with trace.plan():
                 return await self._preparation.in_turn(text, call, make)
 
-        shared = (text, ready.operation.name, ready.assignment, hidden, labels)
-        if not self._preparation.remembers(text):
-            return await self._planning.do(shared, in_turn)
-        key = (ready.document.normal, ready.operation.name, ready.assignment, hidden, labels)
-        plan = self._plans.get(key)
-        if self._metrics is not None:
-            self._metrics.plan(remembered=plan is not None)
-        if plan is None:
-            plan = await self._planning.do(shared, in_turn)
-            self._plans.put(key, plan)
-        elif trace is not None:
-            trace.remembered()
-        return plan
+        return await self._planning.do((text, ready.operation.name, ready.assignment, hidden, labels), in_turn)
 
 
 class Gateway:

@@ -17,7 +17,7 @@ _PERCENT = re.compile(r"percent\((\d{1,3}(?:\.\d{1,8})?)\)")
 
 def labels_on(labels: Iterable[str], call: Call) -> frozenset[str]:
     """Those of a supergraph's labels that are on for the call."""
-    return frozenset(label for label in labels if _is_on(label, call))
+    return frozenset([label for label in labels if _is_on(label, call)])
 
 
 def _is_on(label: str, call: Call) -> bool:

@@ -61,7 +61,12 @@ class Cost:
         """The cost with these coerced variables. Raises LimitExceeded for it, and for a page that is too long."""
         if self._limits is not limits:
             self._limits, self._sums = limits, Lru(SUMS_MAX)
-        return self._sums.get_or_make(self._sizes(variables), lambda: self._sum(variables, limits))
+        sizes = self._sizes(variables) if self._variables else ()
+        known = self._sums.get(sizes)
+        if known is None:
+            known = self._sum(variables, limits)
+            self._sums.put(sizes, known)
+        return known
 
     def _sizes(self, variables: Mapping[str, Any]) -> tuple[object, ...]:
         """All that the sum depends on. What is no number is no size, like null."""

@@ -58,7 +58,7 @@ class Operation:
 
     def assignment(self, coerced: Mapping[str, Any]) -> tuple[bool, ...]:
         """The values of the conditions, in their order."""
-        return tuple(coerced.get(name) is True for name in self.conditions)
+        return tuple([coerced.get(name) is True for name in self.conditions])
 
 
 class Document:

@@ -9,6 +9,7 @@ Headers are given with lower-case names.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -25,6 +26,7 @@ PLAIN_JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 BODY_BYTES_MAX = 2_000_000
 PARAMETERS_MAX = 16
+HEADERS_KNOWN_MAX = 64  # nearly all requests of a client have the same
 DOCUMENT_ID = re.compile(r"(?:sha256:[0-9a-f]{64}|[A-Za-z0-9][A-Za-z0-9_.-]{0,127})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _STATUS_OF_CODE = {
@@ -77,6 +79,7 @@ def _content_type(accept: str) -> str:
     return f"{accept}; charset=utf-8"
 
 
+@lru_cache(HEADERS_KNOWN_MAX)
 def _preferred(accept: str | None) -> str | None:
     """The media type to answer in, or None if the client takes neither (RFC 9110 §12.5.1)."""
     if not accept or not accept.strip():
@@ -131,6 +134,7 @@ def read_request(
     return _from_body(body, accept)
 
 
+@lru_cache(HEADERS_KNOWN_MAX)
 def _wrong_content_type(content_type: str) -> str:
     media, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
     if media != PLAIN_JSON:
@@ -178,13 +182,12 @@ def _from_values(values: Mapping[str, Any], accept: str, *, read_only: bool) -> 
     name = values.get("operationName")
     if name is not None and not isinstance(name, str):
         return Refusal(400, "`operationName` must be text.", accept=accept)
-    maps: dict[str, dict[str, Any]] = {}
-    for key in ("variables", "extensions"):
-        given = values.get(key)
-        if given is not None and not isinstance(given, dict):
-            return Refusal(400, f"`{key}` must be an object.", accept=accept)
-        maps[key] = given or {}
-    document_id = _document_id(values.get("documentId"), maps["extensions"])
+    variables, extensions = values.get("variables"), values.get("extensions")
+    if variables is not None and not isinstance(variables, dict):
+        return Refusal(400, "`variables` must be an object.", accept=accept)
+    if extensions is not None and not isinstance(extensions, dict):
+        return Refusal(400, "`extensions` must be an object.", accept=accept)
+    document_id = _document_id(values.get("documentId"), extensions or {})
     if isinstance(document_id, ValueError):
         return Refusal(400, str(document_id), accept=accept)
     query = values.get("query")
@@ -193,7 +196,7 @@ def _from_values(values: Mapping[str, Any], accept: str, *, read_only: bool) -> 
     if not (query and query.strip()) and not document_id:
         return Refusal(400, "`query` is missing: it holds the GraphQL document, as text.", accept=accept)
     return GraphQLRequest(
-        query or None, maps["variables"], name or None, maps["extensions"], accept, read_only, document_id
+        query or None, variables or {}, name or None, extensions or {}, accept, read_only, document_id
     )
 
 

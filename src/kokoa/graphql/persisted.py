@@ -47,13 +47,14 @@ class PersistedOperations:
             if registered is not None:
                 return registered
             text = text or self._automatic.get((call.environment_id, name))
-        await self._check_registered(text, call)
+        if call.caller.kind == "storefront":
+            await self._check_registered(text, call)
         if text is None:
             raise PersistedQueryNotFound("PersistedQueryNotFound")  # the words that clients look for
         return text
 
     async def _check_registered(self, text: str | None, call: Call) -> None:
-        if call.caller.kind != "storefront" or not await self._registered.are_required(call.environment_id):
+        if not await self._registered.are_required(call.environment_id):
             return
         if text is None or await self._registered.find(call.environment_id, _hash(text)) is None:
             raise OperationNotRegistered(

@@ -87,11 +87,16 @@ class Preparation:
 
         Raises DocumentRefused, OperationNotFound, MutationNeedsPost, LimitExceeded, TooManyNewDocuments, Unavailable.
         """
-        document = await (self._trusted(text, call) if trusted else self._read(text, call))
+        document = (self._own if trusted else self._documents).get(text)
+        if document is None:
+            document = await (self._trusted(text, call) if trusted else self._read(text, call))
         operation = document.operation(operation_name)
         if read_only and operation.kind is OperationType.MUTATION:
             raise MutationNeedsPost("A mutation needs a POST request.")
-        coerced = await self._coerce(operation, variables, call)
+        if count_values(variables, self._limits) <= FEW_VALUES or operation.takes_as_they_are(variables):
+            coerced = operation.coerce(variables)
+        else:
+            coerced = await self._lane.run(_key(call), lambda: operation.coerce(variables))
         assignment = operation.assignment(coerced.coerced)
         program = document.known_program(operation, assignment)
         if program is None:
@@ -104,11 +109,8 @@ class Preparation:
         return Prepared(document, operation, coerced, assignment, program)
 
     async def _read(self, text: str, call: Call) -> Document:
-        known = self._documents.get(text)
-        if known is not None:
-            return known
         if len(text) <= SHORT_CHARACTERS:
-            return self.document(text)
+            return self._keep(text, lambda: read_document(self._executable, text, self._limits))
         found = await self._reading.do(text, lambda: self._read_long(text, call))
         self._documents.keep(text, found)
         if isinstance(found, DocumentRefused):
@@ -133,24 +135,16 @@ class Preparation:
         return made
 
     async def _trusted(self, text: str, call: Call) -> Document:
-        known = self._own.get(text)
-        if known is None:
-            parsed = await self._reading_own.do(text, lambda: self.in_turn(text, call, lambda: read_own(text)))
-            known = make_document(self._executable, text, parsed)
-            self._own.keep(text, known)
-        return known
+        parsed = await self._reading_own.do(text, lambda: self.in_turn(text, call, lambda: read_own(text)))
+        read = make_document(self._executable, text, parsed)
+        self._own.keep(text, read)
+        return read
 
     async def in_turn(self, text: str, call: Call, work: Callable[[], Result]) -> Result:
         """Work on this document: now if it is short, else in the lane. Raises TooManyNewDocuments."""
         if len(text) <= SHORT_CHARACTERS:
             return work()
         return await self._lane.run(_key(call), work)
-
-    async def _coerce(self, operation: Operation, variables: Mapping[str, Any], call: Call) -> VariableValues:
-        values = count_values(variables, self._limits)
-        if values <= FEW_VALUES or operation.takes_as_they_are(variables):
-            return operation.coerce(variables)
-        return await self._lane.run(_key(call), lambda: operation.coerce(variables))
 
 
 def _key(call: Call) -> str:

@@ -90,7 +90,11 @@ def meets(caller: Caller, requirement: Requirement) -> bool:
 
 
 def _held_by(caller: Caller) -> frozenset[str]:
-    return caller.scopes | {"@authenticated"} if caller.kind != "storefront" or caller.subject else caller.scopes
+    return caller.scopes | {"@authenticated"} if _is_somebody(caller) else caller.scopes
+
+
+def _is_somebody(caller: Caller) -> bool:
+    return caller.kind != "storefront" or bool(caller.subject)
 
 
 def missing_scope(coordinate: str, requirement: Requirement) -> Forbidden:
@@ -111,11 +115,17 @@ class HiddenParts:
 
     def __init__(self, requirements: Mapping[str, Requirement]) -> None:
         self._requirements = requirements
-        self._known: Lru[frozenset[str], frozenset[str]] = Lru(_SETS_MAX)
+        # By whether the caller is somebody, and its scopes.
+        self._known: Lru[tuple[bool, frozenset[str]], frozenset[str]] = Lru(_SETS_MAX)
 
     def from_caller(self, caller: Caller) -> frozenset[str]:
         """The coordinates."""
-        return self._known.get_or_make(_held_by(caller), lambda: hidden_from(caller, self._requirements))
+        key = (_is_somebody(caller), caller.scopes)
+        hidden = self._known.get(key)
+        if hidden is None:
+            hidden = hidden_from(caller, self._requirements)
+            self._known.put(key, hidden)
+        return hidden
 
 
 def _reachable(types: Mapping[str, TypeDefinitionNode], roots: Sequence[str]) -> set[str]:

@@ -84,16 +84,13 @@ class LocalGraph:
         operation_name: str | None = None,
         read_only: bool = False,
     ) -> ExecutionResult:
-        async def attempt(graph: BuiltGraph | None) -> ExecutionResult:
-            return await self._gateway.execute(
-                document, variables, call, operation_name, read_only=read_only, graph=graph
-            )
-
+        execute = self._gateway.execute
         try:
-            graph = await self._graph_of(call.environment_id)
-            result = await attempt(graph)
+            graph = await self._graphs.of(call.environment_id) if self._graphs is not None else None
+            result = await execute(document, variables, call, operation_name, read_only=read_only, graph=graph)
             if result.refused and await self._is_behind(call.environment_id, graph, result.errors):
-                result = await attempt(await self._graph_of(call.environment_id))
+                graph = await self._graph_of(call.environment_id)
+                result = await execute(document, variables, call, operation_name, read_only=read_only, graph=graph)
         except KokoaError as error:
             return refusal(error)
         if self._usage is not None and not result.refused:
