@@ -31,6 +31,21 @@ async def test_cache_asks_again_when_the_answer_is_old() -> None:
     assert await cache.get("k", load) == "b"
 
 
+async def test_cache_says_until_when_a_value_is_fresh() -> None:
+    clock = Clock()
+    cache: FreshCache[str | None] = FreshCache(ttl_s=1, entries_max=1, clock=clock)
+
+    async def nothing() -> None:
+        clock.now += 0.4  # what was read may be as old as the question
+
+    asked_at = clock.now
+    await cache.get("k", nothing)
+    assert cache.until("k", None) == asked_at + 1
+    assert cache.until("k", "another") == cache.until("unknown", None) == 0.0
+    await cache.get("pushes k out", nothing)
+    assert cache.until("k", None) == 0.0
+
+
 async def test_cache_is_bounded() -> None:
     cache: FreshCache[str] = FreshCache(ttl_s=1, entries_max=3)
 
