@@ -54,11 +54,25 @@ class Completion:
                     out[key] = value
                 return
         elif shape.children is not None:
+            if len(values) == 1 and self._one(field.key, shape, outs[0], values[0]):
+                return
             if shape.children.static is not None and self._objects(field.key, shape.children.static, outs, values):
                 return
         elif shape.item is not None and self._lists(field.key, shape.item, outs, values):
             return
         self._general(field, outs, values)
+
+    def _one(self, key: str, shape: Shape, out: dict[str, Any], value: Any) -> bool:
+        """A column of one object, or of a null that may be."""
+        if value is None:
+            out[key] = None
+            return shape.nullable
+        selection = None if shape.children is None else shape.children.static
+        if selection is None or isinstance(value, Exception):
+            return False
+        out[key] = made = selection.template.copy()
+        self._enter(selection, (value,), (made,))
+        return True
 
     def _objects(self, key: str, selection: Selection, outs: Sequence[dict[str, Any]], values: Sequence[Any]) -> bool:
         if _irregular(values):

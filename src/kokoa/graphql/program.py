@@ -37,6 +37,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.language import SelectionSetNode
 
+from kokoa.graphql.arguments import ArgumentReader, argument_reader
 from kokoa.graphql.collect import Assignment, Collector, variables_in
 from kokoa.graphql.cost import Cost, estimate
 from kokoa.graphql.errors import BadUserInput, locations_of
@@ -128,6 +129,7 @@ class Field:
         "_constant",
         "_definition",
         "_node",
+        "_read",
         "coordinate",
         "glance",
         "key",
@@ -157,14 +159,17 @@ class Field:
         self._node = nodes[0]
         self._definition = definition
         self._constant = self._constant_arguments(with_arguments)
+        self._read: ArgumentReader | None = None
         self.glance = self._glance(resolve)
 
     def arguments(self, variables: VariableValues) -> Mapping[str, Any]:
         """The coerced arguments. Raises BadUserInput, which names the argument."""
         if self._constant is not None:
             return self._constant
+        if self._read is None:
+            self._read = argument_reader(self._definition, self._node)
         try:
-            return get_argument_values(self._definition, self._node, variables)
+            return self._read(variables)
         except GraphQLError as error:
             raise BadUserInput(error.message) from error
 
