@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from contract.cart_shop import MERCHANT
-from contract.dying import Died
+from contract.dying import Died, die_at
 from contract.inventory_stock import RELEASE
-from contract.order_shop import OrderShop, OrderStage, open_order_stage
+from contract.order_shop import CONTINUE, OrderShop, OrderStage, open_order_stage
 from contract.payments_desk import AUTHORIZE, CREATE, OVERDUE
 from kokoa.kernel.call import Call
 from kokoa.kernel.ids import new_id
@@ -112,18 +112,30 @@ async def test_goods_that_were_given_back_before_the_order_was_written_are_not_o
     assert (await shop.place(cart, key="again"))["state"] == "PLACED"
 
 
-async def test_an_order_whose_goods_were_given_back_says_so_and_can_be_cancelled(
-    shop: OrderShop, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("elsewhere", "told"), [(False, []), (True, ["GOODS_MISSING"])], ids=["here", "elsewhere"])
+async def test_an_order_whose_goods_were_given_back_can_be_cancelled(
+    shop: OrderShop, elsewhere: bool, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once it is written there is no way back: it must not be busy for ever."""
+    """Once it is written there is no way back: it must not be busy for ever.
+
+    It says so where its goods were asked for still, because they were reserved before it was paid elsewhere.
+    """
     cart = await shop.full_cart(lamp=3)
-    await crash(shop, cart, "order.committed", monkeypatch)
+    if elsewhere:
+        waiting = await shop.place(cart, method="redirect", returnUrl="https://shop.example")
+        await shop.settle(waiting, approve=True)
+        died = die_at("order.committed", monkeypatch, placing)
+        with pytest.raises(Died):
+            await shop.data(CONTINUE, MERCHANT, id=waiting["id"])
+        assert died == ["order.committed"]
+    else:
+        await crash(shop, cart, "order.committed", monkeypatch)
     placement_id = await id_of_placement(shop)
     await shop.data(RELEASE, MERCHANT, key=placement_id)
     await shop.sweep()
     assert (await the_placement(shop))["step"] == "DONE"
     order = await shop.data(HISTORY, MERCHANT, id=placement_id)
-    assert (order["state"], [one["kind"] for one in order["history"]]) == ("CONFIRMED", ["GOODS_MISSING"])
+    assert (order["state"], [one["kind"] for one in order["history"]]) == ("CONFIRMED", told)
     lines = [{"lineId": order["lines"][0]["id"], "quantity": 3}]
     given = {"orderId": placement_id, "lines": lines, "idempotencyKey": "leave"}
     left = await shop.data(FULFIL, MERCHANT, input=given)
