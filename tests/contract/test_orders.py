@@ -101,6 +101,10 @@ async def test_a_refused_request_that_comes_again_leaves_the_cart_as_free_as_it_
     again = await asyncio.gather(*(shop.place(cart, method="declined") for _ in range(10)))
     assert again == [refused] * 10
     assert (await shop.read(cart))["state"] == "ACTIVE"
+    before = "UPDATE placements SET freeze_key = NULL WHERE environment_id = $1"
+    await shop.stage.databases["orders"].execute(shop.environment_id, before)
+    assert await shop.place(cart, method="declined") == refused, "also of a version that had no freeze keys"
+    assert (await shop.read(cart))["state"] == "ACTIVE"
     assert (await shop.place(cart, key="again"))["state"] == "PLACED"
 
 

@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from kokoa.kernel.transaction import refuse_in_transaction
+from kokoa.postgres.database import Database, Transaction
 
 V = TypeVar("V")
 
@@ -155,6 +156,16 @@ class Leases(Generic[V]):
             self.forget(environment_id)  # nobody is answered
             raise
         await self._outlast(environment_id)
+
+    @asynccontextmanager
+    async def transaction(self, database: Database, environment_id: str, lock: str) -> AsyncIterator[Transaction]:
+        """One that has the environment's tables for itself; left when nobody can see what was before.
+
+        lock: the statement that waits for whoever else changes them.
+        """
+        async with self.changing(environment_id), database.transaction(environment_id) as tx:
+            await tx.execute(lock)
+            yield tx
 
     async def _outlast(self, environment_id: str) -> None:
         refuse_in_transaction("waiting for what others keep")

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -216,7 +217,7 @@ async def test_it_is_bounded_and_what_is_old_goes(kept: Leases[int], clock: Time
         return Read(number, number)
 
     for number in range(ENTRIES_MAX + 10):
-        await kept.read(E, number, lambda number=number: of(number))  # type: ignore[misc]
+        await kept.read(E, number, partial(of, number))
     assert len(kept) == ENTRIES_MAX
     assert (kept.peek(E, 9), kept.peek(E, 10)) == (None, 10)
     clock.now += LEASE_S

@@ -78,7 +78,7 @@ class OrderActions:
         known = await self._store.by_key(call.environment_id, key)
         assert known is not None, "the key is taken, and placements stay"
         if own:
-            await self._placing.thaw(known[0], own, steps)
+            await self._placing.thaw(known[0], own, freeze_key, steps)
         if known[1] != fingerprint:
             raise IdempotencyKeyReused(
                 "placeOrder had another request with this idempotency key. Take a fresh key for each request."

@@ -1,7 +1,7 @@
 """Putting and deleting zones and methods; one function a mutation, one transaction, its events."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 import msgspec
@@ -39,12 +39,8 @@ class ShippingActions:
         self._database = database
         self._kept = kept
 
-    @asynccontextmanager
-    async def _changing(self, environment_id: str) -> AsyncIterator[Transaction]:
-        """A transaction that has the environment's tables for itself; left when nobody can see what was before."""
-        async with self._kept.changing(environment_id), self._database.transaction(environment_id) as tx:
-            await tx.execute(queries.lock_tables)
-            yield tx
+    def _changing(self, environment_id: str) -> AbstractAsyncContextManager[Transaction]:
+        return self._kept.transaction(self._database, environment_id, queries.lock_tables)
 
     async def put_zone(self, environment_id: str, wanted: Zone, version: int | None, *, correlation_id: str) -> Zone:
         """Raises InvalidShippingConfiguration, ShippingConfigurationChanged, ShippingPlaceTaken, TooMuchShipping."""

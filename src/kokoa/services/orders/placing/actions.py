@@ -128,12 +128,12 @@ class Placing:
         basket = _priced(cart, request)
         return None if isinstance(basket, Refusal) else Own(cart["id"], cart["customerId"], basket)
 
-    async def thaw(self, placement: Placement, own: Own, call: Call) -> None:
+    async def thaw(self, placement: Placement, own: Own, key: str, call: Call) -> None:
         """A cart that was frozen for a request whose key has a placement already, unless it is frozen for that."""
         if placement.cart_id == own.cart_id and placement.refusal is None:
             return
         try:
-            await self._shop.release(own.cart_id, placement.freeze_key, call)
+            await self._shop.release(own.cart_id, key, call)
         except KokoaError as error:
             _log.warning("cart_thaws_by_itself", cart=own.cart_id, error=error.message, detail=error.detail)
 
